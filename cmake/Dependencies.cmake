@@ -1,0 +1,15 @@
+# What Debian 12 ships; `dev` installs the packages.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)  # with headers: Asio, System's result
+find_package(yaml-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(prometheus-cpp REQUIRED COMPONENTS core)
+find_package(GTest REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+add_library(weir_cares ALIAS PkgConfig::CARES)
+add_library(re2::re2 ALIAS PkgConfig::RE2)

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace weir::http {
+
+// Names the proxy itself looks at, resolved once while parsing. `other` is every name not listed.
+enum class HeaderId : std::uint8_t {
+    other,
+    accept,
+    connection,
+    content_length,
+    content_type,
+    date,
+    expect,
+    forwarded,
+    host,
+    keep_alive,
+    proxy_authenticate,
+    proxy_authorization,
+    proxy_connection,
+    retry_after,
+    te,
+    trailer,
+    transfer_encoding,
+    upgrade,
+    via,
+    x_forwarded_for,
+    x_forwarded_host,
+    x_forwarded_proto,
+    x_request_id,
+    weir_error,
+    weir_internal,  // any other x-weir-* or weir-* name
+};
+
+// The id of a name, any case. A hash of length and a few letters: no allocation.
+[[nodiscard]] HeaderId header_id(std::string_view name);
+
+// A field as received: views into the bytes of the message, the value without surrounding blanks.
+struct HeaderField {
+    std::string_view name;
+    std::string_view value;
+    HeaderId id = HeaderId::other;
+};
+
+// The fields of a message in their order. Views: it lives no longer than the message's bytes.
+class HeaderList {
+  public:
+    void clear() { fields_.clear(); }
+    void add(std::string_view name, std::string_view value, HeaderId id) {
+        fields_.push_back({name, value, id});
+    }
+    [[nodiscard]] std::size_t size() const { return fields_.size(); }
+    [[nodiscard]] auto begin() const { return fields_.begin(); }
+    [[nodiscard]] auto end() const { return fields_.end(); }
+
+    // The first field of that name, or nullptr. Linear.
+    [[nodiscard]] const HeaderField* find(HeaderId id) const;
+    [[nodiscard]] const HeaderField* find(std::string_view name) const;  // any case
+
+  private:
+    std::vector<HeaderField> fields_;  // capacity is kept from message to message
+};
+
+// ASCII, any case.
+[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
+
+}  // namespace weir::http

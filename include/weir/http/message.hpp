@@ -1,0 +1,56 @@
+#pragma once
+
+#include "weir/http/headers.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weir::http {
+
+enum class Method : std::uint8_t { get, head, post, put, del, connect, options, trace, patch, other };
+
+// How the end of a body is found (RFC 9112, 6.3).
+enum class Framing : std::uint8_t { none, length, chunked, until_close };
+
+// The head of a request, whatever the protocol it came by. Views into the bytes it was parsed from
+// (and into path_storage, if the path had to be normalised). Reused from request to request.
+struct RequestHead {
+    Method method = Method::other;
+    std::string_view method_text;
+    std::string_view authority;  // from an absolute-form target, else from Host; may carry a port
+    std::string_view path;       // normalised, starts with '/'; "*" for OPTIONS *
+    std::string_view query;      // without '?'; empty if none
+    bool has_query = false;
+    std::uint8_t minor_version = 1;  // HTTP/1.x
+    Framing framing = Framing::none;
+    std::uint64_t content_length = 0;
+    bool keep_alive = true;        // the client wants the connection kept
+    bool expect_continue = false;  // Expect: 100-continue
+    bool is_upgrade = false;       // Connection: upgrade and an Upgrade header, HTTP/1.1, no body
+    std::string_view upgrade_protocol;
+    HeaderList headers;
+    std::string path_storage;
+
+    void clear();
+};
+
+// The head of a response. Views into the bytes it was parsed from.
+struct ResponseHead {
+    std::uint16_t status = 0;
+    std::string_view phrase;
+    std::uint8_t minor_version = 1;
+    Framing framing = Framing::none;
+    std::uint64_t content_length = 0;
+    bool keep_alive = true;  // the upstream keeps the connection
+    bool is_upgrade = false; // 101 with an Upgrade header
+    std::uint32_t keep_alive_timeout = 0;  // Keep-Alive: timeout=N seconds; 0 if not said
+    HeaderList headers;
+
+    void clear();
+};
+
+[[nodiscard]] Method method_from(std::string_view text);
+[[nodiscard]] std::string_view reason_phrase(std::uint16_t status);
+
+}  // namespace weir::http

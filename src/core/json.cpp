@@ -1,0 +1,173 @@
+#include "weir/core/json.hpp"
+
+#include "weir/core/error.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+
+// The length of the valid UTF-8 sequence (RFC 3629) at the front of text, 0 if there is none.
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto follows = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xc0U) == 0x80; };
+    const unsigned char first = byte(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
+    if (first >= 0xe0 && first <= 0xef) {
+        if (!follows(1) || !follows(2)) return 0;
+        if (first == 0xe0 && byte(1) < 0xa0) return 0;   // overlong
+        if (first == 0xed && byte(1) >= 0xa0) return 0;  // surrogates
+        return 3;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        if (!follows(1) || !follows(2) || !follows(3)) return 0;
+        if (first == 0xf0 && byte(1) < 0x90) return 0;
+        if (first == 0xf4 && byte(1) >= 0x90) return 0;
+        return 4;
+    }
+    return 0;
+}
+
+bool is_plain(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+void append_escape(std::string& out, char c) {
+    static constexpr std::string_view kHex = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    switch (c) {
+        case '"': out += "\\\""; return;
+        case '\\': out += "\\\\"; return;
+        case '\n': out += "\\n"; return;
+        case '\r': out += "\\r"; return;
+        case '\t': out += "\\t"; return;
+        default: break;
+    }
+    out += "\\u00";
+    out += kHex[byte >> 4U];
+    out += kHex[byte & 15U];
+}
+
+template <typename Number>
+void append_number(std::string& out, Number number) {
+    std::array<char, 32> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+    out.append(text.data(), end);
+}
+
+}  // namespace
+
+void append_json_escaped(std::string& out, std::string_view text) {
+    while (!text.empty()) {
+        std::size_t plain = 0;
+        while (plain < text.size() && is_plain(text[plain])) ++plain;
+        out.append(text.substr(0, plain));
+        text.remove_prefix(plain);
+        if (text.empty()) return;
+        const std::size_t length = utf8_length(text);
+        if (length > 1) {
+            out.append(text.substr(0, length));
+        } else if (length == 0) {
+            out += kReplacement;
+        } else {
+            append_escape(out, text[0]);
+        }
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+}
+
+void JsonWriter::separate() {
+    if (after_key_) {
+        after_key_ = false;
+        return;
+    }
+    const std::uint64_t bit = std::uint64_t{1} << depth_;
+    if ((has_items_ & bit) != 0) out_ += ',';
+    has_items_ |= bit;
+}
+
+JsonWriter& JsonWriter::begin_object() {
+    separate();
+    out_ += '{';
+    WEIR_ASSERT(depth_ < 63);
+    has_items_ &= ~(std::uint64_t{1} << ++depth_);
+    return *this;
+}
+
+JsonWriter& JsonWriter::end_object() {
+    WEIR_ASSERT(depth_ > 0);
+    --depth_;
+    out_ += '}';
+    return *this;
+}
+
+JsonWriter& JsonWriter::begin_array() {
+    separate();
+    out_ += '[';
+    WEIR_ASSERT(depth_ < 63);
+    has_items_ &= ~(std::uint64_t{1} << ++depth_);
+    return *this;
+}
+
+JsonWriter& JsonWriter::end_array() {
+    WEIR_ASSERT(depth_ > 0);
+    --depth_;
+    out_ += ']';
+    return *this;
+}
+
+JsonWriter& JsonWriter::key(std::string_view name) {
+    separate();
+    out_ += '"';
+    append_json_escaped(out_, name);
+    out_ += "\":";
+    after_key_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::value(std::string_view text) {
+    separate();
+    out_ += '"';
+    append_json_escaped(out_, text);
+    out_ += '"';
+    return *this;
+}
+
+JsonWriter& JsonWriter::value(bool flag) {
+    separate();
+    out_ += flag ? "true" : "false";
+    return *this;
+}
+
+JsonWriter& JsonWriter::value(double number) {
+    if (!std::isfinite(number)) return null();
+    separate();
+    append_number(out_, number);
+    return *this;
+}
+
+JsonWriter& JsonWriter::value(std::uint64_t number) {
+    separate();
+    append_number(out_, number);
+    return *this;
+}
+
+JsonWriter& JsonWriter::value(std::int64_t number) {
+    separate();
+    append_number(out_, number);
+    return *this;
+}
+
+JsonWriter& JsonWriter::null() {
+    separate();
+    out_ += "null";
+    return *this;
+}
+
+}  // namespace weir

@@ -1,0 +1,6 @@
+#pragma once
+
+#include "../../cmake/precompiled.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
