@@ -1,13 +1,12 @@
 #include "weir/core/address.hpp"
 
-#include <arpa/inet.h>
-#include <sys/un.h>
-
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <sys/un.h>
 
 namespace weir {
 namespace {
@@ -89,7 +88,8 @@ Address Address::from_socket(const sockaddr* address, socklen_t size) {
     } else if (address->sa_family == AF_UNIX) {
         sockaddr_un un{};
         std::memcpy(&un, address, std::min<std::size_t>(size, sizeof un));
-        const std::size_t path_size = size - std::min<std::size_t>(size, offsetof(sockaddr_un, sun_path));
+        const std::size_t path_size =
+            size - std::min<std::size_t>(size, offsetof(sockaddr_un, sun_path));
         if (path_size > 0 && un.sun_path[0] == '\0') {
             result.path_ = "@" + std::string(un.sun_path + 1, path_size - 1);
         } else {
@@ -99,7 +99,9 @@ Address Address::from_socket(const sockaddr* address, socklen_t size) {
     return result;
 }
 
-std::uint16_t Address::port() const { return port_; }
+std::uint16_t Address::port() const {
+    return port_;
+}
 
 bool Address::is_loopback() const {
     if (family_ == AF_UNIX) return true;

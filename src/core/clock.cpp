@@ -37,13 +37,15 @@ TimePoint Clock::now() noexcept {
 WallTime Clock::wall() noexcept {
     const std::int64_t at = now().time_since_epoch().count();
     constexpr std::int64_t kSecond = 1'000'000'000;
-    if (wall_offset.read_at < 0 || at - wall_offset.read_at >= kSecond || at < wall_offset.read_at) {
+    if (wall_offset.read_at < 0 || at - wall_offset.read_at >= kSecond ||
+        at < wall_offset.read_at) {
         const auto wall = std::chrono::system_clock::now().time_since_epoch();
         wall_offset.value =
             std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count() - read_steady();
         wall_offset.read_at = at;
     }
-    return WallTime{std::chrono::duration_cast<WallTime::duration>(Duration{at + wall_offset.value})};
+    return WallTime{
+        std::chrono::duration_cast<WallTime::duration>(Duration{at + wall_offset.value})};
 }
 
 void Clock::simulate(time_point at) noexcept {

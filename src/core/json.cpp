@@ -14,7 +14,9 @@ constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 // The length of the valid UTF-8 sequence (RFC 3629) at the front of text, 0 if there is none.
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const auto follows = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xc0U) == 0x80; };
+    const auto follows = [&](std::size_t i) {
+        return i < text.size() && (byte(i) & 0xc0U) == 0x80;
+    };
     const unsigned char first = byte(0);
     if (first < 0x80) return 1;
     if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
@@ -42,12 +44,23 @@ void append_escape(std::string& out, char c) {
     static constexpr std::string_view kHex = "0123456789abcdef";
     const auto byte = static_cast<unsigned char>(c);
     switch (c) {
-        case '"': out += "\\\""; return;
-        case '\\': out += "\\\\"; return;
-        case '\n': out += "\\n"; return;
-        case '\r': out += "\\r"; return;
-        case '\t': out += "\\t"; return;
-        default: break;
+        case '"':
+            out += "\\\"";
+            return;
+        case '\\':
+            out += "\\\\";
+            return;
+        case '\n':
+            out += "\\n";
+            return;
+        case '\r':
+            out += "\\r";
+            return;
+        case '\t':
+            out += "\\t";
+            return;
+        default:
+            break;
     }
     out += "\\u00";
     out += kHex[byte >> 4U];
@@ -66,7 +79,8 @@ void append_number(std::string& out, Number number) {
 void append_json_escaped(std::string& out, std::string_view text) {
     while (!text.empty()) {
         std::size_t plain = 0;
-        while (plain < text.size() && is_plain(text[plain])) ++plain;
+        while (plain < text.size() && is_plain(text[plain]))
+            ++plain;
         out.append(text.substr(0, plain));
         text.remove_prefix(plain);
         if (text.empty()) return;

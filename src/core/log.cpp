@@ -13,11 +13,16 @@ Format current_format = Format::text;
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::trace: return spdlog::level::trace;
-        case Level::debug: return spdlog::level::debug;
-        case Level::info: return spdlog::level::info;
-        case Level::warn: return spdlog::level::warn;
-        case Level::error: return spdlog::level::err;
+        case Level::trace:
+            return spdlog::level::trace;
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warn:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -66,7 +71,8 @@ std::string render_json(Level level, std::string_view message, Fields fields) {
     JsonWriter json(out);
     json.begin_object().field("level", spdlog::level::to_string_view(to_spdlog(level)).data());
     json.field("message", message);
-    for (const Field& field : fields) json.field(field.key, field.value);
+    for (const Field& field : fields)
+        json.field(field.key, field.value);
     json.end_object();
     // The time is spdlog's: it stands in front, inside the object.
     return out.substr(1);
@@ -85,7 +91,9 @@ void configure(const Options& options) {
     logger().flush_on(spdlog::level::info);
 }
 
-void set_level(Level level) { logger().set_level(to_spdlog(level)); }
+void set_level(Level level) {
+    logger().set_level(to_spdlog(level));
+}
 
 void write(Level level, std::string_view message, Fields fields) {
     const auto at = to_spdlog(level);

@@ -17,12 +17,14 @@ void Timer::cancel() {
 }
 
 TimingWheel::TimingWheel(TimePoint now) : start_(now) {
-    for (Slot& slot : slots_) slot.prev_ = slot.next_ = &slot;
+    for (Slot& slot : slots_)
+        slot.prev_ = slot.next_ = &slot;
 }
 
 TimingWheel::~TimingWheel() {
     for (Slot& slot : slots_) {
-        while (slot.next_ != &slot) unlink(*slot.next_);
+        while (slot.next_ != &slot)
+            unlink(*slot.next_);
         slot.prev_ = slot.next_ = nullptr;
     }
 }
@@ -131,10 +133,10 @@ void TimingWheel::advance(TimePoint now) {
         const auto index = static_cast<unsigned>(tick_ & (kSlots - 1));
         const std::uint64_t ahead =
             index == kSlots - 1 ? 0 : occupied_[0] >> (index + 1) << (index + 1);
-        const std::uint64_t next =
-            ahead != 0 ? (tick_ & ~std::uint64_t{kSlots - 1}) +
-                             static_cast<std::uint64_t>(std::countr_zero(ahead))
-                       : boundary;
+        const std::uint64_t next = ahead != 0
+                                       ? (tick_ & ~std::uint64_t{kSlots - 1}) +
+                                             static_cast<std::uint64_t>(std::countr_zero(ahead))
+                                       : boundary;
         if (next > target) {
             tick_ = target;
             return;
@@ -148,7 +150,8 @@ void TimingWheel::advance(TimePoint now) {
 std::optional<TimePoint> TimingWheel::next_wake() const {
     if (size_ == 0) return std::nullopt;
     const auto index = static_cast<unsigned>(tick_ & (kSlots - 1));
-    const std::uint64_t ahead = index == kSlots - 1 ? 0 : occupied_[0] >> (index + 1) << (index + 1);
+    const std::uint64_t ahead =
+        index == kSlots - 1 ? 0 : occupied_[0] >> (index + 1) << (index + 1);
     if (ahead != 0) {
         const std::uint64_t tick = (tick_ & ~std::uint64_t{kSlots - 1}) +
                                    static_cast<std::uint64_t>(std::countr_zero(ahead));

@@ -9,7 +9,8 @@
 namespace weir {
 
 // What went wrong on the data path: small, trivially copyable, never thrown. It alone decides the
-// status code and access-log flag (proxy/local_reply), the retry and the verdict (resilience/classifier).
+// status code and access-log flag (proxy/local_reply), the retry and the verdict
+// (resilience/classifier).
 struct Error {
     enum class Origin : std::uint8_t { downstream, upstream, local };
     enum class Retry : std::uint8_t {

@@ -6,12 +6,13 @@
 
 namespace weir {
 
-// Writes JSON (RFC 8259) into a string the caller owns. Commas are its matter; nesting is checked by
-// assertion. Strings are escaped, and bytes that are no UTF-8 become U+FFFD, so that what it writes
-// always parses. Thread: its owner's.
+// Writes JSON (RFC 8259) into a string the caller owns. Commas are its matter; nesting is checked
+// by assertion. Strings are escaped, and bytes that are no UTF-8 become U+FFFD, so that what it
+// writes always parses. Thread: its owner's.
 //
 //     JsonWriter json(out);
-//     json.begin_object().field("name", name).key("list").begin_array().value(1).end_array().end_object();
+//     json.begin_object().field("name",
+//     name).key("list").begin_array().value(1).end_array().end_object();
 class JsonWriter {
   public:
     explicit JsonWriter(std::string& out) : out_(out) {}

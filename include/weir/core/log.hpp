@@ -21,8 +21,8 @@ struct Field {
     Field(std::string_view name, const char* text) : key(name), value(text) {}
     Field(std::string_view name, const std::string& text) : key(name), value(text) {}
     template <typename Number>
-        requires std::is_arithmetic_v<Number>
-    Field(std::string_view name, Number number) : key(name), value(std::to_string(number)) {}
+    requires std::is_arithmetic_v<Number> Field(std::string_view name, Number number)
+        : key(name), value(std::to_string(number)) {}
 };
 using Fields = std::initializer_list<Field>;
 
@@ -38,9 +38,17 @@ void set_level(Level level);
 
 void write(Level level, std::string_view message, Fields fields);
 
-inline void debug(std::string_view message, Fields fields = {}) { write(Level::debug, message, fields); }
-inline void info(std::string_view message, Fields fields = {}) { write(Level::info, message, fields); }
-inline void warn(std::string_view message, Fields fields = {}) { write(Level::warn, message, fields); }
-inline void error(std::string_view message, Fields fields = {}) { write(Level::error, message, fields); }
+inline void debug(std::string_view message, Fields fields = {}) {
+    write(Level::debug, message, fields);
+}
+inline void info(std::string_view message, Fields fields = {}) {
+    write(Level::info, message, fields);
+}
+inline void warn(std::string_view message, Fields fields = {}) {
+    write(Level::warn, message, fields);
+}
+inline void error(std::string_view message, Fields fields = {}) {
+    write(Level::error, message, fields);
+}
 
 }  // namespace weir::log

@@ -43,7 +43,9 @@ struct ReasonInfo {
 
 // Thread: any. Costs one array access.
 [[nodiscard]] const ReasonInfo& info(Reason reason);
-[[nodiscard]] inline std::string_view word(Reason reason) { return info(reason).word; }
+[[nodiscard]] inline std::string_view word(Reason reason) {
+    return info(reason).word;
+}
 
 // The reason spelled so, if there is one.
 [[nodiscard]] std::optional<Reason> reason_from(std::string_view word);

@@ -1,0 +1,95 @@
+#pragma once
+
+#include "weir/core/error.hpp"
+#include "weir/transport/event_loop.hpp"
+#include "weir/transport/socket.hpp"
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace weir::transport {
+
+// Told what happens on a stream. Any of these may close the stream.
+class StreamHandler {
+  public:
+    StreamHandler() = default;
+    StreamHandler(const StreamHandler&) = delete;
+    StreamHandler& operator=(const StreamHandler&) = delete;
+    virtual ~StreamHandler() = default;
+
+    virtual void on_connected() {}
+    // Bytes as they came, in the loop's scratch buffer: take them now or lose them.
+    virtual void on_bytes(std::string_view bytes) = 0;
+    // The peer sends no more (half-close); what we write may still arrive.
+    virtual void on_eof() = 0;
+    // The stream is dead: connect refused or timed out, reset. `error` is its errno.
+    virtual void on_broken(int error) = 0;
+    // A write failed. Bytes the peer sent before may still be read: on_bytes, then on_eof or
+    // on_broken follow.
+    virtual void on_write_failed() {}
+    // All that waited has gone out.
+    virtual void on_drained() {}
+};
+
+// A connected stream socket on an event loop. Writes go out at once from where the bytes lie; only
+// what the kernel does not take is copied and waits. An idle stream owns no buffer. No callback
+// comes from inside write(), pause() or resume(). Thread: worker. Its owner retires it, as
+// callbacks may be on the stack.
+class Stream final : public IoHandler {
+  public:
+    // A connected socket, or one whose connect is under way (then on_connected or on_broken comes
+    // first).
+    Stream(EventLoop& loop, Socket socket, StreamHandler& handler, bool is_connecting);
+    ~Stream() override;
+
+    void write(std::initializer_list<std::string_view> parts);
+    // Bytes written that the kernel has not taken yet: while there are any, stop the source.
+    [[nodiscard]] std::size_t pending() const { return pending_.size() - pending_offset_; }
+
+    void pause() { is_reading_ = false; }
+    void resume();
+    [[nodiscard]] bool is_paused() const { return !is_reading_; }
+    // A paused stream tells of a reset at once, instead of after the bytes before it.
+    void report_reset_while_paused() { reports_reset_ = true; }
+
+    // Sends the end once everything written is out.
+    void shutdown_send();
+    // Closes at once; no callback comes any more. close_with_reset() tells the peer that something
+    // is missing.
+    void close();
+    void close_with_reset();
+
+    [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+    [[nodiscard]] bool has_eof() const { return has_eof_; }
+    [[nodiscard]] const Socket& socket() const { return socket_; }
+    void set_handler(StreamHandler& handler) { handler_ = &handler; }
+
+  private:
+    void on_ready(Readiness readiness) override;
+    void on_connect_decided();
+    void read_ready();
+    void flush();
+    void fail_write();
+    void want_writes();
+
+    EventLoop& loop_;
+    StreamHandler* handler_;
+    Socket socket_;
+    bool is_connecting_;
+    bool is_reading_ = true;
+    bool is_readable_ = false;
+    bool has_eof_ = false;
+    bool sees_end_ =
+        false;  // the kernel told of the peer's end or of an error: read on after a short read
+    bool wants_writes_ = false;
+    bool write_failed_ = false;
+    bool tells_write_failed_ = false;
+    bool shuts_down_ = false;
+    bool reports_reset_ = false;
+    std::size_t pending_offset_ = 0;
+    std::string pending_;
+};
+
+}  // namespace weir::transport

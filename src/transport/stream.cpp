@@ -1,0 +1,167 @@
+#include "weir/transport/stream.hpp"
+
+#include <array>
+#include <cerrno>
+
+namespace weir::transport {
+namespace {
+
+// After so many full reads others have their turn.
+constexpr int kReadsInARow = 4;
+constexpr std::size_t kMaxParts = 8;
+// A drained buffer above this is given back.
+constexpr std::size_t kKeptCapacity = 0;
+
+}  // namespace
+
+Stream::Stream(EventLoop& loop, Socket socket, StreamHandler& handler, bool is_connecting)
+    : loop_(loop), handler_(&handler), socket_(std::move(socket)), is_connecting_(is_connecting) {
+    wants_writes_ = is_connecting;
+    loop_.watch(socket_.fd(), *this,
+                is_connecting ? EventLoop::Interest::reads_and_writes : EventLoop::Interest::reads);
+}
+
+Stream::~Stream() {
+    close();
+}
+
+void Stream::close() {
+    if (!socket_.is_open()) return;
+    loop_.unwatch(socket_.fd(), *this);
+    socket_.close();
+}
+
+void Stream::close_with_reset() {
+    if (!socket_.is_open()) return;
+    socket_.reset_on_close();
+    close();
+}
+
+void Stream::resume() {
+    if (is_reading_) return;
+    is_reading_ = true;
+    if (is_readable_) loop_.schedule(*this);
+}
+
+void Stream::want_writes() {
+    if (wants_writes_) return;
+    wants_writes_ = true;
+    loop_.rewatch(socket_.fd(), *this, EventLoop::Interest::reads_and_writes);
+}
+
+void Stream::write(std::initializer_list<std::string_view> parts) {
+    if (write_failed_ || !socket_.is_open()) return;
+    std::size_t sent = 0;
+    if (pending_.empty() && !is_connecting_) {
+        std::array<iovec, kMaxParts> vectors;
+        std::size_t count = 0;
+        for (const std::string_view part : parts) {
+            if (part.empty()) continue;
+            WEIR_ASSERT(count < kMaxParts);
+            vectors[count++] = {const_cast<char*>(part.data()), part.size()};
+        }
+        if (count == 0) return;
+        const IoResult result = socket_.send({vectors.data(), count});
+        if (result.state == IoResult::State::failed) return fail_write();
+        sent = result.bytes;
+    }
+    for (std::string_view part : parts) {
+        const std::size_t skipped = std::min(sent, part.size());
+        sent -= skipped;
+        pending_.append(part.substr(skipped));
+    }
+    if (!pending_.empty()) want_writes();
+}
+
+// The bytes that wait are worthless now; what the peer sent before may still be its answer.
+void Stream::fail_write() {
+    write_failed_ = true;
+    tells_write_failed_ = true;
+    sees_end_ = true;
+    is_readable_ = true;
+    pending_ = {};
+    pending_offset_ = 0;
+    loop_.schedule(*this);
+}
+
+void Stream::flush() {
+    if (pending_.empty()) return;
+    const iovec rest{pending_.data() + pending_offset_, pending_.size() - pending_offset_};
+    const IoResult result = socket_.send({&rest, 1});
+    if (result.state == IoResult::State::failed) return fail_write();
+    pending_offset_ += result.bytes;
+    if (pending_offset_ < pending_.size()) return;
+    pending_offset_ = 0;
+    pending_.clear();
+    if (pending_.capacity() > kKeptCapacity) pending_ = {};
+    if (shuts_down_) socket_.shutdown_send();
+    handler_->on_drained();
+}
+
+void Stream::shutdown_send() {
+    if (shuts_down_ || !socket_.is_open()) return;
+    shuts_down_ = true;
+    if (pending_.empty()) socket_.shutdown_send();
+}
+
+void Stream::on_ready(Readiness readiness) {
+    if (is_connecting_ && (readiness.writable || readiness.broken)) on_connect_decided();
+    if (!is_open() || is_connecting_) return;
+    if (tells_write_failed_) {
+        tells_write_failed_ = false;
+        handler_->on_write_failed();
+        if (!is_open()) return;
+    }
+    if (readiness.writable && !write_failed_) flush();
+    if (!is_open()) return;
+    if (readiness.readable) is_readable_ = true;
+    if (readiness.peer_closed || readiness.broken) sees_end_ = true;
+    if (is_reading_) {
+        if (is_readable_) read_ready();
+    } else if (readiness.broken && reports_reset_) {
+        handler_->on_broken(ECONNRESET);
+    }
+}
+
+void Stream::on_connect_decided() {
+    const int error = socket_.connect_error();
+    is_connecting_ = false;
+    if (error != 0) {
+        handler_->on_broken(error);
+        return;
+    }
+    handler_->on_connected();
+    if (is_open()) flush();
+}
+
+void Stream::read_ready() {
+    const std::span<char> scratch = loop_.scratch();
+    for (int reads = 0; reads < kReadsInARow; ++reads) {
+        const IoResult result = socket_.receive(scratch);
+        switch (result.state) {
+            case IoResult::State::would_block:
+                is_readable_ = false;
+                return;
+            case IoResult::State::failed:
+                handler_->on_broken(result.error);
+                return;
+            case IoResult::State::eof:
+                is_readable_ = false;
+                is_reading_ = false;
+                has_eof_ = true;
+                handler_->on_eof();
+                return;
+            case IoResult::State::done:
+                break;
+        }
+        // A short read emptied the socket: the next edge will tell of more, unless the end was told
+        // already.
+        const bool is_emptied = result.bytes < scratch.size() && !sees_end_;
+        if (is_emptied) is_readable_ = false;
+        handler_->on_bytes({scratch.data(), result.bytes});
+        if (!is_open() || !is_reading_ || is_emptied) return;
+    }
+    loop_.schedule(*this);
+}
+
+}  // namespace weir::transport
