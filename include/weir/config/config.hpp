@@ -1,0 +1,331 @@
+#pragma once
+
+#include "weir/config/cidr.hpp"
+#include "weir/config/place.hpp"
+#include "weir/core/address.hpp"
+#include "weir/core/clock.hpp"
+#include "weir/core/log.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+// The checked configuration: plain values, complete. Defaults are merged (built-in < defaults <
+// cluster < route), names resolved, shorthands written out; nobody right of `config` decodes or
+// checks syntax again. A snapshot shares it as shared_ptr<const Config>; sections compare with ==,
+// which is how a reload finds what changed. Every initial value here is the default of the
+// reference (a test compares them with the key table). Rates and shares are fractions: 0.5 is 50%.
+// Thread: any (immutable once loaded).
+namespace weir::config {
+
+enum class Enforcement : std::uint8_t { enforce, shadow, off };
+
+struct Breaker {
+    Enforcement mode = Enforcement::enforce;
+    std::uint32_t consecutive_failures = 5;  // 0: rule off
+    Duration consecutive_for = std::chrono::milliseconds{100};
+    double failure_rate = 0.5;
+    Duration window = std::chrono::seconds{10};
+    std::uint32_t min_requests = 20;
+    Duration open_for = std::chrono::milliseconds{500};
+    Duration max_open_for = std::chrono::milliseconds{750};  // never below open_for
+    std::uint32_t half_open_requests = 1;
+    std::uint32_t successes_to_close = 2;
+    std::optional<Duration> probe_timeout;  // none: auto
+
+    bool operator==(const Breaker&) const = default;
+};
+
+struct Outlier {
+    Enforcement mode = Enforcement::enforce;
+    std::uint32_t consecutive_failures = 5;  // 0: rule off
+    std::uint32_t consecutive_local = 3;     // 0: rule off
+    Duration consecutive_for = std::chrono::milliseconds{100};
+    double failure_rate = 0.5;
+    Duration window = std::chrono::seconds{10};
+    std::uint32_t min_requests = 20;
+    Duration eject_for = std::chrono::seconds{1};
+    Duration max_eject_for = std::chrono::milliseconds{1500};  // never below eject_for
+    double max_ejected = 0.5;
+    std::uint32_t min_ready = 1;
+    std::uint32_t half_open_requests = 1;
+    std::uint32_t successes_to_return = 2;
+    Duration ramp = std::chrono::seconds{10};
+
+    bool operator==(const Outlier&) const = default;
+};
+
+// What may be tried again.
+struct RetryOn {
+    bool connect = true;  // no connection came about
+    bool reused = true;   // a pooled connection died before a response byte
+    bool status_503 = true;
+    bool reset = false;    // the connection broke before response headers
+    bool timeout = false;  // per_try_timeout or response_header passed
+    bool status_502 = false;
+    bool status_504 = false;
+    bool status_5xx = false;  // any 5xx, the three above included
+
+    bool operator==(const RetryOn&) const = default;
+};
+
+struct Retry {
+    std::uint32_t attempts = 2;  // extra tries; `retry: off` is 0
+    RetryOn on;
+    std::optional<Duration> per_try_timeout;
+    Duration backoff = std::chrono::milliseconds{25};
+    Duration max_backoff = std::chrono::milliseconds{250};
+    double budget = 0.2;
+    double budget_min = 3.0;  // a second
+    std::uint32_t max_depth = 1;
+    std::vector<std::string> methods = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+    std::uint64_t buffer = 64 * 1024;
+
+    bool operator==(const Retry&) const = default;
+};
+
+struct Timeouts {
+    Duration connect = std::chrono::seconds{1};
+    std::optional<Duration> request = std::chrono::seconds{60};  // none: never
+    std::optional<Duration> total;
+    std::optional<Duration> response_header;
+    Duration idle = std::chrono::seconds{60};
+    Duration stream_idle = std::chrono::minutes{5};
+    Duration tcp_idle = std::chrono::hours{1};
+
+    bool operator==(const Timeouts&) const = default;
+};
+
+// timeout.client_*: before a route is known, hence one for all.
+struct ClientTimeouts {
+    Duration header = std::chrono::seconds{10};
+    Duration idle = std::chrono::seconds{75};
+
+    bool operator==(const ClientTimeouts&) const = default;
+};
+
+struct Limits {
+    std::optional<std::uint32_t> connections;  // none: auto, 0.8 of RLIMIT_NOFILE
+    std::uint64_t header_size = 32 * 1024;
+    std::uint32_t headers = 128;
+    std::uint64_t url = 8 * 1024;
+    std::optional<std::uint64_t> body;                     // none: unlimited
+    std::optional<std::uint32_t> requests_per_connection;  // none: no limit
+
+    bool operator==(const Limits&) const = default;
+};
+
+// ---- clusters
+
+enum class Policy : std::uint8_t { p2c_ewma, round_robin, least_request, random };
+
+struct Endpoint {
+    std::string text;                // as written, "orders:80"; the label "endpoint"
+    std::string host;                // without brackets; the path of a Unix socket
+    std::uint16_t port = 0;          // 0 for a Unix socket
+    std::optional<Address> address;  // none: host is a name, to be resolved
+    std::uint32_t weight = 100;      // at least 1
+    Place place;
+
+    bool operator==(const Endpoint&) const = default;
+};
+
+struct Discovery {
+    // static_list: Cluster::endpoints are all addresses and stay.
+    // file: `path` holds them; read and watch it (parse_endpoints() of weir/config/load.hpp).
+    // dns: resolve each of Cluster::endpoints that has no address; never empty. Chosen by itself
+    //      when an endpoint is a host name; `name` and `port` became the one endpoint.
+    enum class Type : std::uint8_t { static_list, file, dns };
+
+    Type type = Type::static_list;
+    std::string name;
+    std::uint16_t port = 0;
+    std::vector<Address> servers;     // empty: the system's; port 53 unless given
+    std::string path;                 // absolute, or relative to the working directory
+    std::optional<Duration> refresh;  // none: the answer's TTL (dns), a second (file); at least 1 s
+    bool keep_last = true;
+    Duration empty_hold = std::chrono::seconds{10};
+
+    bool operator==(const Discovery&) const = default;
+};
+
+struct ClusterLimits {
+    // none: unlimited
+    std::optional<std::uint32_t> max_connections = 1024;  // per endpoint
+    std::optional<std::uint32_t> max_connecting = 64;     // per endpoint
+    std::optional<std::uint32_t> max_requests;
+    std::uint32_t max_pending = 1024;
+    Duration queue_timeout = std::chrono::seconds{1};
+    std::uint32_t idle_connections = 64;  // per endpoint and worker
+
+    bool operator==(const ClusterLimits&) const = default;
+};
+
+struct Cluster {
+    std::string name;        // of an inline target: its text, "127.0.0.1:9000" or "a:80, b:80"
+    bool is_inline = false;  // made from a target host:port
+    std::vector<Endpoint> endpoints;
+    Discovery discovery;
+    Policy policy = Policy::p2c_ewma;
+    Breaker breaker;
+    Outlier outlier;
+    Retry retry;       // of requests without a route's say; the exchange takes its target's
+    Timeouts timeout;  // likewise; the pool takes connect and idle from here
+    ClusterLimits limits;
+    bool metrics_per_endpoint = false;
+    Place place;
+
+    bool operator==(const Cluster&) const = default;
+};
+
+// ---- routes
+
+// Paths are compared after normalisation.
+struct PathPattern {
+    enum class Kind : std::uint8_t {
+        exact,   // "/a"
+        prefix,  // "/a/" (written "/a/" or "/a/*"): text ends in '/'; "/a" is not in it; "/" is all
+        templated,  // "/u/{id}": {name} is one segment, not empty; ends in '/': what is below, too
+    };
+    Kind kind = Kind::prefix;
+    std::string text = "/";
+
+    bool operator==(const PathPattern&) const = default;
+};
+
+// Of a header or a query parameter.
+struct Matcher {
+    enum class Kind : std::uint8_t { exact, present, regex };
+    std::string name;  // of a header: in lower case
+    Kind kind = Kind::exact;
+    std::string value;  // regex: its text (RE2, to match whole); present: empty
+    Place place;
+
+    bool operator==(const Matcher&) const = default;
+};
+
+struct Target {
+    std::string cluster;       // a key of Config::clusters
+    std::uint32_t weight = 1;  // share of the sum of the route's targets; 0: none
+    Timeouts timeout;          // effective for this route into this cluster
+    Retry retry;
+
+    bool operator==(const Target&) const = default;
+};
+struct Forward {
+    std::vector<Target> targets;  // at least one, and one of a weight above 0
+
+    bool operator==(const Forward&) const = default;
+};
+struct Respond {
+    std::uint16_t status = 200;
+    std::string body;
+
+    bool operator==(const Respond&) const = default;
+};
+// 308 to this; {name} stands for a segment of the path template, a trailing * for the rest.
+struct Redirect {
+    std::string location;
+
+    bool operator==(const Redirect&) const = default;
+};
+using Action = std::variant<Forward, Respond, Redirect>;
+
+struct Route {
+    std::string name;                // unique in its listener; generated: "default" or "route-1"
+    std::vector<std::string> hosts;  // lower case, no port; "*.x" is one or more labels; empty: any
+    PathPattern path;
+    std::vector<std::string> methods;  // empty: any
+    std::vector<Matcher> headers;      // all must match
+    std::vector<Matcher> query;        // all must match
+    Action action;
+    // rewrite.path: {name} is a segment of the path template, a trailing * the rest of a prefix.
+    std::optional<std::string> rewrite_path;
+    std::optional<std::string> rewrite_host;  // none: keep
+    std::optional<std::uint64_t> max_body;    // effective; none: unlimited
+    Place place;
+
+    bool operator==(const Route&) const = default;
+};
+
+// ---- listeners
+
+enum class Mode : std::uint8_t { gateway, inbound, outbound };
+enum class Underscores : std::uint8_t { allow, drop, reject };
+
+struct ListenAddress {
+    std::string text;  // as written, ":8080"
+    Address address;
+    Place place;
+
+    bool operator==(const ListenAddress&) const = default;
+};
+
+struct Listener {
+    std::string name;  // unique; the first address unless given
+    Mode mode = Mode::gateway;
+    std::vector<ListenAddress> listen;  // at least one
+    std::vector<Cidr> trusted_proxies;
+    std::uint32_t trusted_hops = 0;
+    Underscores underscores = Underscores::drop;  // effective: drop at a gateway, else allow
+    Limits limits;                                // effective
+    std::vector<Route> routes;                    // first match wins; at least one
+    Place place;
+
+    bool operator==(const Listener&) const = default;
+};
+
+// ---- the process
+
+enum class LogFormat : std::uint8_t { automatic, text, json };  // automatic: text on a terminal
+
+struct Log {
+    log::Level level = log::Level::info;
+    LogFormat format = LogFormat::automatic;
+    std::string to = "stderr";  // stderr, stdout or a path
+
+    bool operator==(const Log&) const = default;
+};
+
+struct AccessLog {
+    std::string to = "stdout";  // stdout, stderr, off or a path
+    LogFormat format = LogFormat::automatic;
+    std::uint64_t buffer = 256 * 1024;  // full: drop and count
+
+    bool operator==(const AccessLog&) const = default;
+    [[nodiscard]] bool is_off() const { return to == "off"; }
+};
+
+// Not part of what is compared: two texts that say the same are the same configuration.
+struct Source {
+    std::vector<std::string> files;  // [0] is the file given; "<command line>" for from_to()
+    std::string hash;                // of the text, 16 hex digits: `config.hash`, weir_config_info
+
+    bool operator==(const Source& /*other*/) const { return true; }
+};
+
+struct Config {
+    Source source;
+    std::string node_name;                 // the host's name unless given
+    std::optional<std::uint32_t> threads;  // none: auto
+    Duration drain = std::chrono::seconds{30};
+    std::optional<ListenAddress> admin_listen;      // none: off
+    std::optional<ListenAddress> telemetry_listen;  // none: off
+    Log log;
+    AccessLog access_log;
+    Limits limits;
+    ClientTimeouts client_timeout;
+    std::vector<Listener> listeners;                       // at least one
+    std::map<std::string, Cluster, std::less<>> clusters;  // inline ones included
+
+    Config();  // admin and telemetry on their default addresses
+
+    bool operator==(const Config&) const = default;
+};
+
+}  // namespace weir::config
