@@ -1,0 +1,127 @@
+#pragma once
+
+#include "weir/core/clock.hpp"
+#include "weir/core/reason.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace weir::telemetry {
+
+class Registry;
+
+// What the `flags` field says beside reason and status: a word a bit, in this order.
+enum class Flag : std::uint8_t {
+    retried = 1,      // more than one attempt
+    none_ready = 2,   // sent although no endpoint was ready
+    probe = 4,        // served as a half-open breaker's or endpoint's probe
+    stale_reuse = 8,  // a pooled connection had died
+    shadow = 16,      // a breaker or limit in shadow mode would have refused
+    upgraded = 32,    // became a tunnel
+};
+
+// One request. Views need to live during append() only; empty ones are written as empty.
+struct AccessRecord {
+    WallTime time{};  // of the request's first byte
+    std::string_view listener;
+    std::string_view route;
+    std::string_view cluster;
+    std::string_view endpoint;
+    std::string_view method;
+    std::string_view host;
+    std::string_view path;  // with its query
+    std::string_view protocol;
+    std::string_view request_id;
+    std::string_view trace_id;
+    std::string_view client;
+    std::string_view peer;  // identity of a mutual-TLS client
+    Duration duration{};
+    Duration upstream{};  // sent to the last byte of the answer, last attempt; 0 without one
+    std::uint64_t request_bytes = 0;
+    std::uint64_t response_bytes = 0;
+    std::uint32_t attempts = 0;
+    std::uint16_t status = 0;
+    Reason reason = Reason::none;
+    std::uint8_t flags = 0;  // of Flag
+};
+
+// The process's access log: a thread of its own writes what the workers hand over.
+// Thread: any.
+class AccessLog {
+  public:
+    enum class Format : std::uint8_t { auto_detect, text, json };
+
+    struct Options {
+        std::string to = "stdout";                     // stdout, stderr, off or a path
+        Format format = Format::auto_detect;           // text on a terminal, else json
+        std::size_t buffer = std::size_t{256} * 1024;  // handed over and not yet written, at most
+    };
+
+    // Opens the sink; throws std::system_error if it cannot. Losses are counted in
+    // weir_access_log_dropped_total.
+    AccessLog(const Options& options, Registry& registry);
+    // Writes what was handed over, but gives up on a sink that takes nothing for 2 s.
+    ~AccessLog();
+    AccessLog(const AccessLog&) = delete;
+    AccessLog& operator=(const AccessLog&) = delete;
+
+    [[nodiscard]] bool is_on() const { return is_on_; }
+    [[nodiscard]] bool is_text() const { return is_text_; }
+
+    // A file is opened again by its path, for logrotate, before anything handed over later is
+    // written. If that fails, the old file is kept and a warning logged.
+    void reopen();
+
+    // A line among the records, for a terminal: "12:01:07.202  ●  breaker legacy  closed → open".
+    // Text format only; else ignored.
+    void write_line(std::string_view line, WallTime at);
+
+    // Waits until all that was handed over is written. For tests and shutdown; never on a worker.
+    void drain();
+
+  private:
+    friend class AccessLogShard;
+    struct Writer;
+    bool is_on_;
+    bool is_text_;
+    std::unique_ptr<Writer> writer_;
+};
+
+// A worker's part: formats records into a buffer of its own and hands it over when it holds 64 KiB
+// or at flush(). When the log's buffer is full, records are dropped and counted; never waits.
+// Owns no buffer while empty. Thread: its worker's. Costs no allocation a record.
+class AccessLogShard {
+  public:
+    explicit AccessLogShard(AccessLog& log);
+    ~AccessLogShard();  // hands over the rest
+    AccessLogShard(const AccessLogShard&) = delete;
+    AccessLogShard& operator=(const AccessLogShard&) = delete;
+
+    void append(const AccessRecord& record);
+
+    // Once a second, and before the worker ends.
+    void flush();
+
+  private:
+    void refresh_time(std::int64_t second);
+    char* write_json(char* out, const AccessRecord& record);
+    char* write_text(char* out, const AccessRecord& record);
+    bool make_room(std::size_t size);
+    void drop();
+
+    AccessLog& log_;
+    std::unique_ptr<char[]> buffer_;
+    std::size_t capacity_ = 0;
+    std::size_t size_ = 0;
+    std::uint32_t records_ = 0;
+    std::int64_t second_ = -1;  // the one that time_ shows
+    std::array<char, 32> time_{};
+    std::size_t time_size_ = 0;
+};
+
+}  // namespace weir::telemetry

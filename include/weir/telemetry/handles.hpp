@@ -1,0 +1,116 @@
+#pragma once
+
+#include "weir/core/reason.hpp"
+#include "weir/telemetry/metrics.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+// Series resolved when a snapshot is built, so that a request costs no label lookup. Built anew
+// with each snapshot from the same names, they are the same series. Thread: any (immutable, or
+// atomics); counting needs the worker's shard.
+namespace weir::telemetry {
+
+struct ListenerMetrics {
+    ListenerMetrics(Registry& registry, std::string_view listener);
+
+    CellId requests_active;     // gauge
+    CellId connections_active;  // gauge
+    CellId connections;
+};
+
+enum class ConnectFailure : std::uint8_t { refused, timeout, tls, dns, reset };
+enum class RetryRefused : std::uint8_t { budget, deadline, throttled, depth, buffer };
+enum class Limit : std::uint8_t {
+    max_requests,
+    max_pending,
+    max_connections,
+    max_connecting,
+    queue_timeout
+};
+
+struct ClusterMetrics {
+    ClusterMetrics(Registry& registry, std::string_view cluster);
+
+    CellId requests_active;     // gauge
+    CellId requests_pending;    // gauge
+    CellId connections_active;  // gauge
+    CellId connections;
+    HistogramId request_duration;  // one attempt
+    HistogramId connect_duration;
+    std::array<CellId, 5> connect_failures;  // by ConnectFailure
+    CellId retries_success;
+    CellId retries_failure;
+    std::array<CellId, 5> retries_refused;  // by RetryRefused
+    std::array<CellId, 5> limit_rejected;   // by Limit
+    CellId breaker_rejected;
+    CellId stale_reuse_success;
+    CellId stale_reuse_failure;
+
+    [[nodiscard]] CellId of(ConnectFailure failure) const {
+        return connect_failures[static_cast<std::size_t>(failure)];
+    }
+    [[nodiscard]] CellId of(RetryRefused reason) const {
+        return retries_refused[static_cast<std::size_t>(reason)];
+    }
+    [[nodiscard]] CellId of(Limit limit) const {
+        return limit_rejected[static_cast<std::size_t>(limit)];
+    }
+};
+
+// The classifier's verdict on a whole request, as a label.
+enum class Outcome : std::uint8_t { ok, failure, throttled, ignored };
+[[nodiscard]] std::string_view word(Outcome outcome);
+
+// How a request ended.
+struct RequestEnd {
+    std::uint16_t status = 0;
+    Outcome outcome = Outcome::ok;
+    Reason reason = Reason::none;
+    Duration duration{};  // first byte of the request to last byte of the response
+    std::uint64_t request_bytes = 0;
+    std::uint64_t response_bytes = 0;
+};
+
+// The series of one listener, route and cluster (kNone if the route answers itself). A series
+// of weir_requests_total is made when its combination of code, outcome and reason is first seen:
+// the upstream's own answers get kMaxCodes of them, then code is `_other`.
+// Thread: any; a combination seen before costs a scan of a few words, a new one the registry's
+// lock.
+class RequestMetrics {
+  public:
+    static constexpr std::size_t kMaxCodes = 24;
+
+    RequestMetrics(Registry& registry,
+                   std::string_view listener,
+                   std::string_view route,
+                   std::string_view cluster);
+    RequestMetrics(const RequestMetrics&) = delete;
+    RequestMetrics& operator=(const RequestMetrics&) = delete;
+
+    void record(Shard& shard, const RequestEnd& end) const;
+
+  private:
+    static constexpr std::size_t kSlots = 64;
+
+    [[nodiscard]] CellId cell(std::uint16_t status, Outcome outcome, Reason reason) const;
+    [[nodiscard]] CellId make(std::uint16_t status, Outcome outcome, Reason reason) const;
+
+    Registry& registry_;
+    std::string listener_;
+    std::string route_;
+    std::string cluster_;
+    HistogramId duration_;
+    CellId request_bytes_;
+    CellId response_bytes_;
+
+    // Combination in the upper half, cell in the lower; written once under the mutex, in order.
+    mutable std::array<std::atomic<std::uint64_t>, kSlots> slots_{};
+    mutable std::mutex mutex_;
+};
+
+}  // namespace weir::telemetry
