@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-// HTTP/1.1 and 1.0 on the wire (RFC 9112), strict: what security.md calls request smuggling is refused
-// or normalised here, and there is no lenient switch. No sockets, no clock.
+// HTTP/1.1 and 1.0 on the wire (RFC 9112), strict: what security.md calls request smuggling is
+// refused or normalised here, and there is no lenient switch. No sockets, no clock.
 namespace weir::http {
 
 struct H1Limits {
@@ -24,17 +24,29 @@ struct H1Limits {
 struct HeadParse {
     enum class State : std::uint8_t { need_more, done, failed } state = State::need_more;
     std::size_t consumed = 0;  // of the head, when done; leading empty lines included
-    Error error{};             // when failed: bad_request, headers_too_large, uri_too_long or upstream_protocol
+    // When failed: bad_request, headers_too_large, uri_too_long or upstream_protocol.
+    Error error{};
 };
 
 // Parses the head of a request at the front of `bytes`. The caller passes all bytes since the end
-// of the last message again when more were needed. A refused request is never half-parsed: head is only
-// valid when done. `error.detail` names the rule. Cost: linear, no allocation once head's capacities have grown.
-[[nodiscard]] HeadParse parse_request_head(std::string_view bytes, const H1Limits& limits, RequestHead& head);
+// of the last message again when more were needed, and may say how many it had `seen` then: bytes
+// that end no line are then not parsed again, which bounds what a sender of single bytes can cost.
+// A refused request is never half-parsed: head is only valid when done. `error.detail` names the
+// rule. Up to 4 empty lines before the head are skipped; CONNECT is refused. Cost: linear, no
+// allocation once head's capacities have grown.
+[[nodiscard]] HeadParse parse_request_head(std::string_view bytes,
+                                           const H1Limits& limits,
+                                           RequestHead& head,
+                                           std::size_t seen = 0);
 
-// The same for a response to `method` (a response to HEAD has no body, to CONNECT a tunnel).
-[[nodiscard]] HeadParse parse_response_head(std::string_view bytes, Method method, const H1Limits& limits,
-                                            ResponseHead& head);
+// The same for a response to `method` (a response to HEAD has no body). Whatever is wrong is
+// upstream_protocol. 1xx heads are `done` like others: the final one follows in the rest of the
+// bytes.
+[[nodiscard]] HeadParse parse_response_head(std::string_view bytes,
+                                            Method method,
+                                            const H1Limits& limits,
+                                            ResponseHead& head,
+                                            std::size_t seen = 0);
 
 // Takes a body apart by its framing. Bodies of any size: it keeps counters, and of chunked trailers
 // their bytes (limited by H1Limits::header_size), nothing else.
@@ -55,55 +67,87 @@ class BodyDecoder {
     [[nodiscard]] bool on_eof();
 
     [[nodiscard]] bool is_done() const { return state_ == State::done; }
-    // Trailer fields after is_done, as received and checked: "name: value\r\n" lines; empty if none. Fields
-    // that must not be trailers (RFC 9110, 6.5.1: framing, routing, authentication…) are left out.
+    // Trailer fields after is_done, as received and checked: "name: value\r\n" lines; empty if
+    // none. Fields that must not be trailers (RFC 9110, 6.5.1: framing, routing, authentication…)
+    // are left out.
     [[nodiscard]] std::string_view trailers() const { return trailers_; }
     // Bytes of a `length` body still to come.
     [[nodiscard]] std::uint64_t remaining() const { return remaining_; }
 
   private:
+    void take_control_byte(char byte);
+    void take_size_byte(char byte);
+    void take_extension_byte(char byte);
+    void end_size_line();
+    void take_trailer_byte(char byte);
+    void end_trailer_line();
+
+    //   chunk_size [-> chunk_extension] -> chunk_size_lf -> chunk_data -> chunk_data_cr ->
+    //   chunk_data_lf
+    //   -> chunk_size ...; after the chunk of size 0: trailer -> done. Any of them -> failed.
     enum class State : std::uint8_t {
-        done, length, until_close, chunk_size, chunk_extension, chunk_size_lf,
-        chunk_data, chunk_data_cr, chunk_data_lf, trailer, failed,
+        done,
+        length,
+        until_close,
+        chunk_size,
+        chunk_extension,
+        chunk_size_lf,
+        chunk_data,
+        chunk_data_cr,
+        chunk_data_lf,
+        trailer,
+        failed,
     };
     State state_ = State::done;
     std::uint64_t remaining_ = 0;
-    std::size_t limit_ = 0;
+    std::uint64_t excess_ = 0;       // bytes of chunk extensions not yet outweighed by data
+    std::size_t line_bytes_ = 0;     // of the chunk line, its digits while in chunk_size
+    std::size_t trailer_bytes_ = 0;  // received, those left out included
+    std::size_t trailer_count_ = 0;
+    std::size_t max_trailer_bytes_ = 0;
     std::size_t max_trailers_ = 0;
-    std::size_t line_bytes_ = 0;
+    H1Limits::Underscores underscores_ = H1Limits::Underscores::drop;
     std::string line_;
     std::string trailers_;
 };
 
 // What forwarding adds to a request head. Hop-by-hop fields (RFC 9110, 7.6.1: Connection and what
-// it names, Keep-Alive, Proxy-Connection, TE but "trailers", Trailer…, Upgrade) are never copied.
+// it names, Keep-Alive, Proxy-*, TE but "trailers", Upgrade) are never copied; Trailer only with a
+// chunked body. Connection cannot name away what has a meaning end to end (Host, framing,
+// credentials, cookies, forwarding).
 struct ForwardRequest {
-    std::string_view path;            // empty: head.path
-    std::string_view host;            // empty: head.authority
-    std::string_view client_ip;       // appended to X-Forwarded-For
-    std::string_view scheme = "http"; // X-Forwarded-Proto
-    std::string_view request_id;      // x-request-id
-    bool trusts_client = false;       // keep and append to incoming X-Forwarded-*, Forwarded and x-weir-*; else strip
-    bool is_upgrade = false;          // pass Connection: upgrade and Upgrade on
+    std::string_view path;  // empty: head.path
+    std::string_view host;  // empty: head.authority; HTTP/1.0 may have neither, then Host is empty
+    std::string_view client_ip;        // appended to X-Forwarded-For; empty: none is sent
+    std::string_view scheme = "http";  // X-Forwarded-Proto
+    std::string_view request_id;       // replaces x-request-id; empty: none is sent
+    // Keep and append to incoming X-Forwarded-*, Forwarded and x-weir-*; else they are stripped.
+    bool trusts_client = false;
+    bool is_upgrade = false;  // pass Connection: upgrade and Upgrade on
 };
 
-// Appends a whole HTTP/1.1 request head, the empty line included. A body framed `chunked` or of unknown
-// length is sent chunked; Content-Length is kept. Expect is not forwarded.
+// Appends a whole HTTP/1.1 request head, the empty line included. A body framed `chunked` or of
+// unknown length is sent chunked; Content-Length is kept. Expect is not forwarded.
 void write_request_head(std::string& out, const RequestHead& head, const ForwardRequest& forward);
 
 struct ForwardResponse {
-    std::uint8_t client_minor = 1;     // HTTP/1.0 clients get no chunks: until_close instead
-    bool is_head = false;              // answer to HEAD: framing headers are kept, no body follows
-    bool close = false;                // Connection: close
-    bool keep_alive_header = false;    // a HTTP/1.0 client that asked for keep-alive
-    std::string_view extra;            // whole lines to add, "name: value\r\n"
+    std::uint8_t client_minor = 1;   // HTTP/1.0 clients get no chunks: until_close instead
+    bool is_head = false;            // answer to HEAD: framing headers are kept, no body follows
+    bool close = false;              // Connection: close
+    bool keep_alive_header = false;  // a HTTP/1.0 client that asked for keep-alive
+    bool strip_weir_error = false;  // at a gateway: the upstream's weir-error is not for the client
+    std::string_view extra;         // whole lines to add, "name: value\r\n"
 };
 
-// Appends the response head; returns the framing in which the body must be written downstream.
-Framing write_response_head(std::string& out, const ResponseHead& head, const ForwardResponse& forward);
+// Appends the response head; returns the framing in which the body must be written downstream. A
+// 1xx head (100, 103, or 101 with is_upgrade) is written without framing and without Connection:
+// close.
+Framing write_response_head(std::string& out,
+                            const ResponseHead& head,
+                            const ForwardResponse& forward);
 
-// Chunked coding of a stretch of body: prefix, the bytes, suffix. Empty stretches must not be written.
-// Writes "<hex>\r\n" into the buffer and returns it; the suffix is kChunkEnd.
+// Chunked coding of a stretch of body: prefix, the bytes, suffix. Empty stretches must not be
+// written. Writes "<hex>\r\n" into the buffer and returns it; the suffix is kChunkEnd.
 [[nodiscard]] std::string_view chunk_prefix(std::size_t size, char (&buffer)[20]);
 inline constexpr std::string_view kChunkEnd = "\r\n";
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";

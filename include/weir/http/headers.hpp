@@ -33,10 +33,12 @@ enum class HeaderId : std::uint8_t {
     x_forwarded_proto,
     x_request_id,
     weir_error,
-    weir_internal,  // any other x-weir-* or weir-* name
+    weir_internal,      // any other x-weir-* or weir-* name
+    x_forwarded_other,  // any other x-forwarded-* name
 };
 
-// The id of a name, any case. A hash of length and a few letters: no allocation.
+// The id of a name (a token), any case. A switch on the length and a few words compared: no
+// allocation.
 [[nodiscard]] HeaderId header_id(std::string_view name);
 
 // A field as received: views into the bytes of the message, the value without surrounding blanks.

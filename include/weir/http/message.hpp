@@ -8,7 +8,18 @@
 
 namespace weir::http {
 
-enum class Method : std::uint8_t { get, head, post, put, del, connect, options, trace, patch, other };
+enum class Method : std::uint8_t {
+    get,
+    head,
+    post,
+    put,
+    del,
+    connect,
+    options,
+    trace,
+    patch,
+    other
+};
 
 // How the end of a body is found (RFC 9112, 6.3).
 enum class Framing : std::uint8_t { none, length, chunked, until_close };
@@ -29,6 +40,8 @@ struct RequestHead {
     bool expect_continue = false;  // Expect: 100-continue
     bool is_upgrade = false;       // Connection: upgrade and an Upgrade header, HTTP/1.1, no body
     std::string_view upgrade_protocol;
+    bool has_nominated = false;   // Connection names other fields: they end here
+    bool takes_trailers = false;  // TE: trailers, named by Connection
     HeaderList headers;
     std::string path_storage;
 
@@ -42,8 +55,9 @@ struct ResponseHead {
     std::uint8_t minor_version = 1;
     Framing framing = Framing::none;
     std::uint64_t content_length = 0;
-    bool keep_alive = true;  // the upstream keeps the connection
-    bool is_upgrade = false; // 101 with an Upgrade header
+    bool keep_alive = true;                // the upstream keeps the connection
+    bool is_upgrade = false;               // 101 with an Upgrade header
+    bool has_nominated = false;            // Connection names other fields: they end here
     std::uint32_t keep_alive_timeout = 0;  // Keep-Alive: timeout=N seconds; 0 if not said
     HeaderList headers;
 

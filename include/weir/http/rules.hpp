@@ -7,11 +7,13 @@
 
 namespace weir::http {
 
-// The one form of a path, so that what is matched is what is forwarded: unreserved characters decoded
-// (RFC 3986, 6.2.2.2), hexadecimal in capitals, slashes merged, dot segments removed. Ambiguous paths are
-// bad_request: %2F, %5C, %00, a raw backslash, '#', "..;", control bytes, a broken escape, above the root.
-// Returns `path` itself if nothing changes (the common case: one scan), else a view into `storage`.
-[[nodiscard]] Result<std::string_view> normalise_path(std::string_view path, bool merge_slashes,
+// The one form of a path, so that what is matched is what is forwarded: unreserved characters
+// decoded (RFC 3986, 6.2.2.2), hexadecimal in capitals, slashes merged, dot segments removed.
+// Ambiguous paths are bad_request: %2F, %5C, %00, a raw backslash, '#', "..;", control bytes, a
+// broken escape, above the root. Returns `path` itself if nothing changes (the common case: one
+// scan), else a view into `storage`.
+[[nodiscard]] Result<std::string_view> normalise_path(std::string_view path,
+                                                      bool merge_slashes,
                                                       std::string& storage);
 
 // host[:port] as a Host header may carry it (RFC 9112, 3.2): no user info, no spaces, a valid port.

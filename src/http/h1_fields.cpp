@@ -1,0 +1,225 @@
+#include "http/h1_fields.hpp"
+
+#include "http/scan.hpp"
+
+#include <cstring>
+#include <limits>
+
+namespace weir::http {
+namespace {
+
+// A member of Connection costs a comparison with every field when the head is written: so few.
+constexpr std::uint32_t kMaxConnectionOptions = 32;
+
+constexpr std::uint32_t bit(HeaderId id) {
+    return 1U << static_cast<unsigned>(id);
+}
+constexpr std::uint32_t kNoted = bit(HeaderId::connection) | bit(HeaderId::content_length) |
+                                 bit(HeaderId::expect) | bit(HeaderId::host) |
+                                 bit(HeaderId::keep_alive) | bit(HeaderId::te) |
+                                 bit(HeaderId::transfer_encoding) | bit(HeaderId::upgrade);
+
+const char* name_fault(char byte, bool is_first) {
+    if (byte == ':') return "empty field name";
+    if (byte == ' ' || byte == '\t') return is_first ? "folded line" : "blank in a field name";
+    return byte == '\n' ? "bare LF" : "bad byte in a field name";
+}
+
+const char* value_fault(char byte) {
+    if (byte == '\n') return "bare LF";
+    return byte == '\0' ? "NUL in a field value" : "control byte in a field value";
+}
+
+std::string_view trim(const char* begin, const char* end) {
+    while (begin != end && (*begin == ' ' || *begin == '\t'))
+        ++begin;
+    while (end != begin && (end[-1] == ' ' || end[-1] == '\t'))
+        --end;
+    return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+const char* note_length(std::string_view value, Framings& framings) {
+    if (framings.has_content_length) return "more than one Content-Length";
+    if (framings.is_chunked) return "Content-Length with Transfer-Encoding";
+    if (value.empty()) return "empty Content-Length";
+    constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+    std::uint64_t length = 0;
+    for (const char byte : value) {
+        if (!scan::is(byte, scan::digit)) return "Content-Length is not a number";
+        const auto digit = static_cast<std::uint64_t>(byte - '0');
+        if (length > (kMax - digit) / 10) return "Content-Length too large";
+        length = length * 10 + digit;
+    }
+    framings.has_content_length = true;
+    framings.content_length = length;
+    return nullptr;
+}
+
+const char* note_coding(std::string_view value, Framings& framings) {
+    if (framings.is_chunked) return "more than one Transfer-Encoding";
+    if (framings.has_content_length) return "Content-Length with Transfer-Encoding";
+    if (framings.minor_version == 0) return "Transfer-Encoding in HTTP/1.0";
+    if (!equals_ignoring_case(value, "chunked")) return "Transfer-Encoding is not chunked";
+    framings.is_chunked = true;
+    return nullptr;
+}
+
+void note_option(std::string_view option, Framings& framings) {
+    if (equals_ignoring_case(option, "keep-alive")) {
+        framings.has_keep_alive = true;
+    } else if (equals_ignoring_case(option, "close")) {
+        framings.has_close = true;
+    } else if (equals_ignoring_case(option, "upgrade")) {
+        framings.has_upgrade_option = true;
+    } else if (equals_ignoring_case(option, "te")) {
+        framings.has_te_option = true;
+    } else {
+        framings.has_nominated = true;
+    }
+}
+
+const char* note_options(std::string_view value, Framings& framings) {
+    while (!value.empty()) {
+        const std::string_view option = next_member(value);
+        if (option.empty()) continue;
+        if (++framings.options > kMaxConnectionOptions) return "too many options in Connection";
+        note_option(option, framings);
+    }
+    return nullptr;
+}
+
+void note_keep_alive(std::string_view value, Framings& framings) {
+    while (!value.empty()) {
+        std::string_view member = next_member(value);
+        if (member.size() < 9 || !equals_ignoring_case(member.substr(0, 8), "timeout=")) continue;
+        member.remove_prefix(8);
+        std::uint32_t seconds = 0;
+        for (const char byte : member) {
+            if (!scan::is(byte, scan::digit) || seconds > 100'000'000) return;
+            seconds = seconds * 10 + static_cast<std::uint32_t>(byte - '0');
+        }
+        framings.keep_alive_timeout = seconds;
+    }
+}
+
+bool lists_trailers(std::string_view value) {
+    while (!value.empty()) {
+        if (equals_ignoring_case(next_member(value), "trailers")) return true;
+    }
+    return false;
+}
+
+// The first protocol that may be tunnelled. h2c and its like would carry further requests past
+// every rule of this proxy.
+std::string_view tunnelled_protocol(std::string_view value) {
+    while (!value.empty()) {
+        const std::string_view protocol = next_member(value);
+        const auto is = [protocol](std::string_view prefix) {
+            return equals_ignoring_case(protocol.substr(0, prefix.size()), prefix);
+        };
+        if (!protocol.empty() && !is("h2") && !is("h3") && !is("http") && !is("tls"))
+            return protocol;
+    }
+    return {};
+}
+
+const char* note_host(std::string_view value, Framings& framings) {
+    if (framings.has_host && framings.is_request) return "more than one Host";
+    framings.has_host = true;
+    framings.host = value;
+    return nullptr;
+}
+
+// What is wrong with the field, or nullptr.
+const char* note(HeaderId id, std::string_view value, Framings& framings) {
+    switch (id) {
+        case HeaderId::host:
+            return note_host(value, framings);
+        case HeaderId::content_length:
+            return note_length(value, framings);
+        case HeaderId::transfer_encoding:
+            return note_coding(value, framings);
+        case HeaderId::connection:
+            return note_options(value, framings);
+        case HeaderId::keep_alive:
+            note_keep_alive(value, framings);
+            return nullptr;
+        case HeaderId::te:
+            framings.has_te_trailers = framings.has_te_trailers || lists_trailers(value);
+            return nullptr;
+        case HeaderId::upgrade:
+            if (framings.upgrade.empty()) framings.upgrade = tunnelled_protocol(value);
+            return nullptr;
+        case HeaderId::expect:
+            framings.expects_continue =
+                framings.expects_continue || equals_ignoring_case(value, "100-continue");
+            return nullptr;
+        default:
+            return nullptr;
+    }
+}
+
+}  // namespace
+
+std::string_view next_member(std::string_view& list) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    const std::string_view member = trim(list.data(), list.data() + comma);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+    return member;
+}
+
+bool is_line_open(std::string_view bytes, std::size_t seen, std::size_t limit) {
+    if (seen == 0 || seen > bytes.size() || bytes.size() > limit) return false;
+    if (seen >> 10 != bytes.size() >> 10) return false;
+    return bytes.find('\n', seen) == std::string_view::npos;
+}
+
+Step parse_line_end(Cursor& cursor) {
+    if (cursor.at == cursor.end) return Step::more;
+    if (*cursor.at == '\n') return cursor.fail("bare LF");
+    if (*cursor.at != '\r') return cursor.fail("no CRLF where the line must end");
+    if (cursor.end - cursor.at < 2) return Step::more;
+    if (cursor.at[1] != '\n') return cursor.fail("bare CR");
+    cursor.at += 2;
+    return Step::ok;
+}
+
+Step parse_field_line(Cursor& cursor, FieldLine& line) {
+    const char* const begin = cursor.at;
+    const char* const colon = scan::to_token_end(begin, cursor.end);
+    if (colon == cursor.end) return Step::more;
+    if (*colon != ':' || colon == begin) return cursor.fail(name_fault(*colon, colon == begin));
+    const char* stop = scan::to_control(colon + 1, cursor.end);
+    while (stop != cursor.end && *stop == '\t')
+        stop = scan::to_control(stop + 1, cursor.end);
+    if (stop == cursor.end) return Step::more;
+    if (*stop != '\r') return cursor.fail(value_fault(*stop));
+    line.name = {begin, static_cast<std::size_t>(colon - begin)};
+    line.value = trim(colon + 1, stop);
+    cursor.at = stop;
+    return parse_line_end(cursor);
+}
+
+Step parse_fields(Cursor& cursor, const H1Limits& limits, HeaderList& headers, Framings& framings) {
+    FieldLine line;
+    for (std::size_t count = 0;; ++count) {
+        if (cursor.at == cursor.end) return Step::more;
+        if (*cursor.at == '\r') return parse_line_end(cursor);
+        if (count == limits.headers) {
+            return cursor.fail("too many fields", Reason::headers_too_large);
+        }
+        if (const Step step = parse_field_line(cursor, line); step != Step::ok) return step;
+        const HeaderId id = header_id(line.name);
+        if ((kNoted & bit(id)) != 0) {
+            if (const char* wrong = note(id, line.value, framings)) return cursor.fail(wrong);
+        }
+        if (limits.underscores != H1Limits::Underscores::allow && id == HeaderId::other &&
+            line.name.find('_') != std::string_view::npos) {
+            if (limits.underscores == H1Limits::Underscores::drop) continue;
+            return cursor.fail("underscore in a field name");
+        }
+        headers.add(line.name, line.value, id);
+    }
+}
+
+}  // namespace weir::http

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "weir/core/error.hpp"
+#include "weir/http/h1.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+// What request heads, response heads and trailers have in common: field lines, and what they say
+// about framing and the connection. Nothing here is lenient.
+namespace weir::http {
+
+enum class Step : std::uint8_t { more, ok, failed };
+
+// Where the parser is in the bytes at hand, and why it stopped.
+struct Cursor {
+    const char* at;
+    const char* end;
+    Reason reason = Reason::none;
+    const char* detail = "";
+
+    Step fail(const char* what, Reason why = Reason::bad_request) {
+        reason = why;
+        detail = what;
+        return Step::failed;
+    }
+};
+
+struct FieldLine {
+    std::string_view name;
+    std::string_view value;
+};
+
+// One field line, its CRLF included. `more` leaves the cursor in the middle.
+Step parse_field_line(Cursor& cursor, FieldLine& line);
+
+// CRLF. A CR alone is refused as soon as the next byte is there.
+Step parse_line_end(Cursor& cursor);
+
+// What the fields of a head say, checked as they arrive.
+struct Framings {
+    std::string_view host;
+    std::string_view upgrade;
+    std::uint64_t content_length = 0;
+    std::uint32_t keep_alive_timeout = 0;
+    std::uint32_t options = 0;  // of Connection
+    std::uint8_t minor_version = 1;
+    bool is_request = true;
+    bool has_host = false;
+    bool has_content_length = false;
+    bool is_chunked = false;
+    bool has_close = false;
+    bool has_keep_alive = false;
+    bool has_upgrade_option = false;
+    bool has_te_option = false;
+    bool has_nominated = false;
+    bool has_te_trailers = false;
+    bool expects_continue = false;
+};
+
+// All field lines and the empty line after them.
+Step parse_fields(Cursor& cursor, const H1Limits& limits, HeaderList& headers, Framings& framings);
+
+// The next member of a comma-separated list, without blanks, taken off the front. Members may be
+// empty.
+[[nodiscard]] std::string_view next_member(std::string_view& list);
+
+// Whether there is nothing to parse yet: `seen` bytes were looked at before and no line has ended
+// since.
+[[nodiscard]] bool is_line_open(std::string_view bytes, std::size_t seen, std::size_t limit);
+
+}  // namespace weir::http
