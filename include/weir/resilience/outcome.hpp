@@ -1,0 +1,48 @@
+#pragma once
+
+#include "weir/core/clock.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace weir::resilience {
+
+// What an attempt says about its endpoint.
+enum class Outcome : std::uint8_t {
+    ok,             // it answered
+    failure,        // it answered badly, too late, or broke off
+    local_failure,  // it could not be reached, or refused before doing anything
+    throttled,      // it is well and asks for less
+    stale,          // a reused connection had been closed by it: says nothing about its health
+    ignored,        // says nothing about it: the client left, or we refused
+};
+
+enum class FailureKind : std::uint8_t {
+    none,
+    status_500,
+    status_502,
+    status_503,
+    status_504,
+    status_other,  // listed by the user in failure_on
+    peer_refused,  // a mesh peer refused before doing anything: its `weir-error` says so
+    connect_refused,
+    connect_timeout,
+    dns,
+    tls,
+    reset,
+    timeout,
+    protocol,
+};
+
+struct Verdict {
+    Outcome outcome = Outcome::ok;
+    FailureKind kind = FailureKind::none;
+    bool is_slow = false;
+    Duration hint{0};  // Retry-After; 0 for none
+};
+
+// One word everywhere: metric labels, access log, admin API. Thread: any.
+[[nodiscard]] std::string_view word(Outcome outcome);
+[[nodiscard]] std::string_view word(FailureKind kind);
+
+}  // namespace weir::resilience

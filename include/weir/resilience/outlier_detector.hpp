@@ -1,0 +1,86 @@
+#pragma once
+
+#include "weir/resilience/circuit_breaker.hpp"
+#include "weir/resilience/outlier_guard.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace weir::resilience {
+
+// Ejects one endpoint and brings it back: the machine of circuit_breaker.hpp, with the group's
+// guard before each ejection and a ramp after each return.
+//
+// An ejection the guard refuses makes the endpoint penalized: a tenth of its weight until
+// successes_to_return ok in a row. After a return the weight starts at a tenth and doubles each
+// half second; a failure starts the current half second again. `ramp` is the longest it may take.
+// Thread: any. Its owner keeps it while permits of its machine are held.
+class OutlierDetector final : private TripGate {
+  public:
+    struct Options {
+        CircuitBreaker::Options machine = CircuitBreaker::Options::outlier();
+        Duration ramp = std::chrono::seconds{10};  // 0 = off
+    };
+
+    static constexpr std::uint32_t kFullWeight = 1000;
+
+    // Joins the group. sink may be null, else outlives the detector.
+    OutlierDetector(const Options& options,
+                    std::uint64_t seed,
+                    TimePoint now,
+                    std::shared_ptr<DetectorGroup> group,
+                    TransitionSink* sink = nullptr);
+    OutlierDetector(const OutlierDetector&) = delete;
+    OutlierDetector& operator=(const OutlierDetector&) = delete;
+    ~OutlierDetector();
+
+    // Discovery no longer names the endpoint: it leaves the group, and takes its state along should
+    // it rejoin. Both may be repeated.
+    void leave();
+    void rejoin();
+
+    // Healthy and not draining: an endpoint that is not does not count as ready.
+    void set_available(bool is_available);
+
+    // May requests be balanced to it? True also for a penalized one, and always unless the mode is
+    // `enforce`. Takes no lock.
+    [[nodiscard]] bool is_selectable() const;
+    // Not selectable, but the next request (that may be replayed) should be its probe. Takes no
+    // lock.
+    [[nodiscard]] bool wants_probe(TimePoint now, bool is_replay_safe = true) const;
+
+    // Share of the configured weight: ramp and penalty. Takes no lock.
+    [[nodiscard]] std::uint32_t weight_permille(TimePoint now) const;
+    [[nodiscard]] double weight(TimePoint now) const { return weight_permille(now) / 1000.0; }
+    [[nodiscard]] bool is_ramping(TimePoint now) const;
+    // As after a return: for an endpoint that discovery has just added.
+    void start_ramp(TimePoint now);
+
+    // As the machine's.
+    [[nodiscard]] CircuitBreaker::Admission acquire(TimePoint now,
+                                                    const CircuitBreaker::AcquireOptions& options);
+    void headers_ok(Permit& permit, TimePoint now) { machine_.headers_ok(permit, now); }
+    void complete(const Permit& permit, const Verdict& verdict, TimePoint now, std::uint32_t shard);
+    void release(const Permit& permit) { machine_.release(permit); }
+    void tick(TimePoint now) { machine_.tick(now); }
+
+    // The rest of the machine: forcing, state, snapshot.
+    [[nodiscard]] CircuitBreaker& machine() { return machine_; }
+    [[nodiscard]] const CircuitBreaker& machine() const { return machine_; }
+
+  private:
+    [[nodiscard]] Answer may_trip(TimePoint now) override;
+    void entered(State state, TripReason reason, TimePoint now) override;
+    [[nodiscard]] std::uint32_t ramp_permille(TimePoint now) const;
+    void hold_ramp(TimePoint now);
+
+    const Duration ramp_;
+    const std::shared_ptr<DetectorGroup> group_;
+    std::atomic<Duration::rep> ramp_since_{
+        0};  // of the first half second, moved by failures; 0 = none
+    std::atomic<Duration::rep> ramp_end_{0};
+    CircuitBreaker machine_;
+};
+
+}  // namespace weir::resilience

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "weir/core/clock.hpp"
+#include "weir/resilience/success_window.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace weir::resilience {
+
+enum class State : std::uint8_t { closed, open, half_open };
+enum class Mode : std::uint8_t { enforce, shadow, off };
+
+// Why the machine changed its state.
+enum class TripReason : std::uint8_t {
+    none,
+    consecutive,        // failures in a row
+    consecutive_local,  // local failures in a row
+    failure_rate,       // too many failed in the window
+    slow_rate,          // too many were slow in the window
+    probe_failed,
+    probe_timeout,  // the probe's lease ran out
+    probe_ok,       // enough probes in a row were good
+    elapsed,        // open for long enough
+    forced,         // by an operator, or back from that
+    floor,          // too few endpoints were left
+};
+
+[[nodiscard]] std::string_view word(State state);
+[[nodiscard]] std::string_view word(Mode mode);
+[[nodiscard]] std::string_view word(TripReason reason);
+
+// One change of state, as the history, the log and the event stream tell it.
+struct Transition {
+    std::uint64_t epoch = 0;  // of the new state: orders the transitions of one machine
+    TimePoint at{};
+    State from = State::closed;
+    State to = State::closed;
+    TripReason reason = TripReason::none;
+    Duration open_for{0};        // to == open: until the next probe
+    std::uint32_t run = 0;       // from closed: failures in a row just before
+    SuccessWindow::Counts seen;  // from closed: the window just before
+};
+
+// Told of each transition after it happened, by the thread that caused it and outside the machine's
+// lock. Calls from two threads may swap: Transition::epoch orders them. Must not block.
+class TransitionSink {
+  public:
+    virtual void on_transition(const Transition& transition) = 0;
+    // The endpoint should have gone, but the guard kept it: it serves with a tenth of its weight.
+    virtual void on_penalty(bool is_penalized, TimePoint at) { (void)is_penalized, (void)at; }
+
+  protected:
+    ~TransitionSink() = default;
+};
+
+// Asked when a rule of the closed state says trip, and told where the machine is. Both are called
+// under the machine's lock: quick, and never back into a machine.
+class TripGate {
+  public:
+    enum class Answer : std::uint8_t { trip, hold, penalize };
+
+    [[nodiscard]] virtual Answer may_trip(TimePoint now) = 0;
+    virtual void entered(State state, TripReason reason, TimePoint now) {
+        (void)state, (void)reason, (void)now;
+    }
+
+  protected:
+    ~TripGate() = default;
+};
+
+}  // namespace weir::resilience
