@@ -28,18 +28,20 @@ struct Problem {
 
     Severity severity = Severity::error;
     std::uint16_t code = 0;
-    Place place;
-    std::string what;         // the sentence
-    std::string note;         // after the carets
-    std::string help;         // the line below, if any
+    Place place{};
+    std::string what{};       // the sentence
+    std::string note{};       // after the carets
+    std::string help{};       // the line below, if any
     std::uint32_t width = 0;  // of the carets; 0: the word at `place`
     std::uint32_t shift = 0;  // carets begin this far right of `place`
 };
 
-// Collects what is wrong, all of it. Whoever checks a configuration adds to it; the same problem at
-// the same place is kept once. Thread: its owner's.
+// Collects what is wrong, all of it (but no more than kMostKept of a kind). Whoever checks a
+// configuration adds to it; the same problem at the same place is kept once. Thread: its owner's.
 class Report {
   public:
+    static constexpr std::size_t kMostKept = 1000;
+
     void add(Problem problem);
 
     [[nodiscard]] bool has_errors() const { return errors_ != 0; }
