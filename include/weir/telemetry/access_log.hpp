@@ -50,6 +50,12 @@ struct AccessRecord {
     std::uint8_t flags = 0;  // of Flag
 };
 
+// The text of a record's second, kept as long as the second is the same.
+struct AccessTime {
+    std::int64_t second = -1;
+    std::array<char, 24> text{};
+};
+
 // The process's access log: a thread of its own writes what the workers hand over.
 // Thread: any.
 class AccessLog {
@@ -108,20 +114,16 @@ class AccessLogShard {
     void flush();
 
   private:
-    void refresh_time(std::int64_t second);
-    char* write_json(char* out, const AccessRecord& record);
-    char* write_text(char* out, const AccessRecord& record);
     bool make_room(std::size_t size);
-    void drop();
+    bool hand_over();
 
     AccessLog& log_;
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_ = 0;
     std::size_t size_ = 0;
     std::uint32_t records_ = 0;
-    std::int64_t second_ = -1;  // the one that time_ shows
-    std::array<char, 32> time_{};
-    std::size_t time_size_ = 0;
+    AccessTime time_;
+    std::string scratch_;  // for what must be escaped
 };
 
 }  // namespace weir::telemetry

@@ -97,8 +97,17 @@ class RequestMetrics {
   private:
     static constexpr std::size_t kSlots = 64;
 
-    [[nodiscard]] CellId cell(std::uint16_t status, Outcome outcome, Reason reason) const;
-    [[nodiscard]] CellId make(std::uint16_t status, Outcome outcome, Reason reason) const;
+    struct Found {
+        CellId cell;
+        bool is_hit = false;
+        std::size_t used = 0;   // slots looked at, if it was no hit
+        std::size_t codes = 0;  // of them, the upstream's own answers
+    };
+
+    CellId cell(std::uint16_t status, Outcome outcome, Reason reason) const;
+    [[nodiscard]] Found find(std::uint32_t key) const;
+    [[nodiscard]] static std::uint32_t reduce(std::uint32_t key, const Found& found);
+    [[nodiscard]] CellId make(std::uint32_t exact) const;
 
     Registry& registry_;
     std::string listener_;
