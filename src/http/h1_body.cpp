@@ -191,18 +191,17 @@ void BodyDecoder::end_trailer_line() {
         line_.clear();
         return;
     }
-    Cursor cursor{.at = line_.data(), .end = line_.data() + line_.size()};
+    Cursor cursor{.begin = line_.data(), .end = line_.data() + line_.size(), .at = line_.data()};
     FieldLine field;
     if (++trailer_count_ > max_trailers_ || parse_field_line(cursor, field) != http::Step::ok) {
         state_ = State::failed;
         return;
     }
-    const bool has_underscore = field.name.find('_') != std::string_view::npos;
-    if (has_underscore && underscores_ == H1Limits::Underscores::reject) {
+    if (field.has_underscore && underscores_ == H1Limits::Underscores::reject) {
         state_ = State::failed;
         return;
     }
-    const bool is_dropped = has_underscore && underscores_ == H1Limits::Underscores::drop;
+    const bool is_dropped = field.has_underscore && underscores_ == H1Limits::Underscores::drop;
     if (!is_dropped && may_be_trailer(header_id(field.name), field.name)) {
         trailers_.append(field.name).append(": ").append(field.value).append("\r\n");
     }

@@ -1,6 +1,7 @@
 #include "http/h1_fields.hpp"
 
 #include "http/scan.hpp"
+#include "http/words.hpp"
 
 #include <cstring>
 #include <limits>
@@ -10,6 +11,9 @@ namespace {
 
 // A member of Connection costs a comparison with every field when the head is written: so few.
 constexpr std::uint32_t kMaxConnectionOptions = 32;
+
+// So many digits fit 64 bits; zeros in front are counted, nobody needs them.
+constexpr std::size_t kMaxLengthDigits = 19;
 
 constexpr std::uint32_t bit(HeaderId id) {
     return 1U << static_cast<unsigned>(id);
@@ -30,10 +34,19 @@ const char* value_fault(char byte) {
     return byte == '\0' ? "NUL in a field value" : "control byte in a field value";
 }
 
+bool is_blank(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+// Also true of the CR that follows an empty value.
+bool may_be_blank(char byte) {
+    return static_cast<unsigned char>(byte) <= ' ';
+}
+
 std::string_view trim(const char* begin, const char* end) {
-    while (begin != end && (*begin == ' ' || *begin == '\t'))
+    while (begin != end && is_blank(*begin))
         ++begin;
-    while (end != begin && (end[-1] == ' ' || end[-1] == '\t'))
+    while (end != begin && is_blank(end[-1]))
         --end;
     return {begin, static_cast<std::size_t>(end - begin)};
 }
@@ -43,12 +56,13 @@ const char* note_length(std::string_view value, Framings& framings) {
     if (framings.is_chunked) return "Content-Length with Transfer-Encoding";
     if (value.empty()) return "empty Content-Length";
     constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+    if (value.size() > kMaxLengthDigits) return "Content-Length too large";
     std::uint64_t length = 0;
     for (const char byte : value) {
         if (!scan::is(byte, scan::digit)) return "Content-Length is not a number";
         const auto digit = static_cast<std::uint64_t>(byte - '0');
-        if (length > (kMax - digit) / 10) return "Content-Length too large";
         length = length * 10 + digit;
+        if (length > kMax) return "Content-Length too large";
     }
     framings.has_content_length = true;
     framings.content_length = length;
@@ -59,19 +73,19 @@ const char* note_coding(std::string_view value, Framings& framings) {
     if (framings.is_chunked) return "more than one Transfer-Encoding";
     if (framings.has_content_length) return "Content-Length with Transfer-Encoding";
     if (framings.minor_version == 0) return "Transfer-Encoding in HTTP/1.0";
-    if (!equals_ignoring_case(value, "chunked")) return "Transfer-Encoding is not chunked";
+    if (!is_word(value, "chunked")) return "Transfer-Encoding is not chunked";
     framings.is_chunked = true;
     return nullptr;
 }
 
 void note_option(std::string_view option, Framings& framings) {
-    if (equals_ignoring_case(option, "keep-alive")) {
+    if (is_word(option, "keep-alive")) {
         framings.has_keep_alive = true;
-    } else if (equals_ignoring_case(option, "close")) {
+    } else if (is_word(option, "close")) {
         framings.has_close = true;
-    } else if (equals_ignoring_case(option, "upgrade")) {
+    } else if (is_word(option, "upgrade")) {
         framings.has_upgrade_option = true;
-    } else if (equals_ignoring_case(option, "te")) {
+    } else if (is_word(option, "te")) {
         framings.has_te_option = true;
     } else {
         framings.has_nominated = true;
@@ -79,6 +93,10 @@ void note_option(std::string_view option, Framings& framings) {
 }
 
 const char* note_options(std::string_view value, Framings& framings) {
+    if (is_word(value, "keep-alive")) {
+        framings.has_keep_alive = true;
+        return nullptr;
+    }
     while (!value.empty()) {
         const std::string_view option = next_member(value);
         if (option.empty()) continue;
@@ -159,6 +177,58 @@ const char* note(HeaderId id, std::string_view value, Framings& framings) {
     }
 }
 
+// The end of the line, where `stop` is the first control in the value.
+[[gnu::noinline]] Step end_unusual_line(Cursor& cursor, const char* stop) {
+    while (stop != cursor.end && *stop == '\t') {
+        stop = scan::to_control(stop + 1, cursor.end, cursor.begin);
+    }
+    if (stop == cursor.end) return Step::more;
+    if (*stop != '\r') return cursor.fail(value_fault(*stop));
+    cursor.at = stop;
+    return parse_line_end(cursor);
+}
+
+[[gnu::always_inline]] inline Step take_field_line(Cursor& cursor, FieldLine& line) {
+    const char* const begin = cursor.at;
+    const char* const end = cursor.end;
+    const char* const colon = scan::to_token_end(begin, end, line.has_underscore);
+    if (colon == end) return Step::more;
+    if (*colon != ':' || colon == begin) return cursor.fail(name_fault(*colon, colon == begin));
+    const char* stop = scan::to_control(colon + 1, end, cursor.begin);
+    if (end - stop >= 2 && stop[0] == '\r' && stop[1] == '\n') {
+        cursor.at = stop + 2;
+    } else {
+        if (const Step step = end_unusual_line(cursor, stop); step != Step::ok) return step;
+        stop = cursor.at - 2;
+    }
+    line.name = {begin, static_cast<std::size_t>(colon - begin)};
+    const char* const value = colon + (colon[1] == ' ' ? 2 : 1);  // nearly always all of it
+    line.value = {value, static_cast<std::size_t>(stop - value)};
+    if (may_be_blank(*value) || may_be_blank(stop[-1])) line.value = trim(colon + 1, stop);
+    return Step::ok;
+}
+
+[[gnu::always_inline]] inline Step take_fields(Cursor& cursor,
+                                               const H1Limits& limits,
+                                               HeaderList& headers,
+                                               Framings& framings) {
+    for (std::size_t left = limits.headers;; --left) {
+        if (cursor.at == cursor.end) return Step::more;
+        if (*cursor.at == '\r') return parse_line_end(cursor);
+        if (left == 0) return cursor.fail("too many fields", Reason::headers_too_large);
+        FieldLine line;
+        if (const Step step = take_field_line(cursor, line); step != Step::ok) return step;
+        if (line.has_underscore && limits.underscores != H1Limits::Underscores::allow) {
+            if (limits.underscores == H1Limits::Underscores::drop) continue;
+            return cursor.fail("underscore in a field name");
+        }
+        const HeaderId id = header_id(line.name);
+        headers.add(line.name, line.value, id);
+        if ((kNoted & bit(id)) == 0) continue;
+        if (const char* wrong = note(id, line.value, framings)) return cursor.fail(wrong);
+    }
+}
+
 }  // namespace
 
 std::string_view next_member(std::string_view& list) {
@@ -174,52 +244,15 @@ bool is_line_open(std::string_view bytes, std::size_t seen, std::size_t limit) {
     return bytes.find('\n', seen) == std::string_view::npos;
 }
 
-Step parse_line_end(Cursor& cursor) {
-    if (cursor.at == cursor.end) return Step::more;
-    if (*cursor.at == '\n') return cursor.fail("bare LF");
-    if (*cursor.at != '\r') return cursor.fail("no CRLF where the line must end");
-    if (cursor.end - cursor.at < 2) return Step::more;
-    if (cursor.at[1] != '\n') return cursor.fail("bare CR");
-    cursor.at += 2;
-    return Step::ok;
-}
-
 Step parse_field_line(Cursor& cursor, FieldLine& line) {
-    const char* const begin = cursor.at;
-    const char* const colon = scan::to_token_end(begin, cursor.end);
-    if (colon == cursor.end) return Step::more;
-    if (*colon != ':' || colon == begin) return cursor.fail(name_fault(*colon, colon == begin));
-    const char* stop = scan::to_control(colon + 1, cursor.end);
-    while (stop != cursor.end && *stop == '\t')
-        stop = scan::to_control(stop + 1, cursor.end);
-    if (stop == cursor.end) return Step::more;
-    if (*stop != '\r') return cursor.fail(value_fault(*stop));
-    line.name = {begin, static_cast<std::size_t>(colon - begin)};
-    line.value = trim(colon + 1, stop);
-    cursor.at = stop;
-    return parse_line_end(cursor);
+    return take_field_line(cursor, line);
 }
 
 Step parse_fields(Cursor& cursor, const H1Limits& limits, HeaderList& headers, Framings& framings) {
-    FieldLine line;
-    for (std::size_t count = 0;; ++count) {
-        if (cursor.at == cursor.end) return Step::more;
-        if (*cursor.at == '\r') return parse_line_end(cursor);
-        if (count == limits.headers) {
-            return cursor.fail("too many fields", Reason::headers_too_large);
-        }
-        if (const Step step = parse_field_line(cursor, line); step != Step::ok) return step;
-        const HeaderId id = header_id(line.name);
-        if ((kNoted & bit(id)) != 0) {
-            if (const char* wrong = note(id, line.value, framings)) return cursor.fail(wrong);
-        }
-        if (limits.underscores != H1Limits::Underscores::allow && id == HeaderId::other &&
-            line.name.find('_') != std::string_view::npos) {
-            if (limits.underscores == H1Limits::Underscores::drop) continue;
-            return cursor.fail("underscore in a field name");
-        }
-        headers.add(line.name, line.value, id);
-    }
+    Cursor local = cursor;  // stays in registers
+    const Step step = take_fields(local, limits, headers, framings);
+    cursor = local;
+    return step;
 }
 
 }  // namespace weir::http

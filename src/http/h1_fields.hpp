@@ -15,8 +15,9 @@ enum class Step : std::uint8_t { more, ok, failed };
 
 // Where the parser is in the bytes at hand, and why it stopped.
 struct Cursor {
-    const char* at;
+    const char* begin;
     const char* end;
+    const char* at;
     Reason reason = Reason::none;
     const char* detail = "";
 
@@ -30,13 +31,23 @@ struct Cursor {
 struct FieldLine {
     std::string_view name;
     std::string_view value;
+    bool has_underscore = false;
 };
 
 // One field line, its CRLF included. `more` leaves the cursor in the middle.
 Step parse_field_line(Cursor& cursor, FieldLine& line);
 
 // CRLF. A CR alone is refused as soon as the next byte is there.
-Step parse_line_end(Cursor& cursor);
+inline Step parse_line_end(Cursor& cursor) {
+    if (cursor.end - cursor.at >= 2 && cursor.at[0] == '\r' && cursor.at[1] == '\n') {
+        cursor.at += 2;
+        return Step::ok;
+    }
+    if (cursor.at == cursor.end) return Step::more;
+    if (*cursor.at == '\n') return cursor.fail("bare LF");
+    if (*cursor.at != '\r') return cursor.fail("no CRLF where the line must end");
+    return cursor.end - cursor.at < 2 ? Step::more : cursor.fail("bare CR");
+}
 
 // What the fields of a head say, checked as they arrive.
 struct Framings {

@@ -43,7 +43,7 @@ Step parse_method(Cursor& cursor, RequestHead& head) {
 
 Step parse_target(Cursor& cursor, const H1Limits& limits, std::string_view& target) {
     const char* const begin = cursor.at;
-    const char* const end = scan::to_invisible(begin, cursor.end);
+    const char* const end = scan::to_invisible(begin, cursor.end, cursor.begin);
     if (static_cast<std::size_t>(end - begin) > limits.target) {
         return cursor.fail("target too long", Reason::uri_too_long);
     }
@@ -59,10 +59,13 @@ Step parse_target(Cursor& cursor, const H1Limits& limits, std::string_view& targ
 Step parse_version(Cursor& cursor, std::uint8_t& minor) {
     constexpr std::string_view kVersion = "HTTP/1.";
     const auto have = static_cast<std::size_t>(cursor.end - cursor.at);
-    const std::size_t compared = std::min(have, kVersion.size());
-    if (std::memcmp(cursor.at, kVersion.data(), compared) != 0)
+    if (have <= kVersion.size()) {
+        if (std::memcmp(cursor.at, kVersion.data(), have) == 0) return Step::more;
         return cursor.fail("unknown version");
-    if (have <= kVersion.size()) return Step::more;
+    }
+    if (std::memcmp(cursor.at, kVersion.data(), kVersion.size()) != 0) {
+        return cursor.fail("unknown version");
+    }
     const char digit = cursor.at[kVersion.size()];
     if (digit != '0' && digit != '1') return cursor.fail("unknown version");
     minor = static_cast<std::uint8_t>(digit - '0');
@@ -173,9 +176,9 @@ Step parse_status_line(Cursor& cursor, ResponseHead& head) {
     if (cursor.at == cursor.end) return Step::more;
     if (*cursor.at != ' ') return parse_line_end(cursor);
     const char* const begin = cursor.at + 1;
-    const char* end = scan::to_control(begin, cursor.end);
+    const char* end = scan::to_control(begin, cursor.end, cursor.begin);
     while (end != cursor.end && *end == '\t')
-        end = scan::to_control(end + 1, cursor.end);
+        end = scan::to_control(end + 1, cursor.end, cursor.begin);
     head.phrase = text(begin, end);
     cursor.at = end;
     return parse_line_end(cursor);
@@ -226,7 +229,8 @@ Step parse_response(Cursor& cursor, Method method, const H1Limits& limits, Respo
 // arrive.
 Cursor within_limit(std::string_view bytes, const H1Limits& limits) {
     const char* const begin = bytes.data();
-    return Cursor{.at = begin, .end = begin + std::min(bytes.size(), limits.header_size)};
+    return Cursor{
+        .begin = begin, .end = begin + std::min(bytes.size(), limits.header_size), .at = begin};
 }
 
 HeadParse outcome(Step step, Cursor& cursor, std::string_view bytes, const H1Limits& limits) {

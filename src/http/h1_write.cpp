@@ -32,23 +32,12 @@ class FieldWriter {
   public:
     explicit FieldWriter(Appender& out) : out_(out) {}
 
-    void copy(const HeaderField& field) {
+    [[gnu::always_inline]] void copy(const HeaderField& field) {
         const char* const name_end = field.name.data() + field.name.size();
         const bool is_line =
             field.value.data() == name_end + 2 && name_end[0] == ':' && name_end[1] == ' ';
-        if (!is_line) {
-            flush();
-            out_.put(field.name);
-            out_.put(": ");
-            out_.put(field.value);
-            out_.put("\r\n");
-            return;
-        }
-        const bool follows = begin_ != nullptr && field.name.data() == end_ + 2 && end_[0] == '\r';
-        if (!follows) {
-            flush();
-            begin_ = field.name.data();
-        }
+        const bool follows = is_line && field.name.data() == end_ + 2 && end_[0] == '\r';
+        if (!follows) begin_ = start(field, is_line);
         end_ = field.value.data() + field.value.size();
     }
 
@@ -60,6 +49,16 @@ class FieldWriter {
     }
 
   private:
+    // Where the next stretch begins: at the field's line, or, put together from parts, after its
+    // name.
+    [[gnu::noinline]] const char* start(const HeaderField& field, bool is_line) {
+        flush();
+        if (is_line) return field.name.data();
+        out_.put(field.name);
+        out_.put(": ");
+        return field.value.data();
+    }
+
     Appender& out_;
     const char* begin_ = nullptr;
     const char* end_ = nullptr;
@@ -98,11 +97,15 @@ void put_length(Appender& out, std::uint64_t length) {
     out.put("\r\n");
 }
 
-// Whether the line can go out as it came; leading zeros cannot.
+// Whether the line can go out as it came: the number meant, without leading zeros.
 bool is_canonical_length(std::string_view text, std::uint64_t length) {
-    char digits[20];
-    const auto end = std::to_chars(std::begin(digits), std::end(digits), length).ptr;
-    return text == std::string_view(digits, static_cast<std::size_t>(end - digits));
+    if (text.empty() || text.size() > 19 || (text[0] == '0' && text.size() > 1)) return false;
+    std::uint64_t number = 0;
+    for (const char digit : text) {
+        if (digit < '0' || digit > '9') return false;
+        number = number * 10 + static_cast<std::uint64_t>(digit - '0');
+    }
+    return number == length;
 }
 
 struct Framed {

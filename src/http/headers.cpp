@@ -1,46 +1,12 @@
 #include "weir/http/headers.hpp"
 
-#include <cstring>
+#include "http/words.hpp"
 
 namespace weir::http {
 namespace {
 
 char lower(char letter) {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter | 0x20) : letter;
-}
-
-template <typename Word>
-Word load_lower(const char* at) {
-    Word word;
-    std::memcpy(&word, at, sizeof word);
-    return word | static_cast<Word>(0x2020202020202020ULL);
-}
-
-// Whether `name` is `known` (lower case, N - 1 letters and '-'), compared a word at a time with
-// words that may overlap. The 0x20 bit tells no letter from another, and '-' only from CR, which no
-// token has.
-template <std::size_t N>
-bool same(const char* name, const char (&known)[N]) {
-    constexpr std::size_t kSize = N - 1;
-    if constexpr (kSize >= 8) {
-        std::uint64_t differs = 0;
-        for (std::size_t at = 0; at + 8 <= kSize; at += 8) {
-            differs |= load_lower<std::uint64_t>(name + at) ^ load_lower<std::uint64_t>(known + at);
-        }
-        const std::size_t last = kSize - 8;
-        differs |= load_lower<std::uint64_t>(name + last) ^ load_lower<std::uint64_t>(known + last);
-        return differs == 0;
-    } else if constexpr (kSize >= 4) {
-        const std::size_t last = kSize - 4;
-        return ((load_lower<std::uint32_t>(name) ^ load_lower<std::uint32_t>(known)) |
-                (load_lower<std::uint32_t>(name + last) ^
-                 load_lower<std::uint32_t>(known + last))) == 0;
-    } else {
-        for (std::size_t at = 0; at < kSize; ++at) {
-            if ((name[at] | 0x20) != known[at]) return false;
-        }
-        return true;
-    }
 }
 
 HeaderId by_prefix(std::string_view name) {

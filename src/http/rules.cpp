@@ -7,6 +7,8 @@
 namespace weir::http {
 namespace {
 
+constexpr std::size_t kMaxHost = 255;
+
 Error refusal(const char* detail) {
     return Error{.reason = Reason::bad_request,
                  .origin = Error::Origin::downstream,
@@ -161,11 +163,11 @@ bool is_valid_authority(std::string_view authority) {
         const std::string_view rest = authority.substr(close + 1);
         return rest.empty() || (rest[0] == ':' && is_port(rest.substr(1)));
     }
-    std::size_t at = 0;
-    while (at < authority.size() && scan::is(authority[at], scan::host))
-        ++at;
-    if (at == 0 || at > 255) return false;
-    return at == authority.size() || (authority[at] == ':' && is_port(authority.substr(at + 1)));
+    const char* const end = authority.data() + authority.size();
+    const char* const stop = scan::to_host_end(authority.data(), end);
+    const auto host_size = static_cast<std::size_t>(stop - authority.data());
+    if (host_size == 0 || host_size > kMaxHost) return false;
+    return stop == end || (*stop == ':' && is_port(authority.substr(host_size + 1)));
 }
 
 bool is_valid_request_id(std::string_view id) {

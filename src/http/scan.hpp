@@ -83,51 +83,98 @@ inline constexpr std::ptrdiff_t kBlock = 16;
 }
 #endif
 
-// The first byte that is a control (HTAB too): where a field value ends, or is broken.
-[[nodiscard]] inline const char* to_control(const char* at, const char* end) {
 #if defined(__SSE2__)
+// Sixteen bytes at a time; the last block may begin before `at`, but not before `floor`. `find`
+// gives a bit for each byte that ends the stretch, `is_end` says the same of one byte.
+template <typename Find, typename IsEnd>
+[[nodiscard]] inline const char* to_first(
+    const char* at, const char* end, const char* floor, Find find, IsEnd is_end) {
     for (; end - at >= kBlock; at += kBlock) {
-        const __m128i bytes = load(at);
-        const unsigned found = mask(_mm_or_si128(at_most(bytes, 0x1f), equal(bytes, 0x7f)));
+        const unsigned found = find(load(at));
         if (found != 0) return at + __builtin_ctz(found);
     }
-#endif
-    while (at != end && !is_control(*at))
+    if (at != end && end - floor >= kBlock) {
+        const unsigned found = find(load(end - kBlock)) >> (kBlock - (end - at));
+        return found != 0 ? at + __builtin_ctz(found) : end;
+    }
+    while (at != end && !is_end(*at))
         ++at;
     return at;
+}
+#else
+template <typename IsEnd>
+[[nodiscard]] inline const char* to_first(const char* at, const char* end, IsEnd is_end) {
+    while (at != end && !is_end(*at))
+        ++at;
+    return at;
+}
+#endif
+
+// The first byte that is a control (HTAB too): where a field value ends, or is broken. The bytes
+// from `floor` on are readable.
+[[nodiscard]] inline const char* to_control(const char* at,
+                                            const char* end,
+                                            [[maybe_unused]] const char* floor) {
+    const auto is_end = [](char byte) { return is_control(byte); };
+#if defined(__SSE2__)
+    const auto find = [](__m128i bytes) {
+        return mask(_mm_or_si128(at_most(bytes, 0x1f), equal(bytes, 0x7f)));
+    };
+    return to_first(at, end, floor, find, is_end);
+#else
+    return to_first(at, end, is_end);
+#endif
 }
 
 // The first byte that is not visible ASCII: where a request target ends, or is broken.
-[[nodiscard]] inline const char* to_invisible(const char* at, const char* end) {
+[[nodiscard]] inline const char* to_invisible(const char* at,
+                                              const char* end,
+                                              [[maybe_unused]] const char* floor) {
+    const auto is_end = [](char byte) { return !is_visible(byte); };
 #if defined(__SSE2__)
-    for (; end - at >= kBlock; at += kBlock) {
-        const unsigned found = mask(not_visible(load(at)));
-        if (found != 0) return at + __builtin_ctz(found);
-    }
+    const auto find = [](__m128i bytes) { return mask(not_visible(bytes)); };
+    return to_first(at, end, floor, find, is_end);
+#else
+    return to_first(at, end, is_end);
 #endif
-    while (at != end && is_visible(*at))
-        ++at;
-    return at;
 }
 
-// The first byte that is not a token's. The blocks know letters, digits and '-', which are all of
-// nearly every field name.
-[[nodiscard]] inline const char* to_token_end(const char* at, const char* end) {
+// The first byte that is not a registered name's. The blocks know no '_' and '~', which so take
+// longer.
+[[nodiscard]] inline const char* to_host_end(const char* at, const char* end) {
 #if defined(__SSE2__)
     for (; end - at >= kBlock; at += kBlock) {
         const __m128i bytes = load(at);
         const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
         const __m128i letters = at_most(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 25);
         const __m128i digits = at_most(_mm_sub_epi8(bytes, _mm_set1_epi8('0')), 9);
-        const __m128i known = _mm_or_si128(_mm_or_si128(letters, digits), equal(bytes, '-'));
-        const unsigned others = mask(known) ^ 0xffffU;
-        if (others == 0) continue;
-        at += __builtin_ctz(others);
-        break;
+        const __m128i marks = _mm_or_si128(equal(bytes, '-'), equal(bytes, '.'));
+        if (mask(_mm_or_si128(_mm_or_si128(letters, digits), marks)) != 0xffffU) break;
     }
 #endif
-    while (at != end && is(*at, token))
+    while (at != end && is(*at, host))
         ++at;
+    return at;
+}
+
+// The first byte that is not a token's. The block knows letters and '-', which are all of nearly
+// every field name; others take longer.
+[[nodiscard]] inline const char* to_token_end(const char* at,
+                                              const char* end,
+                                              bool& has_underscore) {
+#if defined(__SSE2__)
+    if (end - at >= kBlock) {
+        const __m128i bytes = load(at);
+        const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+        const __m128i letters = at_most(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 25);
+        const unsigned known = mask(_mm_or_si128(letters, equal(bytes, '-')));
+        at += __builtin_ctz(~known);  // 16 if all are
+        if (known != 0xffffU && *at == ':') return at;
+    }
+#endif
+    for (; at != end && is(*at, token); ++at) {
+        if (*at == '_') has_underscore = true;
+    }
     return at;
 }
 
