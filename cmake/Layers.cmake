@@ -3,6 +3,12 @@
 set(WEIR_LAYERS core config http resilience route telemetry transport discovery upstream filter events
                 proxy admin runtime cli)
 
+# One precompiled header for all modules, made with nobody's definitions but ours.
+file(WRITE "${PROJECT_BINARY_DIR}/precompiled.cpp" "")
+add_library(weir_precompiled OBJECT "${PROJECT_BINARY_DIR}/precompiled.cpp")
+target_link_libraries(weir_precompiled PRIVATE weir_flags)
+target_precompile_headers(weir_precompiled PRIVATE "${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp")
+
 # Each module is a static library of src/<name>/*.cpp, linked only to the modules on its left.
 function(weir_module name)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
@@ -14,11 +20,7 @@ function(weir_module name)
     target_include_directories(weir_${name} PUBLIC "${PROJECT_SOURCE_DIR}/include"
                                             PRIVATE "${PROJECT_SOURCE_DIR}/src")
     target_link_libraries(weir_${name} PRIVATE weir_flags)
-    if(NOT name STREQUAL "core")
-        target_precompile_headers(weir_${name} REUSE_FROM weir_core)
-    else()
-        target_precompile_headers(weir_core PRIVATE "${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp")
-    endif()
+    target_precompile_headers(weir_${name} REUSE_FROM weir_precompiled)
     foreach(left IN LISTS WEIR_LAYERS)
         if(left STREQUAL name)
             break()
