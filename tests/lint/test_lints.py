@@ -30,6 +30,7 @@ PLANTED = [
     ("clocks", "src/http/x.cpp", "auto t = std::chrono::steady_clock::now();\n", 1, "clock"),
     ("clocks", "src/http/x.cpp", "auto t = ::time(nullptr);\n", 1, "clock"),
     ("clocks", "tests/unit/x_test.cpp", "\nvoid f() { std::this_thread::sleep_for(1s); }\n", 2, "sleeps"),
+    ("clocks", "tests/unit/x_test.cpp", "void f() { ::sleep(1); }\n", 1, "sleeps"),
     ("clocks", "src/http/x.cpp", "int f() { return rand(); }\n", 1, "Random"),
     ("sizes", "src/http/x.cpp", "\n" * 601, 601, "at most 600"),
     ("sizes", "tests/unit/x_test.cpp", "\n" * 801, 801, "at most 800"),

@@ -1,6 +1,5 @@
 #pragma once
 
 #include "../../cmake/precompiled.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
