@@ -104,8 +104,8 @@ RequestMetrics::RequestMetrics(Registry& registry,
       duration_(registry.histogram(Family::request_duration, {listener, route, cluster})),
       request_bytes_(registry.counter(Family::request_bytes, {route}, Show::once_used)),
       response_bytes_(registry.counter(Family::response_bytes, {route}, Show::once_used)) {
-    cell(200, Outcome::ok, Reason::none);
     if (cluster == kNone) return;
+    cell(200, Outcome::ok, Reason::none);
     // What the alerts on errors start from.
     cell(503, Outcome::failure, Reason::breaker_open);
     cell(503, Outcome::failure, Reason::upstream_connect_refused);

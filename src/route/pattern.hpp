@@ -1,0 +1,68 @@
+#pragma once
+
+#include "weir/config/config.hpp"
+#include "weir/route/route_table.hpp"
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Hosts, paths and templates, one at a time: what the tables are made from, and what explains them.
+namespace weir::route {
+
+inline constexpr std::size_t kLongestHost = 255;  // RFC 1035, 2.3.4
+
+// The host of an authority in lower case, without port and final dot, in `buffer`; empty for an
+// authority without one or longer than a name can be.
+[[nodiscard]] std::string_view host_of(std::string_view authority,
+                                       std::array<char, kLongestHost>& buffer);
+
+// "*.x" is one or more labels below x. Both in lower case.
+[[nodiscard]] bool host_matches(std::string_view pattern, std::string_view host);
+
+// A path of the configuration, taken apart.
+struct PathShape {
+    struct Segment {
+        std::string text;  // of a parameter: its name
+        bool is_parameter = false;
+        bool operator==(const Segment&) const = default;
+    };
+    std::vector<Segment> segments;
+    bool is_prefix = false;  // everything below them; without segments: everything
+
+    [[nodiscard]] std::vector<std::string_view> parameters() const;
+};
+
+// Nothing, and what is wrong with it, for what no table can hold.
+struct PathError {
+    std::string what;
+};
+[[nodiscard]] std::optional<PathError> parse_path(const config::PathPattern& pattern,
+                                                  PathShape& shape);
+
+// Whether the path has that shape; then what it captured.
+[[nodiscard]] bool path_matches(const PathShape& shape, std::string_view path, RouteMatch& match);
+
+// The text of rewrite.path or a redirect: {name} and a trailing * are replaced.
+class Template {
+  public:
+    // What is wrong, if a {name} is none of the parameters.
+    [[nodiscard]] std::optional<std::string> parse(std::string_view text,
+                                                   const std::vector<std::string_view>& parameters);
+
+    void append(const RouteMatch& match, std::string& out) const;
+
+  private:
+    struct Piece {
+        std::string literal;
+        int capture = kLiteral;  // or a parameter's number
+    };
+    static constexpr int kLiteral = -1;
+    static constexpr int kRest = -2;
+    std::vector<Piece> pieces_;
+};
+
+}  // namespace weir::route
