@@ -34,7 +34,6 @@ struct Permit {
     bool is_settled = false;      // a probe whose good headers have come
     std::uint32_t lease = 0;      // which probe
     std::uint32_t ended_run = 0;  // the run of failures that its good headers ended
-    std::uint32_t ended_local = 0;
     TimePoint ended_since{};
 };
 
@@ -59,7 +58,9 @@ class CircuitBreaker {
         Mode mode = Mode::enforce;
         std::uint32_t shards = 1;                // threads that complete(): one shard each
         std::uint32_t consecutive_failures = 5;  // 0 = off
-        std::uint32_t consecutive_local = 0;     // 0: a local failure is a failure like others
+        // A local failure counts in a run of its own, not in that of the failures.
+        bool are_locals_apart = false;
+        std::uint32_t consecutive_local = 3;  // 0 = off; only if they are apart
         Duration consecutive_for = std::chrono::milliseconds{100};
         double failure_rate = 0.5;  // 0 = off
         double slow_rate = 0;       // 0 = off; which answers are slow says the classifier
@@ -87,7 +88,7 @@ class CircuitBreaker {
     struct Admission {
         bool is_admitted = false;
         bool would_refuse = false;  // shadow: admitted, but enforce would not have
-        Permit permit;
+        Permit permit{};
         Duration retry_after{0};  // refused: when to ask again
 
         explicit operator bool() const { return is_admitted; }
@@ -130,7 +131,10 @@ class CircuitBreaker {
     void unforce(TimePoint now);
 
     // Open goes to half-open at the next call, ahead of its time (reason floor). Takes no lock.
-    void release_early();
+    void release_early() { release_early_.store(true, std::memory_order_release); }
+    [[nodiscard]] bool is_released_early() const {
+        return release_early_.load(std::memory_order_acquire);
+    }
 
     // What the machine has decided, also in shadow. Takes no lock.
     [[nodiscard]] State state() const { return state_of(word_.load(std::memory_order_acquire)); }
@@ -163,7 +167,7 @@ class CircuitBreaker {
         SuccessWindow::Counts window;
         std::vector<Transition> history;  // oldest first, the last 100
     };
-    // Allocates; for the admin API.
+    // Allocates; for the admin API. tick() first, for what is due.
     [[nodiscard]] Snapshot snapshot(TimePoint now) const;
 
   private:
@@ -183,43 +187,59 @@ class CircuitBreaker {
         TimePoint deadline;
     };
     // What to tell the sink once the lock is free.
-    struct Notices;
+    struct Notices {
+        std::vector<Transition> transitions;
+        std::optional<bool> penalty;
+        TimePoint penalty_at{};
+    };
 
     static State state_of(std::uint64_t word) { return static_cast<State>(word & kStateMask); }
     [[nodiscard]] std::uint64_t epoch() const {
         return word_.load(std::memory_order_relaxed) >> kEpochShift;
     }
+    [[nodiscard]] bool is_due(TimePoint now, bool is_replay_safe) const;
 
-    Admission acquire_slowly(TimePoint now, const AcquireOptions& options);
-    Admission refusal(TimePoint now) const;
+    [[nodiscard]] Admission acquire_shut(TimePoint now, const AcquireOptions& options);
+    [[nodiscard]] Admission acquire_probe(TimePoint now, const AcquireOptions& options);
+    [[nodiscard]] Admission refusal(TimePoint now, bool is_replay_safe) const;
     void complete_slowly(const Permit& permit,
                          const Verdict& verdict,
                          TimePoint now,
                          std::uint32_t shard,
                          FailureKey key);
 
+    // All below: mutex_ is held.
     void advance(TimePoint now, Notices& notices);
     void enter(State next, TripReason reason, TimePoint at, Notices& notices);
     void open(TripReason reason, TimePoint at, Duration hint, Notices& notices);
+    void end_force(TimePoint at, Notices& notices);
     void judge_closed(const Permit& permit,
                       const Verdict& verdict,
                       TimePoint now,
                       FailureKey key,
                       Notices& notices);
     void judge_probe(const Permit& permit, const Verdict& verdict, TimePoint now, Notices& notices);
+    void judge_late(const Permit& permit,
+                    const Verdict& verdict,
+                    TimePoint now,
+                    std::uint32_t shard,
+                    FailureKey key,
+                    Notices& notices);
     void probe_succeeded(TimePoint now, Notices& notices);
-    void good_news(TimePoint now, Notices& notices);
+    void end_runs();
     void extend_run(const Permit& permit, const Verdict& verdict, TimePoint now, FailureKey key);
     [[nodiscard]] TripReason rule(TimePoint now) const;
     void try_trip(TripReason reason, TimePoint now, Duration hint, Notices& notices);
     void set_penalty(bool is_penalized, TimePoint now, Notices& notices);
-    [[nodiscard]] bool is_failed_probe(const Verdict& verdict) const;
-    [[nodiscard]] bool is_run_certain(const Run& run, std::uint32_t threshold, TimePoint now) const;
+    [[nodiscard]] bool is_bad(const Verdict& verdict) const;
+    [[nodiscard]] bool is_certain(const Run& run, std::uint32_t threshold, TimePoint now) const;
     [[nodiscard]] bool is_repeated(FailureKey key);
-    [[nodiscard]] std::uint32_t probes_allowed() const;
+    [[nodiscard]] std::size_t probes_allowed() const;
     void drop_lease(std::uint32_t id);
     void decay_backoff(TimePoint now);
-    void publish();
+    void store_word(std::uint64_t epoch, State state);
+    void publish_wake(State state);
+    void tell(const Notices& notices) const;
 
     const Options options_;
     TripGate* const gate_;
@@ -227,7 +247,7 @@ class CircuitBreaker {
 
     // Read by every attempt, written at transitions and runs only.
     alignas(64) std::atomic<std::uint64_t> word_{0};
-    std::atomic<bool> has_run_{false};  // a run or a penalty an ok would end
+    std::atomic<bool> has_run_{false};  // a run, or a penalty, that an ok would end
     std::atomic<bool> penalized_{false};
     std::atomic<bool> release_early_{false};
     std::atomic<Duration::rep> wake_at_{0};  // closed-forced, open, half_open: nothing before it
@@ -237,6 +257,7 @@ class CircuitBreaker {
 
     mutable std::mutex mutex_;  // guards all below
     Random random_;
+    bool forced_ = false;
     TimePoint since_;
     TimePoint open_until_{};
     TimePoint forced_until_{};

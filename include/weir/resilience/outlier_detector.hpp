@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 namespace weir::resilience {
@@ -70,16 +71,22 @@ class OutlierDetector final : private TripGate {
     [[nodiscard]] const CircuitBreaker& machine() const { return machine_; }
 
   private:
+    friend class DetectorGroup;
     [[nodiscard]] Answer may_trip(TimePoint now) override;
     void entered(State state, TripReason reason, TimePoint now) override;
     [[nodiscard]] std::uint32_t ramp_permille(TimePoint now) const;
+    // Were the ramp not off for the whole group.
+    [[nodiscard]] bool would_ramp(TimePoint now) const;
     void hold_ramp(TimePoint now);
+
+    static constexpr Duration::rep kNever = std::numeric_limits<Duration::rep>::min();
 
     const Duration ramp_;
     const std::shared_ptr<DetectorGroup> group_;
-    std::atomic<Duration::rep> ramp_since_{
-        0};  // of the first half second, moved by failures; 0 = none
-    std::atomic<Duration::rep> ramp_end_{0};
+    std::atomic<Duration::rep> ramp_since_{0};  // of the first half second, moved by failures
+    std::atomic<Duration::rep> ramp_end_{kNever};
+    std::size_t index_ = DetectorGroup::kNoMember;  // in the group; guarded by its mutex
+    bool is_available_ = true;                      // likewise
     CircuitBreaker machine_;
 };
 

@@ -61,6 +61,7 @@ class DetectorGroup final : public TripGate {
         bool is_available;  // healthy and not draining
         bool is_out;        // its machine is not closed
     };
+    static constexpr std::size_t kNoMember = static_cast<std::size_t>(-1);
 
     void add(OutlierDetector& detector);
     // A smaller group may be below its floor: then the ejected endpoints next in time are released.
@@ -71,8 +72,8 @@ class DetectorGroup final : public TripGate {
     // The end of the ramp that would begin now.
     void note_ramp(TimePoint now, Duration length);
 
-    [[nodiscard]] Member* find(const OutlierDetector& detector);
-    [[nodiscard]] std::uint32_t ready() const;
+    // All below: mutex_ is held.
+    void change(Member& member, bool is_available, bool is_out);
     [[nodiscard]] std::uint32_t floor() const;
     void release_below_floor();
 
@@ -81,6 +82,7 @@ class DetectorGroup final : public TripGate {
 
     mutable std::mutex mutex_;
     std::vector<Member> members_;
+    std::uint32_t ready_ = 0;  // r
 };
 
 }  // namespace weir::resilience

@@ -64,7 +64,7 @@ class RetryBudget {
     void charge_always(TimePoint now);
 
     // Retries that could be charged now.
-    [[nodiscard]] double available(TimePoint now) const;
+    [[nodiscard]] double available(TimePoint now);
 
   private:
     static constexpr std::uint32_t kSeconds = 10;
@@ -84,9 +84,11 @@ class RetryBudget {
     };
 
     void refund(std::int64_t second, Charge::Part part);
-    [[nodiscard]] std::uint64_t originals(std::int64_t second) const;
+    [[nodiscard]] std::int64_t originals(std::int64_t second) const;
     [[nodiscard]] std::int64_t ratio_left(std::int64_t second) const;
-    [[nodiscard]] std::int64_t min_rate_left(TimePoint now) const;
+    [[nodiscard]] std::int64_t min_rate_left(std::int64_t second) const;
+    [[nodiscard]] std::int64_t bucket_size() const;
+    void fill(TimePoint now);
     Spent& spent_in(std::int64_t second);
 
     const std::int64_t ratio_;     // thousandths of a retry an original

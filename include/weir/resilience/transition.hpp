@@ -37,9 +37,9 @@ struct Transition {
     State from = State::closed;
     State to = State::closed;
     TripReason reason = TripReason::none;
-    Duration open_for{0};        // to == open: until the next probe
-    std::uint32_t run = 0;       // from closed: failures in a row just before
-    SuccessWindow::Counts seen;  // from closed: the window just before
+    Duration open_for{0};          // to == open: until the next probe
+    std::uint32_t run = 0;         // from closed: failures in a row just before
+    SuccessWindow::Counts seen{};  // from closed: the window just before
 };
 
 // Told of each transition after it happened, by the thread that caused it and outside the machine's

@@ -1,0 +1,135 @@
+#include "weir/resilience/classifier.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::resilience {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct ErrorRow {
+    Reason reason;
+    Outcome outcome;
+    FailureKind kind;
+};
+
+// What an attempt says that ended in an error. Reasons not named are refusals of ours or faults of
+// the client: ignored. upstream_reset depends on the connection, see died().
+constexpr std::array<ErrorRow, 5> kErrors = {{
+    {Reason::upstream_connect_refused, Outcome::local_failure, FailureKind::connect_refused},
+    {Reason::upstream_connect_timeout, Outcome::local_failure, FailureKind::connect_timeout},
+    {Reason::upstream_dns, Outcome::local_failure, FailureKind::dns},
+    {Reason::upstream_protocol, Outcome::failure, FailureKind::protocol},
+    {Reason::upstream_timeout, Outcome::failure, FailureKind::timeout},
+}};
+
+// The `weir-error` words of a peer that did nothing with the request.
+constexpr std::array<Reason, 4> kPeerRefusals = {Reason::breaker_open, Reason::draining,
+                                                 Reason::queue_full, Reason::no_healthy_endpoint};
+
+constexpr Duration kLeastStale = 10ms;
+
+// A reused connection that dies at once was closed by the upstream while it was idle. One that dies
+// later took the request along: a killed endpoint loses those on reused connections too.
+Outcome died(const AttemptEnd& end) {
+    if (end.got_response_bytes || end.status) {
+        return end.reused_connection || end.status ? Outcome::failure : Outcome::local_failure;
+    }
+    if (!end.reused_connection) return Outcome::local_failure;
+    const Duration grace = std::max(kLeastStale, 2 * end.connect_time);
+    return end.since_last_write <= grace ? Outcome::stale : Outcome::failure;
+}
+
+FailureKind kind_of(std::uint16_t status) {
+    switch (status) {
+        case 500:
+            return FailureKind::status_500;
+        case 502:
+            return FailureKind::status_502;
+        case 503:
+            return FailureKind::status_503;
+        case 504:
+            return FailureKind::status_504;
+        default:
+            return FailureKind::status_other;
+    }
+}
+
+bool is_connect(FailureKind kind) {
+    return kind == FailureKind::connect_refused || kind == FailureKind::connect_timeout ||
+           kind == FailureKind::dns || kind == FailureKind::tls;
+}
+
+}  // namespace
+
+bool is_peer_refusal(std::string_view weir_error) {
+    return std::any_of(kPeerRefusals.begin(), kPeerRefusals.end(),
+                       [&](Reason reason) { return word(reason) == weir_error; });
+}
+
+Duration patience(std::uint64_t samples, Duration p99, Duration request_timeout) {
+    if (samples < 100) return request_timeout / 2;
+    return std::max<Duration>(1s, 10 * p99);
+}
+
+Classifier::Options::Options() {
+    for (const std::size_t status : {500U, 502U, 503U, 504U})
+        failure_statuses.set(status);
+}
+
+Verdict Classifier::by_error(const AttemptEnd& end) const {
+    if (end.error.reason == Reason::upstream_reset) {
+        const Outcome outcome = died(end);
+        if (outcome == Outcome::stale) return {outcome, FailureKind::none};
+        if (!options_.is_reset_failure) return {Outcome::ignored, FailureKind::none};
+        return {outcome, FailureKind::reset};
+    }
+    const auto* const row = std::find_if(kErrors.begin(), kErrors.end(), [&](const ErrorRow& each) {
+        return each.reason == end.error.reason;
+    });
+    const bool is_unlisted = row == kErrors.end() ||
+                             (row->kind == FailureKind::timeout && !options_.is_timeout_failure) ||
+                             (is_connect(row->kind) && !options_.is_connect_failure);
+    if (is_unlisted) return {Outcome::ignored, FailureKind::none};
+    return {row->outcome, row->kind};
+}
+
+Verdict Classifier::by_status(const AttemptEnd& end) const {
+    const std::uint16_t status = end.status.value_or(0);
+    if (status == 503 && is_peer_refusal(end.weir_error)) {
+        return {Outcome::local_failure, FailureKind::peer_refused};
+    }
+    if (status == 429 || (status == 503 && end.has_retry_after)) return {Outcome::throttled};
+    if (status < options_.failure_statuses.size() && options_.failure_statuses.test(status)) {
+        return {Outcome::failure, kind_of(status)};
+    }
+    return {Outcome::ok};
+}
+
+Verdict Classifier::judge(const AttemptEnd& end) const {
+    const bool client_left = end.client_left || end.error.reason == Reason::client_closed;
+    if (!client_left) return end.error.reason == Reason::none ? by_status(end) : by_error(end);
+    if (end.status) {
+        // A bad answer is evidence, whoever left while it came.
+        const Verdict verdict = by_status(end);
+        return verdict.outcome == Outcome::ok ? Verdict{Outcome::ignored} : verdict;
+    }
+    if (end.waited <= end.patience || !options_.is_timeout_failure) return {Outcome::ignored};
+    return {Outcome::failure, FailureKind::timeout};
+}
+
+Verdict Classifier::classify(const AttemptEnd& end) const {
+    Verdict verdict = judge(end);
+    const bool answered = verdict.outcome == Outcome::ok || verdict.outcome == Outcome::failure;
+    verdict.is_slow = answered && options_.slow_call > 0ns && end.waited >= options_.slow_call;
+    if (end.has_retry_after) verdict.hint = end.retry_after;
+    return verdict;
+}
+
+Verdict classify(const AttemptEnd& end) {
+    static const Classifier classifier;
+    return classifier.classify(end);
+}
+
+}  // namespace weir::resilience
