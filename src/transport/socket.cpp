@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cerrno>
-#include <netinet/tcp.h>
+#include <cstddef>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,6 +129,14 @@ int Socket::connect_error() const {
     socklen_t size = sizeof error;
     if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
     return error;
+}
+
+std::optional<std::uint64_t> Socket::bytes_acknowledged() const {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+    if (size < offsetof(tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked) return std::nullopt;
+    return info.tcpi_bytes_acked;
 }
 
 Address Socket::local_address() const {

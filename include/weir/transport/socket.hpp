@@ -4,6 +4,7 @@
 #include "weir/core/error.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <sys/uio.h>
 #include <utility>
@@ -52,6 +53,8 @@ class Socket {
 
     [[nodiscard]] int connect_error() const;  // errno of the connect, 0 if it is there
     [[nodiscard]] Address local_address() const;
+    // What the peer's kernel has acknowledged so far (TCP_INFO); nothing where that is not known.
+    [[nodiscard]] std::optional<std::uint64_t> bytes_acknowledged() const;
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "weir/proxy/snapshot.hpp"
+#include "weir/telemetry/access_log.hpp"
+#include "weir/upstream/local_context.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::proxy {
+
+class Exchange;
+class Session;
+
+// What the sessions of one worker share. Thread: worker.
+class WorkerContext {
+  public:
+    WorkerContext(upstream::LocalContext& upstream, telemetry::AccessLogShard& access_log);
+    ~WorkerContext();
+
+    // Exchanges are reused with the capacity of their strings, so that a request allocates nothing.
+    // One given back is handed out again from the next turn on.
+    [[nodiscard]] std::unique_ptr<Exchange> take_exchange();
+    void give_back(std::unique_ptr<Exchange> exchange);
+    void end_turn();
+
+    upstream::LocalContext& upstream;
+    transport::EventLoop& loop;
+    telemetry::Shard& shard;
+    telemetry::AccessLogShard& access_log;
+    http::RequestHead request_head;  // being handled; valid within one callback
+    std::string out;                 // the head being written; valid within one callback
+    bool is_draining = false;        // connections are closed after their request
+    std::uint64_t sessions = 0;
+    std::uint64_t connection_limit = UINT64_MAX;  // of this worker
+
+  private:
+    std::vector<std::unique_ptr<Exchange>> free_;
+    std::vector<std::unique_ptr<Exchange>> given_back_;
+};
+
+// The connections of one listener on one worker, and the snapshot their next request is served by.
+// Thread: worker.
+class LocalListener {
+  public:
+    LocalListener(WorkerContext& context, std::string name);
+    ~LocalListener();
+    LocalListener(const LocalListener&) = delete;
+    LocalListener& operator=(const LocalListener&) = delete;
+
+    // From now on. A snapshot without this listener drains it: it goes on with what it has.
+    void use(LocalSnapshotPtr snapshot);
+    void drain();
+
+    void accept(transport::Socket socket, const Address& peer);
+    void forget(Session& session);
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const ListenerState& state() const { return *state_; }
+    [[nodiscard]] const LocalSnapshotPtr& snapshot() const { return snapshot_; }
+    [[nodiscard]] bool is_draining() const { return is_draining_ || context_.is_draining; }
+    [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
+    // Closes what is idle; with `all`, everything, telling the clients by a reset.
+    void close_sessions(bool all);
+
+  private:
+    WorkerContext& context_;
+    std::string name_;
+    LocalSnapshotPtr snapshot_;
+    const ListenerState* state_ = nullptr;
+    bool is_draining_ = false;
+    std::vector<std::unique_ptr<Session>> sessions_;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,160 @@
+#pragma once
+
+#include "weir/config/config.hpp"
+#include "weir/core/error.hpp"
+#include "weir/core/timing_wheel.hpp"
+#include "weir/http/message.hpp"
+#include "weir/resilience/circuit_breaker.hpp"
+#include "weir/resilience/classifier.hpp"
+#include "weir/resilience/limit.hpp"
+#include "weir/resilience/outcome.hpp"
+#include "weir/resilience/retry_policy.hpp"
+#include "weir/transport/stream.hpp"
+#include "weir/upstream/connection.hpp"
+#include "weir/upstream/local_cluster.hpp"
+
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace weir::upstream {
+
+class H1Connection;
+
+// One request, as an attempt needs it. Views live as long as the attempt.
+struct AttemptRequest {
+    http::Method method = http::Method::get;
+    std::string_view head;  // whole, serialised
+    std::string_view body;  // what is there of it so far
+    bool is_body_whole = true;
+    bool is_chunked = false;      // the body is sent in chunks
+    bool is_replay_safe = false;  // may be sent twice: offered to half-open endpoints first
+    bool is_upgrade = false;
+    bool must_not_repeat = false;  // executing it twice would do harm: a lost connection must prove it unread
+    const config::Timeouts* timeouts = nullptr;
+    std::optional<Duration> per_try_timeout;
+    const Endpoint* avoid = nullptr;  // where it was tried before, if there is another
+};
+
+// How an attempt ended, when it did not end well: told to its owner after everything was reported.
+struct AttemptFailure {
+    Error error;
+    Duration retry_after{};  // of an open breaker
+};
+
+// The owner of an attempt. Calls come from the event loop; none comes from inside cancel(), and only
+// on_request_wanted() and on_attempt_failed() from inside start().
+class AttemptHandler {
+  public:
+    // A response head, interim ones (1xx) too. After the final one, on_response_body() follows.
+    virtual void on_response_head(const http::ResponseHead& head) = 0;
+    virtual void on_response_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
+    virtual void on_response_flush() = 0;  // all that one read brought was handed over
+    virtual void on_request_wanted() = 0;  // the upstream takes (more of) the body
+    virtual void on_attempt_failed(const AttemptFailure& failure) = 0;
+
+  protected:
+    ~AttemptHandler() = default;
+};
+
+// One try of one request at one endpoint: the one place where a breaker wraps a call. It takes a permit from the
+// cluster's breaker, lets the balancer choose, takes a permit from the endpoint's detector, leases a
+// connection, sends, receives, classifies the end and gives the permits back with the outcome. Reusable: start()
+// again after it has ended. Thread: worker.
+class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
+  public:
+    Attempt(LocalContext& context, AttemptHandler& handler) : context_(context), handler_(handler) {}
+    Attempt(const Attempt&) = delete;
+    Attempt& operator=(const Attempt&) = delete;
+    ~Attempt() override;
+
+    // May fail at once, by on_attempt_failed(). A cluster lives as long as somebody holds its pointer.
+    void start(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request);
+
+    // More of the body; only after on_request_wanted() was called, or if is_sending().
+    void send_body(std::string_view data);
+    void finish_body(std::string_view trailers);
+    [[nodiscard]] bool is_sending() const { return is_sent_ && connection_ != nullptr; }
+    [[nodiscard]] std::size_t pending() const;
+
+    // Back-pressure from downstream.
+    void pause_response();
+    void resume_response();
+
+    // Ends it: the client left, or a deadline passed.
+    void cancel(const Error& why, bool client_left);
+    // Ends it after its head, which is not wanted: there will be another attempt.
+    void cancel_answered();
+
+    // After a 101: the raw stream for a tunnel. The attempt stays open until finish_tunnel().
+    [[nodiscard]] std::unique_ptr<transport::Stream> take_stream();
+    void finish_tunnel();
+
+    // What the end of this attempt means for another: all of it but what the exchange knows.
+    void describe(resilience::RetryInput& input) const;
+
+    [[nodiscard]] bool is_running() const { return is_running_; }
+    // Where it went; none if it got nowhere. Valid until the next start().
+    [[nodiscard]] const std::shared_ptr<Endpoint>& endpoint() const { return tried_; }
+    [[nodiscard]] bool was_probe() const { return was_endpoint_probe_ || was_breaker_probe_; }
+    [[nodiscard]] bool was_endpoint_probe() const { return was_endpoint_probe_; }
+    [[nodiscard]] bool was_none_ready() const { return was_none_ready_; }
+    [[nodiscard]] bool lost_stale_connection() const { return verdict_.outcome == resilience::Outcome::stale; }
+    // From sending to the last byte of the answer; zero without an answer.
+    [[nodiscard]] Duration upstream_time() const { return upstream_time_; }
+    // The verdict on the answer so far: valid from its head on.
+    [[nodiscard]] const resilience::Verdict& verdict() const { return verdict_; }
+
+  private:
+    void on_ready() override;
+    void on_head(const http::ResponseHead& head) override;
+    void on_body(std::string_view data, bool is_last, std::string_view trailers) override;
+    void on_flush() override;
+    void on_failed(const Error& error) override;
+    void on_request_drained() override;
+    bool on_turn() override;           // LocalCluster::Waiting
+    void on_queue_timeout() override;  // LocalCluster::Waiting
+    void on_timer();
+
+    enum class Lease : std::uint8_t { got, must_wait, failed };
+
+    void begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request);
+    [[nodiscard]] Lease lease(Error& error);
+    void send();
+    void write_body(std::string_view data, std::string_view head);
+    void refuse(const Error& error, Duration retry_after);
+    void fail(const Error& error);
+    void classify(const Error& error, bool client_left);
+    void report();
+
+    LocalContext& context_;
+    AttemptHandler& handler_;
+    AttemptRequest request_;
+    boost::local_shared_ptr<LocalCluster> cluster_;
+    boost::local_shared_ptr<LocalEndpoint> endpoint_;
+    std::shared_ptr<Endpoint> tried_;
+    H1Connection* connection_ = nullptr;
+    std::optional<ConnectionToken> tunnel_token_;
+    resilience::Permit breaker_permit_;
+    resilience::Permit endpoint_permit_;
+    resilience::Limit::Slot request_slot_;
+    resilience::AttemptEnd end_;
+    resilience::Verdict verdict_;
+    bool is_running_ = false;
+    bool holds_breaker_ = false;
+    bool holds_endpoint_ = false;
+    bool is_sent_ = false;
+    bool is_provably_unread_ = false;
+    bool was_none_ready_ = false;
+    bool was_endpoint_probe_ = false;
+    bool was_breaker_probe_ = false;
+    TimePoint started_;
+    TimePoint sent_;
+    Duration upstream_time_{};
+    TimerOf<Attempt, &Attempt::on_timer> timer_{*this};
+};
+
+}  // namespace weir::upstream

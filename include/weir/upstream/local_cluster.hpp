@@ -1,0 +1,86 @@
+#pragma once
+
+#include "weir/core/timing_wheel.hpp"
+#include "weir/upstream/cluster.hpp"
+#include "weir/upstream/local_context.hpp"
+
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace weir::upstream {
+
+class Balancer;
+class LocalEndpoint;
+
+// One worker's side of a cluster: its connections, its balancer, and the requests that wait for a connection.
+// Thread: worker.
+class LocalCluster {
+  public:
+    LocalCluster(LocalContext& context, std::shared_ptr<Cluster> cluster);
+    LocalCluster(const LocalCluster&) = delete;
+    LocalCluster& operator=(const LocalCluster&) = delete;
+    ~LocalCluster();
+
+    [[nodiscard]] Cluster& cluster() { return *cluster_; }
+    [[nodiscard]] const std::shared_ptr<Cluster>& shared() const { return cluster_; }
+
+    void set_endpoints(const std::shared_ptr<const EndpointSet>& set);
+
+    // The endpoint for the next attempt: a half-open one that wants a probe first, then as the balancer says among
+    // those that are selectable. `avoid` only if there is no other. none_ready: no endpoint was ready and any one was taken.
+    struct Choice {
+        boost::local_shared_ptr<LocalEndpoint> endpoint;  // none: the cluster is empty
+        bool is_none_ready = false;
+    };
+    [[nodiscard]] Choice choose(TimePoint now, bool is_replay_safe, const Endpoint* avoid);
+
+    // A request that waits for a connection, in the queue of its cluster on its worker.
+    class Waiting {
+      public:
+        Waiting() = default;
+        Waiting(const Waiting&) = delete;
+        Waiting& operator=(const Waiting&) = delete;
+
+        virtual ~Waiting() = default;
+
+      private:
+        friend class LocalCluster;
+        // A connection may be had: try again. False if there was none; else it has left the queue.
+        [[nodiscard]] virtual bool on_turn() = 0;
+        virtual void on_queue_timeout() = 0;  // waited too long
+
+        bool is_queued_ = false;
+        TimePoint since_{};
+        resilience::Limit::Slot slot_;
+    };
+    // False if the queue is full. Served oldest first until the queue has stood for 100 ms, then newest
+    // first: after a stall the upstream works for clients that still wait.
+    [[nodiscard]] bool enqueue(Waiting& waiting);
+    void dequeue(Waiting& waiting);
+    // A connection or a slot became free: those who wait are served on the next tick.
+    void serve_waiting_later();
+
+    // The usual latency of this cluster, for endpoints of which nothing is known yet.
+    void observe_latency(Duration latency) { latency_ += (latency - latency_) / 16; }
+    [[nodiscard]] Duration latency() const { return latency_; }
+
+  private:
+    void serve_waiting();
+    void on_queue_timer();
+    void arm_queue_timer();
+
+    LocalContext& context_;
+    std::shared_ptr<Cluster> cluster_;
+    std::unique_ptr<Balancer> balancer_;
+    std::vector<boost::local_shared_ptr<LocalEndpoint>> endpoints_;
+    std::deque<Waiting*> queue_;  // oldest first
+    Duration latency_{};
+    TimerOf<LocalCluster, &LocalCluster::serve_waiting> serve_timer_{*this};
+    TimerOf<LocalCluster, &LocalCluster::on_queue_timer> queue_timer_{*this};
+};
+
+}  // namespace weir::upstream

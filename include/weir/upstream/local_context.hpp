@@ -1,0 +1,20 @@
+#pragma once
+
+#include "weir/core/random.hpp"
+#include "weir/http/h1.hpp"
+#include "weir/telemetry/metrics.hpp"
+#include "weir/transport/event_loop.hpp"
+
+namespace weir::upstream {
+
+// What everything upstream shares on one worker. Thread: worker.
+struct LocalContext {
+    transport::EventLoop& loop;
+    telemetry::Shard& shard;
+    unsigned worker = 0;  // its number: the shard of the deciders' windows
+    Random random;
+    http::H1Limits upstream_limits{};  // of response heads
+    http::ResponseHead response_head{};  // being handed over; its capacity is kept from answer to answer
+};
+
+}  // namespace weir::upstream

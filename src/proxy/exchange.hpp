@@ -1,0 +1,126 @@
+#pragma once
+
+#include "weir/proxy/local_listener.hpp"
+#include "weir/telemetry/access_log.hpp"
+#include "weir/upstream/attempt.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::proxy {
+
+class Session;
+class Tunnel;
+
+// One request and its answer: finds the route, runs attempts until one answers or none may follow, streams
+// both bodies with back-pressure, and writes the request's metrics and access record. Reused from request to request.
+// Thread: worker.
+//
+//   routing   --forwarded--> attempting      --answered here--> over
+//   attempting --retry--> backing_off --> attempting
+//   attempting --response head--> responding --last byte--> over
+//   attempting --101--> tunnelling --both ends closed--> over
+//   any       --client left, deadline, failure--> over
+class Exchange final : private upstream::AttemptHandler {
+  public:
+    explicit Exchange(WorkerContext& context);
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+    ~Exchange();
+
+    // Any of these may end the exchange (Session::end_exchange()).
+    void begin(Session& session, const http::RequestHead& head);
+    void begin_refused(Session& session, const Error& error);
+    void on_request_body(std::string_view data);
+    void on_request_end(std::string_view trailers);
+    void on_request_broken(const Error& error);
+    void on_downstream_drained();
+    void on_client_left();
+
+    // No more of the request's body can be taken now; Session::resume_request() will be called.
+    [[nodiscard]] bool is_request_full() const;
+
+    // Ready for the next request.
+    void reset();
+
+  private:
+    enum class State : std::uint8_t { over, attempting, backing_off, responding, tunnelling };
+
+    void on_response_head(const http::ResponseHead& head) override;
+    void on_response_body(std::string_view data, bool is_last, std::string_view trailers) override;
+    void on_response_flush() override;
+    void on_request_wanted() override;
+    void on_attempt_failed(const upstream::AttemptFailure& failure) override;
+
+    void remember(const http::RequestHead& head);
+    void choose_target(const RouteState& route);
+    void forward(const http::RequestHead& head, const route::RouteMatch& match);
+    void write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match);
+    void answer_locally(const http::RequestHead& head, const route::RouteMatch& match);
+    void start_attempt();
+    [[nodiscard]] bool retries(const resilience::Verdict& verdict, const Error& error, bool was_sent);
+    void note_retry_depth();
+    void start_request_timer();
+    void start_tunnel();
+    void on_tunnel_end(std::uint64_t up, std::uint64_t down);
+    void note_progress();
+
+    void on_request_timer();
+    void on_total_timer();
+    void on_stream_timer();
+    void on_backoff_timer();
+    void time_out(const char* which);
+
+    void fail(const Error& error, Duration retry_after);
+    void reply(const Error& error, Duration retry_after);
+    void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
+    void end(bool keeps_alive);
+
+    WorkerContext& context_;
+    Session* session_ = nullptr;
+    LocalSnapshotPtr snapshot_;
+    const RouteState* route_ = nullptr;
+    const TargetState* target_ = nullptr;
+    const telemetry::RequestMetrics* metrics_ = nullptr;
+    State state_ = State::over;
+
+    // What is kept of the request's head, one string for all.
+    std::string facts_;
+    std::string_view method_, host_, path_, request_id_;
+    http::Method method_id_ = http::Method::get;
+    bool wants_problem_json_ = false;
+    bool is_upgrade_ = false;
+    bool is_chunked_ = false;
+    bool is_request_whole_ = true;
+    std::uint8_t retry_depth_ = 0;
+
+    std::string upstream_head_;
+    std::string body_;             // kept for a replay, up to retry.buffer
+    bool is_body_kept_ = true;     // body_ is all that came so far
+    std::optional<std::uint64_t> max_body_;
+    std::string extra_;            // headers added to the answer
+
+    upstream::Attempt attempt_;
+    std::unique_ptr<Tunnel> tunnel_;
+    std::uint32_t attempts_ = 0;
+    const upstream::Endpoint* tried_ = nullptr;
+    std::shared_ptr<const upstream::Endpoint> last_endpoint_;
+    upstream::AttemptFailure last_failure_;
+    std::uint16_t status_ = 0;
+    std::uint8_t flags_ = 0;
+    bool is_body_announced_ = false;  // a response body is on its way
+    std::uint64_t request_bytes_ = 0;
+    std::uint64_t response_bytes_ = 0;
+    TimePoint began_;
+    WallTime began_wall_;
+    TimePoint last_progress_;
+
+    TimerOf<Exchange, &Exchange::on_request_timer> request_timer_{*this};
+    TimerOf<Exchange, &Exchange::on_total_timer> total_timer_{*this};
+    TimerOf<Exchange, &Exchange::on_stream_timer> stream_timer_{*this};
+    TimerOf<Exchange, &Exchange::on_backoff_timer> backoff_timer_{*this};
+};
+
+}  // namespace weir::proxy

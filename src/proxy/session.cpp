@@ -1,0 +1,296 @@
+#include "session.hpp"
+
+#include "exchange.hpp"
+#include "weir/core/log.hpp"
+
+namespace weir::proxy {
+namespace {
+
+// A client that still sends while we have answered is read and ignored for so long: closing at once would
+// reset the connection and could destroy the answer on its way (RFC 9112, 9.6).
+constexpr Duration kLinger = std::chrono::seconds{2};
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace
+
+Session::Session(WorkerContext& context, LocalListener& listener, transport::Socket socket, const Address& peer)
+    : context_(context),
+      listener_(listener),
+      stream_(std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, false)),
+      peer_(peer),
+      client_ip_(peer.ip()) {
+    stream_->report_reset_while_paused();
+    ++context_.sessions;
+    context_.shard.add(listener_.state().metrics.connections);
+    context_.shard.add(listener_.state().metrics.connections_active);
+    set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
+}
+
+Session::~Session() {
+    --context_.sessions;
+    context_.shard.sub(listener_.state().metrics.connections_active);
+    if (exchange_) context_.give_back(std::move(exchange_));
+}
+
+// One timer serves all deadlines: it is left to fire early and looks at deadline_ again.
+void Session::set_deadline(Duration from_now) {
+    deadline_ = Clock::now() + from_now;
+    if (!timer_.is_armed() || timer_.deadline() > deadline_) context_.loop.timers().arm(timer_, deadline_);
+}
+
+void Session::on_timer() {
+    if (Clock::now() < deadline_) {
+        context_.loop.timers().arm(timer_, deadline_);
+        return;
+    }
+    if (state_ == State::lingering) return close();
+    if (state_ != State::head) return;  // the exchange has its own
+    if (partial_.empty()) return close();
+    refuse({Reason::request_timeout, Error::Origin::downstream, Error::Retry::never, "timeout.client_header"});
+}
+
+bool Session::may_keep_alive() const {
+    const auto& limit = listener_.state().config.limits.requests_per_connection;
+    return keeps_alive_ && !listener_.is_draining() && !(limit && requests_ >= *limit) && !stream_->has_eof();
+}
+
+void Session::on_bytes(std::string_view bytes) {
+    if (state_ == State::lingering) return;
+    if (partial_.empty()) return process(bytes);
+    std::string joined = std::exchange(partial_, {});
+    joined.append(bytes);
+    process(joined);
+}
+
+void Session::on_ready(transport::Readiness /*readiness*/) {
+    if ((state_ != State::head && state_ != State::body) || partial_.empty()) return;
+    const std::string waiting = std::exchange(partial_, {});
+    stream_->resume();
+    process(waiting);
+}
+
+void Session::process(std::string_view input) {
+    is_processing_ = true;
+    bool goes_on = true;
+    while (goes_on && !input.empty()) {
+        switch (state_) {
+            case State::head: goes_on = take_head(input); break;
+            case State::body: goes_on = take_body(input); break;
+            case State::waiting:
+                // Pipelined: it waits its turn.
+                partial_.assign(input);
+                stream_->pause();
+                goes_on = false;
+                break;
+            default: goes_on = false;
+        }
+    }
+    is_processing_ = false;
+}
+
+bool Session::take_head(std::string_view& input) {
+    const http::HeadParse parse =
+        http::parse_request_head(input, listener_.state().limits, context_.request_head);
+    switch (parse.state) {
+        case http::HeadParse::State::need_more:
+            // The time for a head begins with its first byte.
+            if (partial_.capacity() == 0 && requests_ > 0) {
+                set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
+            }
+            partial_.assign(input);
+            return false;
+        case http::HeadParse::State::failed: refuse(parse.error); return false;
+        case http::HeadParse::State::done: break;
+    }
+    input.remove_prefix(parse.consumed);
+    begin_request(parse.consumed);
+    return true;
+}
+
+void Session::begin_request(std::size_t /*head_size*/) {
+    const http::RequestHead& head = context_.request_head;
+    ++requests_;
+    method_ = head.method;
+    client_minor_ = head.minor_version;
+    keeps_alive_ = head.keep_alive;
+    decoder_.start(head.framing, head.content_length, listener_.state().limits);
+    state_ = decoder_.is_done() ? State::waiting : State::body;
+    exchange_ = context_.take_exchange();
+    exchange_->begin(*this, head);
+}
+
+bool Session::take_body(std::string_view& input) {
+    const http::BodyDecoder::Step step = decoder_.next(input);
+    if (step.has_failed) {
+        exchange_->on_request_broken(
+            {Reason::bad_request, Error::Origin::downstream, Error::Retry::never, "broken body framing"});
+        return false;
+    }
+    input.remove_prefix(step.consumed);
+    if (!step.data.empty()) exchange_->on_request_body(step.data);
+    if (state_ != State::body) return false;
+    if (step.is_done) {
+        state_ = State::waiting;
+        exchange_->on_request_end(decoder_.trailers());
+        return true;
+    }
+    if (exchange_->is_request_full()) {
+        partial_.assign(input);
+        stream_->pause();
+        return false;
+    }
+    return step.consumed > 0;
+}
+
+// No request came about: nothing was sent upstream, nothing that follows can be trusted.
+void Session::refuse(const Error& error) {
+    partial_ = {};
+    context_.request_head.clear();
+    ++requests_;
+    keeps_alive_ = false;
+    state_ = State::waiting;
+    exchange_ = context_.take_exchange();
+    exchange_->begin_refused(*this, error);
+}
+
+void Session::send_interim(const http::ResponseHead& head) {
+    context_.out.clear();
+    http::write_response_head(context_.out, head, {.client_minor = client_minor_});
+    stream_->write({context_.out});
+}
+
+void Session::send_continue() { stream_->write({kContinue}); }
+
+void Session::send_head(const http::ResponseHead& head, bool keeps_alive, std::string_view extra) {
+    keeps_alive_ = keeps_alive;
+    context_.out.clear();
+    response_framing_ = http::write_response_head(
+        context_.out, head,
+        {.client_minor = client_minor_,
+         .is_head = method_ == http::Method::head,
+         .close = !keeps_alive,
+         .keep_alive_header = client_minor_ == 0 && keeps_alive,
+         .extra = extra,
+         .strip_weir_error = listener_.state().config.mode == config::Mode::gateway});
+    if (response_framing_ == http::Framing::until_close) keeps_alive_ = false;
+    has_head_waiting_ = true;
+}
+
+void Session::send_body(std::string_view data, bool is_last, std::string_view trailers) {
+    const std::string_view head = has_head_waiting_ ? std::string_view(context_.out) : std::string_view();
+    has_head_waiting_ = false;
+    if (response_framing_ != http::Framing::chunked) {
+        const bool has_body = response_framing_ != http::Framing::none;
+        stream_->write({head, has_body ? data : std::string_view()});
+        return;
+    }
+    char buffer[20];
+    const std::string_view prefix = data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
+    const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
+    if (!is_last) {
+        stream_->write({head, prefix, data, suffix});
+    } else if (trailers.empty()) {
+        stream_->write({head, prefix, data, suffix, http::kLastChunk});
+    } else {
+        stream_->write({head, prefix, data, suffix, "0\r\n", trailers, "\r\n"});
+    }
+}
+
+void Session::resume_request() {
+    if (state_ != State::body) return;
+    stream_->resume();
+    if (!partial_.empty()) context_.loop.schedule(*this);
+}
+
+void Session::send_local(std::string_view whole) { stream_->write({whole}); }
+
+void Session::flush() {
+    if (!has_head_waiting_) return;
+    has_head_waiting_ = false;
+    stream_->write({context_.out});
+}
+
+void Session::cut_off() { close_with_reset(); }
+
+void Session::end_exchange(bool keeps_alive) {
+    if (exchange_) context_.give_back(std::move(exchange_));
+    if (state_ == State::closed) return;
+    const bool is_whole = state_ != State::body;
+    if (!keeps_alive || !is_whole || stream_->has_eof()) {
+        if (is_whole && partial_.empty()) return finish_close();
+        return linger();
+    }
+    state_ = State::head;
+    set_deadline(listener_.snapshot()->shared->config().client_timeout.idle);
+    stream_->resume();
+    if (!is_processing_ && !partial_.empty()) context_.loop.schedule(*this);
+}
+
+void Session::finish_close() {
+    if (stream_->pending() == 0) return close();
+    state_ = State::lingering;
+    closes_when_drained_ = true;
+    set_deadline(kLinger * 5);
+}
+
+void Session::linger() {
+    state_ = State::lingering;
+    partial_ = {};
+    stream_->shutdown_send();
+    stream_->resume();
+    set_deadline(kLinger);
+}
+
+void Session::on_drained() {
+    if (closes_when_drained_) return close();
+    if (exchange_) exchange_->on_downstream_drained();
+}
+
+// A client may send its end after a whole request and still read the answer (half-close).
+void Session::on_eof() {
+    switch (state_) {
+        case State::head:
+            close();
+            return;
+        case State::body: client_left(); return;
+        case State::lingering: close(); return;
+        default: return;
+    }
+}
+
+void Session::on_broken(int /*error*/) { client_left(); }
+
+void Session::on_write_failed() { client_left(); }
+
+void Session::client_left() {
+    if (exchange_) exchange_->on_client_left();
+    close();
+}
+
+std::unique_ptr<transport::Stream> Session::take_stream() {
+    state_ = State::tunnel;
+    timer_.cancel();
+    return std::move(stream_);
+}
+
+void Session::end_tunnel() {
+    if (exchange_) context_.give_back(std::move(exchange_));
+    close();
+}
+
+void Session::close() {
+    if (state_ == State::closed) return;
+    state_ = State::closed;
+    timer_.cancel();
+    context_.loop.unwatch(-1, *this);
+    if (stream_) stream_->close();
+    listener_.forget(*this);
+}
+
+void Session::close_with_reset() {
+    if (stream_ && stream_->is_open()) stream_->close_with_reset();
+    close();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,346 @@
+#include "weir/upstream/attempt.hpp"
+
+#include "local_endpoint.hpp"
+#include "weir/http/h1.hpp"
+
+namespace weir::upstream {
+namespace {
+
+Error local_error(Reason reason, const char* detail) {
+    return {reason, Error::Origin::local, Error::Retry::never, detail};
+}
+
+telemetry::ConnectFailure to_label(Reason reason) {
+    switch (reason) {
+        case Reason::upstream_connect_timeout: return telemetry::ConnectFailure::timeout;
+        case Reason::upstream_dns: return telemetry::ConnectFailure::dns;
+        default: return telemetry::ConnectFailure::refused;
+    }
+}
+
+// Seconds, or a date we do not read: then at least a second.
+Duration retry_after(const http::ResponseHead& head) {
+    const http::HeaderField* const field = head.headers.find(http::HeaderId::retry_after);
+    if (field == nullptr) return Duration::zero();
+    std::int64_t seconds = 0;
+    for (const char c : field->value) {
+        if (c < '0' || c > '9' || seconds > 86'400) return std::chrono::seconds{1};
+        seconds = seconds * 10 + (c - '0');
+    }
+    return std::chrono::seconds{seconds};
+}
+
+}  // namespace
+
+Attempt::~Attempt() {
+    if (is_running_) cancel(local_error(Reason::draining, "the worker ends"), true);
+}
+
+// ---- beginning
+
+void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request) {
+    begin(std::move(cluster), request);
+    Cluster& shared = cluster_->cluster();
+    const telemetry::ClusterMetrics& metrics = shared.metrics();
+    const auto admission = shared.breaker().acquire(started_, {.is_replay_safe = request.is_replay_safe});
+    if (!admission) {
+        context_.shard.add(metrics.breaker_rejected);
+        return refuse(local_error(Reason::breaker_open, ""), admission.retry_after);
+    }
+    breaker_permit_ = admission.permit;
+    holds_breaker_ = true;
+    was_breaker_probe_ = admission.permit.is_probe;
+    auto slot = shared.requests().try_acquire(started_);
+    if (!slot) {
+        context_.shard.add(metrics.of(telemetry::Limit::max_requests));
+        return refuse(local_error(Reason::limit_exceeded, "limits.max_requests"), {});
+    }
+    request_slot_ = std::move(*slot);
+    Error error;
+    switch (lease(error)) {
+        case Lease::got: return;
+        case Lease::failed: return fail(error);
+        case Lease::must_wait: break;
+    }
+    if (cluster_->enqueue(*this)) return;
+    context_.shard.add(metrics.of(telemetry::Limit::max_pending));
+    refuse(local_error(Reason::queue_full, "limits.max_pending"), {});
+}
+
+void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request) {
+    WEIR_ASSERT(!is_running_);
+    cluster_ = std::move(cluster);
+    request_ = request;
+    started_ = Clock::now();
+    is_running_ = true;
+    is_sent_ = false;
+    is_provably_unread_ = false;
+    was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = false;
+    tried_.reset();
+    end_ = {};
+    verdict_ = {};
+    upstream_time_ = {};
+    context_.shard.add(cluster_->cluster().metrics().requests_active);
+}
+
+// An endpoint, its permit and a connection. Nothing is held when it must wait.
+Attempt::Lease Attempt::lease(Error& error) {
+    const TimePoint now = Clock::now();
+    auto choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid);
+    if (!choice.endpoint) {
+        error = local_error(Reason::no_healthy_endpoint, "the cluster is empty");
+        return Lease::failed;
+    }
+    resilience::OutlierDetector& detector = choice.endpoint->shared().detector();
+    const auto admission = detector.acquire(now, {.is_replay_safe = request_.is_replay_safe});
+    H1Connection* connection = choice.endpoint->take_idle();
+    if (connection == nullptr) {
+        auto opened = choice.endpoint->open();
+        if (!opened && opened.error().reason == Reason::limit_exceeded) {
+            if (admission) detector.release(admission.permit);
+            return Lease::must_wait;
+        }
+        if (opened) connection = *opened;
+        if (!opened) error = opened.error();
+    }
+    endpoint_ = std::move(choice.endpoint);
+    tried_ = endpoint_->pointer();
+    was_none_ready_ = choice.is_none_ready;
+    holds_endpoint_ = static_cast<bool>(admission);
+    endpoint_permit_ = admission.permit;
+    was_endpoint_probe_ = holds_endpoint_ && admission.permit.is_probe;
+    endpoint_->request_began();
+    if (connection == nullptr) return Lease::failed;
+    connection_ = connection;
+    connection_->attach(*this);
+    if (connection_->is_connected()) {
+        send();
+    } else {
+        context_.loop.timers().arm(timer_, now + request_.timeouts->connect);
+    }
+    return Lease::got;
+}
+
+bool Attempt::on_turn() {
+    Error error;
+    const Lease leased = lease(error);
+    if (leased == Lease::must_wait) return false;
+    cluster_->dequeue(*this);
+    if (leased == Lease::failed) fail(error);
+    return true;
+}
+
+void Attempt::on_queue_timeout() {
+    context_.shard.add(cluster_->cluster().metrics().of(telemetry::Limit::queue_timeout));
+    refuse(local_error(Reason::queue_timeout, "limits.queue_timeout"), {});
+}
+
+// ---- sending
+
+void Attempt::on_ready() {
+    timer_.cancel();
+    send();
+}
+
+void Attempt::send() {
+    sent_ = Clock::now();
+    is_sent_ = true;
+    if (request_.must_not_repeat && connection_->is_reused()) connection_->watch_acknowledgements();
+    const bool has_body = !request_.body.empty();
+    if (!has_body && (request_.is_body_whole && !request_.is_chunked)) {
+        connection_->send_request(request_.method, {request_.head}, true);
+    } else {
+        connection_->send_request(request_.method, {}, request_.is_body_whole);
+        write_body(request_.body, request_.head);
+    }
+    const auto& header_timeout = request_.timeouts->response_header;
+    const auto& per_try = request_.per_try_timeout;
+    if (header_timeout || per_try) {
+        const Duration first = std::min(header_timeout.value_or(Duration::max()), per_try.value_or(Duration::max()));
+        context_.loop.timers().arm(timer_, sent_ + first);
+    }
+    if (!request_.is_body_whole) handler_.on_request_wanted();
+}
+
+void Attempt::write_body(std::string_view data, std::string_view head) {
+    if (!request_.is_chunked) return connection_->send_body({head, data});
+    char buffer[20];
+    const std::string_view prefix = data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
+    const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
+    const std::string_view last = request_.is_body_whole ? http::kLastChunk : std::string_view();
+    connection_->send_body({head, prefix, data, suffix, last});
+}
+
+void Attempt::send_body(std::string_view data) {
+    if (connection_ != nullptr) write_body(data, {});
+}
+
+void Attempt::finish_body(std::string_view trailers) {
+    request_.is_body_whole = true;
+    if (connection_ == nullptr) return;
+    if (request_.is_chunked && trailers.empty()) connection_->send_body({http::kLastChunk});
+    if (request_.is_chunked && !trailers.empty()) connection_->send_body({"0\r\n", trailers, "\r\n"});
+    connection_->finish_request();
+}
+
+std::size_t Attempt::pending() const { return connection_ == nullptr ? 0 : connection_->pending(); }
+
+void Attempt::pause_response() {
+    if (connection_ != nullptr) connection_->pause_response();
+}
+
+void Attempt::resume_response() {
+    if (connection_ != nullptr) connection_->resume_response();
+}
+
+void Attempt::on_request_drained() {
+    if (!request_.is_body_whole) handler_.on_request_wanted();
+}
+
+// ---- receiving
+
+void Attempt::on_head(const http::ResponseHead& head) {
+    if (head.status < 200 && !head.is_upgrade) return handler_.on_response_head(head);
+    timer_.cancel();
+    const TimePoint now = Clock::now();
+    const Duration latency = now - sent_;
+    end_.status = head.status;
+    end_.got_response_bytes = true;
+    end_.retry_after = retry_after(head);
+    end_.has_retry_after = end_.retry_after > Duration::zero();
+    const http::HeaderField* const weir_error = head.headers.find(http::HeaderId::weir_error);
+    end_.weir_error = weir_error != nullptr ? weir_error->value : std::string_view();
+    end_.waited = latency;
+    verdict_ = resilience::classify(end_);
+    end_.weir_error = {};
+    if (verdict_.outcome == resilience::Outcome::ok) {
+        endpoint_->observe(latency, now);
+        if (holds_endpoint_) endpoint_->shared().detector().headers_ok(endpoint_permit_, now);
+        if (holds_breaker_) cluster_->cluster().breaker().headers_ok(breaker_permit_, now);
+    } else {
+        endpoint_->observe_failure(now);
+    }
+    handler_.on_response_head(head);
+}
+
+void Attempt::on_body(std::string_view data, bool is_last, std::string_view trailers) {
+    if (is_last) {
+        upstream_time_ = Clock::now() - sent_;
+        report();
+    }
+    handler_.on_response_body(data, is_last, trailers);
+}
+
+void Attempt::on_flush() { handler_.on_response_flush(); }
+
+void Attempt::on_failed(const Error& error) {
+    is_provably_unread_ = connection_ != nullptr && connection_->is_provably_unread();
+    fail(error);
+}
+
+void Attempt::on_timer() {
+    const bool was_connecting = !is_sent_;
+    Error error{Reason::upstream_timeout, Error::Origin::upstream, Error::Retry::never, "timeout.response_header"};
+    if (was_connecting) {
+        error = {Reason::upstream_connect_timeout, Error::Origin::upstream, Error::Retry::safe, "timeout.connect"};
+    } else if (!request_.timeouts->response_header ||
+               (request_.per_try_timeout && *request_.per_try_timeout < *request_.timeouts->response_header)) {
+        error.detail = "retry.per_try_timeout";
+    }
+    fail(error);
+}
+
+// ---- the end
+
+void Attempt::cancel(const Error& why, bool client_left) {
+    if (!is_running_) return;
+    classify(why, client_left);
+    report();
+}
+
+void Attempt::cancel_answered() {
+    upstream_time_ = Clock::now() - sent_;
+    report();
+}
+
+std::unique_ptr<transport::Stream> Attempt::take_stream() {
+    auto [stream, token] = connection_->take_stream();
+    connection_ = nullptr;
+    tunnel_token_.emplace(std::move(token));
+    return std::move(stream);
+}
+
+void Attempt::finish_tunnel() {
+    upstream_time_ = Clock::now() - sent_;
+    tunnel_token_.reset();
+    report();
+}
+
+// Refused by ourselves: it says nothing about anybody's health.
+void Attempt::refuse(const Error& error, Duration retry_after) {
+    verdict_ = {.outcome = resilience::Outcome::ignored};
+    report();
+    handler_.on_attempt_failed({error, retry_after});
+}
+
+void Attempt::fail(const Error& error) {
+    classify(error, false);
+    if (!is_sent_ && tried_) context_.shard.add(cluster_->cluster().metrics().of(to_label(error.reason)));
+    report();
+    handler_.on_attempt_failed({error, {}});
+}
+
+void Attempt::classify(const Error& error, bool client_left) {
+    const TimePoint now = Clock::now();
+    end_.error = error;
+    end_.client_left = client_left;
+    if (connection_ != nullptr && is_sent_) {
+        end_.reused_connection = connection_->is_reused();
+        end_.got_response_bytes = connection_->has_response_bytes();
+        end_.since_last_write = now - connection_->last_write();
+        end_.connect_time = connection_->connect_time();
+    }
+    if (!end_.status) end_.waited = is_sent_ ? now - sent_ : Duration::zero();
+    end_.patience = resilience::patience(0, {}, request_.timeouts->request.value_or(Duration::max()));
+    verdict_ = error.origin == Error::Origin::local ? resilience::Verdict{.outcome = resilience::Outcome::ignored}
+                                                    : resilience::classify(end_);
+    const bool is_failure = verdict_.outcome == resilience::Outcome::failure ||
+                            verdict_.outcome == resilience::Outcome::local_failure;
+    if (is_failure && endpoint_) endpoint_->observe_failure(now);
+}
+
+void Attempt::describe(resilience::RetryInput& input) const {
+    input.verdict = verdict_;
+    input.status = end_.status;
+    input.error = end_.error;
+    input.is_connection_reused = end_.reused_connection;
+    input.got_response_bytes = end_.got_response_bytes;
+    input.is_provably_unread = is_provably_unread_;
+    if (!is_sent_) input.is_body_replayable = true;
+}
+
+// Gives back whatever is held, with the verdict: the one place where an attempt ends.
+void Attempt::report() {
+    const TimePoint now = Clock::now();
+    Cluster& shared = cluster_->cluster();
+    timer_.cancel();
+    cluster_->dequeue(*this);
+    is_running_ = false;
+    context_.shard.sub(shared.metrics().requests_active);
+    if (is_sent_) context_.shard.observe(shared.metrics().request_duration, now - started_);
+    const bool is_error = verdict_.outcome == resilience::Outcome::failure ||
+                          verdict_.outcome == resilience::Outcome::local_failure;
+    resilience::FailureKey key;
+    if (endpoint_) {
+        if (is_error) key = resilience::FailureKey::of(tried_->id(), context_.loop.turns());
+        if (holds_endpoint_) tried_->detector().complete(endpoint_permit_, verdict_, now, context_.worker);
+        endpoint_->request_ended(is_error);
+    }
+    if (holds_breaker_) shared.breaker().complete(breaker_permit_, verdict_, now, context_.worker, key);
+    holds_endpoint_ = holds_breaker_ = false;
+    request_slot_.reset();
+    if (connection_ != nullptr) std::exchange(connection_, nullptr)->detach();
+    endpoint_.reset();
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,299 @@
+#include "h1_connection.hpp"
+
+#include "local_endpoint.hpp"
+#include "weir/upstream/local_context.hpp"
+
+#include <cerrno>
+
+namespace weir::upstream {
+namespace {
+
+// The rest of an answer nobody wants is read up to here, to keep the connection.
+constexpr std::size_t kMaxDiscarded = 64 * 1024;
+
+Error upstream_error(Reason reason, Error::Retry retry, const char* detail) {
+    return Error{reason, Error::Origin::upstream, retry, detail};
+}
+
+Error connect_error(int error) {
+    if (error == ETIMEDOUT) {
+        return upstream_error(Reason::upstream_connect_timeout, Error::Retry::safe,
+                              "the connection timed out");
+    }
+    return upstream_error(Reason::upstream_connect_refused, Error::Retry::safe,
+                          error == ECONNREFUSED ? "the connection was refused" : "the endpoint cannot be reached");
+}
+
+}  // namespace
+
+ConnectionToken::ConnectionToken(telemetry::Shard& shard,
+                                 const telemetry::ClusterMetrics& metrics,
+                                 resilience::Limit::Slot slot)
+    : shard_(&shard), active_(metrics.connections_active), slot_(std::move(slot)) {
+    shard.add(metrics.connections);
+    shard.add(active_);
+}
+
+ConnectionToken& ConnectionToken::operator=(ConnectionToken&& other) noexcept {
+    if (this == &other) return *this;
+    reset();
+    shard_ = std::exchange(other.shard_, nullptr);
+    active_ = other.active_;
+    slot_ = std::move(other.slot_);
+    return *this;
+}
+
+void ConnectionToken::reset() {
+    if (shard_ != nullptr) std::exchange(shard_, nullptr)->sub(active_);
+    slot_.reset();
+}
+
+H1Connection::H1Connection(LocalContext& context,
+                           LocalEndpoint& endpoint,
+                           transport::Socket socket,
+                           ConnectionToken token,
+                           resilience::Limit::Slot connecting_slot,
+                           Duration idle_timeout)
+    : context_(context),
+      endpoint_(endpoint),
+      stream_(std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, true)),
+      token_(std::move(token)),
+      connecting_slot_(std::move(connecting_slot)),
+      idle_timeout_(idle_timeout),
+      started_(Clock::now()) {}
+
+H1Connection::~H1Connection() = default;
+
+void H1Connection::attach(ConnectionUser& user) {
+    WEIR_ASSERT(user_ == nullptr && (state_ == State::idle || state_ == State::connecting));
+    user_ = &user;
+    ++requests_;
+    is_request_whole_ = false;
+    is_response_whole_ = false;
+    has_response_bytes_ = false;
+    is_provably_unread_ = false;
+    acknowledged_.reset();
+}
+
+void H1Connection::detach() {
+    user_ = nullptr;
+    if (state_ == State::closed || is_tunnel_) return;
+    if (state_ == State::body && is_request_whole_ && keeps_alive_) {
+        state_ = State::discarding;
+        discarded_ = 0;
+        stream_->resume();
+        return;
+    }
+    if (is_response_whole_) return settle();
+    close();
+}
+
+void H1Connection::send_request(http::Method method,
+                                std::initializer_list<std::string_view> parts,
+                                bool is_whole) {
+    state_ = State::head;
+    method_ = method;
+    is_request_whole_ = is_whole;
+    last_write_ = Clock::now();
+    stream_->write(parts);
+}
+
+void H1Connection::send_body(std::initializer_list<std::string_view> parts) {
+    if (state_ == State::closed) return;
+    last_write_ = Clock::now();
+    stream_->write(parts);
+}
+
+void H1Connection::finish_request() {
+    is_request_whole_ = true;
+    if (is_response_whole_ && user_ == nullptr) settle();
+}
+
+std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> H1Connection::take_stream() {
+    is_tunnel_ = true;
+    state_ = State::closed;
+    idle_timer_.cancel();
+    std::pair taken{std::move(stream_), std::move(token_)};
+    endpoint_.forget(*this);
+    return taken;
+}
+
+void H1Connection::abandon() {
+    if (user_ == nullptr) return close();
+    fail(upstream_error(Reason::upstream_reset, Error::Retry::never, "the endpoint is gone"));
+}
+
+void H1Connection::on_connected() {
+    connect_time_ = Clock::now() - started_;
+    connecting_slot_.reset();
+    state_ = State::idle;
+    endpoint_.on_connected(connect_time_);
+    if (user_ != nullptr) {
+        user_->on_ready();
+    } else {
+        settle();
+    }
+}
+
+void H1Connection::on_bytes(std::string_view bytes) {
+    if (state_ == State::idle) return close();  // bytes nobody asked for
+    has_response_bytes_ = true;
+    if (state_ == State::head) bytes = take_head(bytes);
+    if (state_ == State::body) {
+        take_body(bytes);
+    } else if (state_ == State::discarding) {
+        discard(bytes);
+    }
+    if (user_ != nullptr) user_->on_flush();
+}
+
+// Heads up to and including the final one; returns the bytes behind it.
+std::string_view H1Connection::take_head(std::string_view bytes) {
+    std::string joined;
+    if (!partial_.empty()) {
+        partial_.append(bytes);
+        joined = std::exchange(partial_, {});
+        bytes = joined;
+    }
+    while (state_ == State::head && user_ != nullptr) {
+        http::ResponseHead& head = context_.response_head;
+        const http::HeadParse parse = http::parse_response_head(bytes, method_, context_.upstream_limits, head);
+        if (parse.state == http::HeadParse::State::failed) {
+            fail(parse.error);
+            return {};
+        }
+        if (parse.state == http::HeadParse::State::need_more) {
+            partial_.assign(bytes);
+            return {};
+        }
+        bytes.remove_prefix(parse.consumed);
+        if (head.status >= 200 || head.is_upgrade) {
+            state_ = State::body;
+            keeps_alive_ = head.keep_alive;
+            decoder_.start(head.framing, head.content_length, context_.upstream_limits);
+        }
+        user_->on_head(head);
+    }
+    if (is_tunnel_) {
+        if (!bytes.empty() && user_ != nullptr) user_->on_body(bytes, false, {});
+        user_ = nullptr;
+        return {};
+    }
+    if (joined.empty() || bytes.empty()) return bytes;
+    // The rest must outlive `joined`: it fits the scratch buffer, out of which it came.
+    const std::span<char> scratch = context_.loop.scratch();
+    WEIR_ASSERT(bytes.size() <= scratch.size());
+    std::memcpy(scratch.data(), bytes.data(), bytes.size());
+    return {scratch.data(), bytes.size()};
+}
+
+void H1Connection::take_body(std::string_view bytes) {
+    while (state_ == State::body && user_ != nullptr) {
+        const http::BodyDecoder::Step step = decoder_.next(bytes);
+        if (step.has_failed) {
+            return fail(upstream_error(Reason::upstream_protocol, Error::Retry::never, "broken body framing"));
+        }
+        bytes.remove_prefix(step.consumed);
+        if (step.is_done) {
+            is_response_whole_ = true;
+            keeps_alive_ = keeps_alive_ && bytes.empty();
+            user_->on_body(step.data, true, decoder_.trailers());
+            return;
+        }
+        if (step.consumed == 0) return;
+        if (!step.data.empty()) user_->on_body(step.data, false, {});
+    }
+    if (state_ == State::discarding) discard(bytes);
+}
+
+void H1Connection::discard(std::string_view bytes) {
+    discarded_ += bytes.size();
+    if (discarded_ > kMaxDiscarded) return close();
+    while (true) {
+        const http::BodyDecoder::Step step = decoder_.next(bytes);
+        if (step.has_failed) return close();
+        bytes.remove_prefix(step.consumed);
+        if (step.is_done) {
+            is_response_whole_ = true;
+            keeps_alive_ = keeps_alive_ && bytes.empty();
+            return settle();
+        }
+        if (step.consumed == 0) return;
+    }
+}
+
+// Nobody uses it and the answer is whole: back to the pool, or closed.
+void H1Connection::settle() {
+    const bool is_reusable =
+        keeps_alive_ && (is_request_whole_ || requests_ == 0) && stream_->is_open() && !stream_->has_eof() &&
+        stream_->pending() == 0;
+    if (!is_reusable) return close();
+    state_ = State::idle;
+    stream_->resume();
+    idle_since_ = Clock::now();
+    // One timer for many idle times: it looks at idle_since_ when it fires.
+    if (!idle_timer_.is_armed()) context_.loop.timers().arm(idle_timer_, idle_since_ + idle_timeout_);
+    if (!endpoint_.put_idle(*this)) close();
+}
+
+void H1Connection::on_idle_timer() {
+    const TimePoint due = idle_since_ + idle_timeout_;
+    if (state_ == State::idle && Clock::now() >= due) return close();
+    context_.loop.timers().arm(idle_timer_, state_ == State::idle ? due : Clock::now() + idle_timeout_);
+}
+
+void H1Connection::on_eof() {
+    if (state_ == State::body && decoder_.on_eof()) {
+        is_response_whole_ = true;
+        keeps_alive_ = false;
+        user_->on_body({}, true, {});
+        return;
+    }
+    if (state_ == State::head || state_ == State::body) {
+        const bool may_retry = state_ == State::head && !has_response_bytes_ && is_reused();
+        is_provably_unread_ =
+            may_retry && acknowledged_ && stream_->socket().bytes_acknowledged() == acknowledged_;
+        return fail(upstream_error(Reason::upstream_reset,
+                                   may_retry ? Error::Retry::if_reused : Error::Retry::never,
+                                   "the upstream closed the connection"));
+    }
+    close();
+}
+
+void H1Connection::on_broken(int error) {
+    if (state_ == State::connecting) return fail(connect_error(error));
+    const bool may_retry = state_ == State::head && !has_response_bytes_ && is_reused();
+    fail(upstream_error(Reason::upstream_reset,
+                        may_retry ? Error::Retry::if_reused : Error::Retry::never,
+                        "the upstream reset the connection"));
+}
+
+// What we send is lost; an answer sent before the reset may still be there to read.
+void H1Connection::on_write_failed() {
+    keeps_alive_ = false;
+    stream_->resume();
+}
+
+void H1Connection::on_drained() {
+    if (user_ != nullptr && state_ != State::idle) user_->on_request_drained();
+}
+
+void H1Connection::fail(const Error& error) {
+    ConnectionUser* const user = std::exchange(user_, nullptr);
+    close();
+    if (user != nullptr) user->on_failed(error);
+}
+
+void H1Connection::close() {
+    if (state_ == State::closed) return;
+    const bool was_idle = state_ == State::idle && user_ == nullptr;
+    state_ = State::closed;
+    idle_timer_.cancel();
+    stream_->close();
+    token_.reset();
+    connecting_slot_.reset();
+    if (was_idle) endpoint_.take_out_of_idle(*this);
+    endpoint_.forget(*this);
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,136 @@
+#include "local_endpoint.hpp"
+
+#include <algorithm>
+
+namespace weir::upstream {
+namespace {
+
+constexpr double kFade = 10e9;  // nanoseconds in which an old latency loses half its weight
+
+}  // namespace
+
+LocalEndpoint::LocalEndpoint(LocalContext& context, LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint)
+    : context_(context),
+      cluster_(&cluster),
+      shared_cluster_(cluster.shared()),
+      endpoint_(std::move(endpoint)),
+      stats_(endpoint_->stats(context.worker)) {}
+
+LocalEndpoint::~LocalEndpoint() {
+    cluster_ = nullptr;
+    while (!connections_.empty()) connections_.back()->abandon();
+}
+
+void LocalEndpoint::remove() {
+    cluster_ = nullptr;
+    while (!idle_.empty()) idle_.back()->abandon();
+}
+
+void LocalEndpoint::request_began() { stats_.active.store(++active_, std::memory_order_relaxed); }
+
+void LocalEndpoint::request_ended(bool is_error) {
+    stats_.active.store(--active_, std::memory_order_relaxed);
+    const auto bump = [](std::atomic<std::uint64_t>& counter) {
+        counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    };
+    bump(stats_.requests);
+    if (is_error) bump(stats_.errors);
+}
+
+void LocalEndpoint::observe(Duration latency, TimePoint now) {
+    if (cluster_ != nullptr) cluster_->observe_latency(latency);
+    if (latency >= ewma_ || ewma_ == Duration::zero()) {
+        ewma_ = latency;
+    } else {
+        const double elapsed = static_cast<double>((now - observed_).count());
+        const double share = std::max(elapsed / (elapsed + kFade), 1.0 / 64);
+        ewma_ += Duration{static_cast<Duration::rep>(static_cast<double>((latency - ewma_).count()) * share)};
+    }
+    observed_ = now;
+    stats_.ewma_ns.store(ewma_.count(), std::memory_order_relaxed);
+}
+
+void LocalEndpoint::observe_failure(TimePoint now) {
+    const Duration usual = cluster_ != nullptr ? cluster_->latency() : Duration::zero();
+    constexpr Duration kLongest = std::chrono::seconds{10};
+    ewma_ = std::min(std::max({ewma_ * 10, usual * 10, Duration{std::chrono::milliseconds{1}}}), kLongest);
+    observed_ = now;
+    stats_.ewma_ns.store(ewma_.count(), std::memory_order_relaxed);
+}
+
+double LocalEndpoint::cost(TimePoint now) const {
+    Duration latency = ewma_;
+    if (latency == Duration::zero() && cluster_ != nullptr) latency = cluster_->latency();
+    const double elapsed = static_cast<double>((now - observed_).count());
+    const double faded = static_cast<double>(latency.count()) * (kFade / (kFade + elapsed)) + 1.0;
+    const double weight = endpoint_->weight() * endpoint_->detector().weight(now);
+    return faded * (active_ + 1.0) / std::max(weight, 1e-3);
+}
+
+H1Connection* LocalEndpoint::take_idle() {
+    if (idle_.empty()) return nullptr;
+    H1Connection* const connection = idle_.back();
+    idle_.pop_back();
+    return connection;
+}
+
+Result<H1Connection*> LocalEndpoint::open() {
+    const TimePoint now = Clock::now();
+    const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe, "limits of connections"};
+    auto connection_slot = endpoint_->connections().try_acquire(now);
+    if (!connection_slot) {
+        context_.shard.add(shared_cluster_->metrics().of(telemetry::Limit::max_connections));
+        return full;
+    }
+    auto connecting_slot = endpoint_->connecting().try_acquire(now);
+    if (!connecting_slot) {
+        context_.shard.add(shared_cluster_->metrics().of(telemetry::Limit::max_connecting));
+        return full;
+    }
+    auto socket = transport::Socket::connect(endpoint_->address());
+    if (!socket) return socket.error();
+    ConnectionToken token(context_.shard, shared_cluster_->metrics(), std::move(*connection_slot));
+    auto connection = std::make_unique<H1Connection>(context_, *this, std::move(*socket), std::move(token),
+                                                     std::move(*connecting_slot),
+                                                     shared_cluster_->config().timeout.idle);
+    connection->index = connections_.size();
+    connections_.push_back(std::move(connection));
+    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()), std::memory_order_relaxed);
+    return connections_.back().get();
+}
+
+void LocalEndpoint::on_connected(Duration took) {
+    context_.shard.observe(shared_cluster_->metrics().connect_duration, took);
+    // The slot of a handshake is free again.
+    if (cluster_ != nullptr) cluster_->serve_waiting_later();
+}
+
+bool LocalEndpoint::put_idle(H1Connection& connection) {
+    if (cluster_ == nullptr) return false;
+    if (idle_.size() >= shared_cluster_->config().limits.idle_connections) return false;
+    connection.idle_index = idle_.size();
+    idle_.push_back(&connection);
+    cluster_->serve_waiting_later();
+    return true;
+}
+
+void LocalEndpoint::take_out_of_idle(H1Connection& connection) {
+    const std::size_t index = connection.idle_index;
+    if (index >= idle_.size() || idle_[index] != &connection) return;
+    idle_[index] = idle_.back();
+    idle_[index]->idle_index = index;
+    idle_.pop_back();
+}
+
+void LocalEndpoint::forget(H1Connection& connection) {
+    const std::size_t index = connection.index;
+    std::swap(connections_[index], connections_.back());
+    connections_[index]->index = index;
+    context_.loop.retire(std::move(connections_.back()));
+    connections_.pop_back();
+    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()), std::memory_order_relaxed);
+    if (cluster_ != nullptr) cluster_->serve_waiting_later();
+    shared_cluster_->connection_freed();
+}
+
+}  // namespace weir::upstream

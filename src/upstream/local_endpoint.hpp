@@ -1,0 +1,64 @@
+#pragma once
+
+#include "h1_connection.hpp"
+#include "weir/upstream/endpoint.hpp"
+#include "weir/upstream/local_cluster.hpp"
+#include "weir/upstream/local_context.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace weir::upstream {
+
+// One worker's side of an endpoint: its connections and how fast it answers. Held by its LocalCluster and by the
+// attempts that use it, so that it may be gone from discovery while they finish. Thread: worker.
+class LocalEndpoint {
+  public:
+    LocalEndpoint(LocalContext& context, LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint);
+    LocalEndpoint(const LocalEndpoint&) = delete;
+    LocalEndpoint& operator=(const LocalEndpoint&) = delete;
+    ~LocalEndpoint();
+
+    [[nodiscard]] Endpoint& shared() const { return *endpoint_; }
+    [[nodiscard]] const std::shared_ptr<Endpoint>& pointer() const { return endpoint_; }
+
+    // Discovery named it no longer: idle connections close now, the others after their request.
+    void remove();
+
+    // ---- balancing
+    void request_began();
+    void request_ended(bool is_error);
+    [[nodiscard]] std::uint32_t active() const { return active_; }
+    // A latency counts at once if it is a peak and fades in over ten seconds else (the "peak EWMA" of Finagle).
+    void observe(Duration latency, TimePoint now);
+    // A failed attempt counts as a slow one: an endpoint that fails fast must not attract load.
+    void observe_failure(TimePoint now);
+    // Expected wait by weight; `now` fades what was seen long ago.
+    [[nodiscard]] double cost(TimePoint now) const;
+
+    // ---- connections
+    // The connection used last, or nullptr.
+    [[nodiscard]] H1Connection* take_idle();
+    // Begins to connect. Error: limit_exceeded (the slots are taken; wait), or why it cannot.
+    [[nodiscard]] Result<H1Connection*> open();
+
+    // Of H1Connection only.
+    void on_connected(Duration took);
+    [[nodiscard]] bool put_idle(H1Connection& connection);
+    void take_out_of_idle(H1Connection& connection);
+    void forget(H1Connection& connection);
+
+  private:
+    LocalContext& context_;
+    LocalCluster* cluster_;  // null once removed
+    std::shared_ptr<Cluster> shared_cluster_;
+    std::shared_ptr<Endpoint> endpoint_;
+    EndpointStats& stats_;
+    std::uint32_t active_ = 0;
+    Duration ewma_{};  // zero: unknown
+    TimePoint observed_{};
+    std::vector<std::unique_ptr<H1Connection>> connections_;
+    std::vector<H1Connection*> idle_;
+};
+
+}  // namespace weir::upstream

@@ -1,0 +1,80 @@
+#include "options.hpp"
+
+#include <array>
+#include <charconv>
+
+namespace weir::upstream {
+namespace {
+
+resilience::Mode to_mode(config::Enforcement enforcement) {
+    switch (enforcement) {
+        case config::Enforcement::shadow: return resilience::Mode::shadow;
+        case config::Enforcement::off: return resilience::Mode::off;
+        case config::Enforcement::enforce: break;
+    }
+    return resilience::Mode::enforce;
+}
+
+std::string in_seconds(Duration duration) {
+    std::array<char, 32> text{};
+    const double seconds = std::chrono::duration<double>(duration).count();
+    const auto end = std::to_chars(text.begin(), text.end(), seconds, std::chars_format::fixed, 2).ptr;
+    return std::string(text.begin(), end) + "s";
+}
+
+}  // namespace
+
+resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker, unsigned workers) {
+    auto options = resilience::CircuitBreaker::Options::breaker();
+    options.mode = to_mode(breaker.mode);
+    options.shards = workers;
+    options.consecutive_failures = breaker.consecutive_failures;
+    options.consecutive_for = breaker.consecutive_for;
+    options.failure_rate = breaker.failure_rate;
+    options.window = breaker.window;
+    options.min_requests = breaker.min_requests;
+    options.open_for = breaker.open_for;
+    options.max_open_for = breaker.max_open_for;
+    options.half_open_requests = breaker.half_open_requests;
+    options.successes_to_close = breaker.successes_to_close;
+    if (breaker.probe_timeout) options.probe_timeout = *breaker.probe_timeout;
+    return options;
+}
+
+resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier, unsigned workers) {
+    resilience::OutlierDetector::Options options;
+    options.ramp = outlier.ramp;
+    auto& machine = options.machine;
+    machine.mode = to_mode(outlier.mode);
+    machine.shards = workers;
+    machine.consecutive_failures = outlier.consecutive_failures;
+    machine.consecutive_local = outlier.consecutive_local;
+    machine.consecutive_for = outlier.consecutive_for;
+    machine.failure_rate = outlier.failure_rate;
+    machine.window = outlier.window;
+    machine.min_requests = outlier.min_requests;
+    machine.open_for = outlier.eject_for;
+    machine.max_open_for = outlier.max_eject_for;
+    machine.half_open_requests = outlier.half_open_requests;
+    machine.successes_to_close = outlier.successes_to_return;
+    return options;
+}
+
+std::string describe(const resilience::Transition& transition) {
+    std::string text;
+    switch (transition.reason) {
+        case resilience::TripReason::consecutive:
+        case resilience::TripReason::consecutive_local:
+            text = std::to_string(transition.run) + " failures in a row";
+            break;
+        case resilience::TripReason::failure_rate:
+            text = std::to_string(transition.seen.failed()) + " of " + std::to_string(transition.seen.total()) +
+                   " requests failed";
+            break;
+        default: text = resilience::word(transition.reason);
+    }
+    if (transition.to == resilience::State::open) text += "; next try in " + in_seconds(transition.open_for);
+    return text;
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "weir/config/config.hpp"
+#include "weir/resilience/circuit_breaker.hpp"
+#include "weir/resilience/outlier_detector.hpp"
+
+#include <string>
+
+// From the configuration's words to the deciders' options.
+namespace weir::upstream {
+
+[[nodiscard]] resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker, unsigned workers);
+[[nodiscard]] resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier, unsigned workers);
+
+// For people: "5 failures in a row; next try in 0.5s".
+[[nodiscard]] std::string describe(const resilience::Transition& transition);
+
+}  // namespace weir::upstream
