@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -101,16 +102,28 @@ class FileProvider final : public Provider {
             const auto [ec] = co_await scope.run(
                 inotify_, inotify_.async_wait(Descriptor::wait_read, as_tuple(use_awaitable)));
             if (ec) co_return;  // the polling goes on
-            drop_events();
-            read(Trigger::event);
+            if (take_events()) read(Trigger::event);
         }
     }
 
-    // Which file it was says little where links are swapped: whatever happens, look.
-    void drop_events() {
-        std::array<char, 4096> events;
-        while (::read(inotify_.native_handle(), events.data(), events.size()) > 0) {
+    // Whether one of them may have changed the file: it was closed or moved, or something was moved
+    // here that the path may lead through, like the link of a mounted volume.
+    bool take_events() {
+        alignas(inotify_event) std::array<char, 4096> events;
+        const std::string name = std::filesystem::path(path_).filename();
+        bool is_ours = false;
+        ssize_t size = 0;
+        while ((size = ::read(inotify_.native_handle(), events.data(), events.size())) > 0) {
+            for (std::size_t at = 0; at < static_cast<std::size_t>(size);) {
+                inotify_event event{};
+                std::memcpy(&event, events.data() + at, sizeof event);
+                const char* about = event.len == 0 ? "" : events.data() + at + sizeof event;
+                is_ours = is_ours || (event.mask & (IN_MOVED_TO | IN_Q_OVERFLOW)) != 0;
+                is_ours = is_ours || name == about;
+                at += sizeof event + event.len;
+            }
         }
+        return is_ours;
     }
 
     transport::Task<> poll(transport::TaskScope& scope) {

@@ -48,7 +48,8 @@ class TimerOf final : public Timer {
 
 // Timers of one event loop: a hierarchical timing wheel (Varghese and Lauck, 1987), five levels of
 // 64 slots, ticks of 1 ms. Arming and cancelling cost a list operation; a timer never fires early
-// and at most a tick late. Timers beyond 12 days fire after 12 days. Thread: its loop's.
+// and at most a tick late (one armed for the past fires with the next tick). The levels span 12
+// days; a timer further away goes round again until it is due. Thread: its loop's.
 class TimingWheel {
   public:
     explicit TimingWheel(TimePoint now);
@@ -61,7 +62,8 @@ class TimingWheel {
     // Fires what is due, in order of ticks. A timer may arm or cancel any other.
     void advance(TimePoint now);
 
-    // A time at or before the next timer's deadline and after now(), or nothing without timers.
+    // When to advance() next: after the last advance(), and less than a tick after the earliest
+    // deadline at most; it may be earlier, when nothing is due. Nothing without timers.
     [[nodiscard]] std::optional<TimePoint> next_wake() const;
 
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -79,7 +81,8 @@ class TimingWheel {
     };
 
     [[nodiscard]] std::uint64_t tick_of(TimePoint at) const;
-    void insert(Timer& timer);
+    [[nodiscard]] std::uint64_t next_tick() const;
+    void insert(Timer& timer, std::uint64_t earliest);
     void unlink(Timer& timer);
     void cascade(unsigned level);
     void fire(Slot& slot);
