@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from origins import Answer, Nginx, RawOrigin, echo
-from wire import Malformed, Message, RawClient, request
+from wire import Message, RawClient, request
 
 BINARY = os.environ.get("WEIR_BINARY", "")
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion failed", re.I)
@@ -163,10 +163,11 @@ class Weir:
 
     def breaker(self, cluster: str) -> str:
         """The state in which the cluster's breaker is."""
-        return next(b["state"] for b in self.api("breakers") if b["cluster"] == cluster)
+        return str(next(b["state"] for b in self.api("breakers") if b["cluster"] == cluster))
 
     def endpoint_state(self, cluster: str, address: str) -> str:
-        return next(e["state"] for e in self.api(f"clusters/{cluster}/endpoints") if e["address"] == address)
+        endpoints = self.api(f"clusters/{cluster}/endpoints")
+        return str(next(e["state"] for e in endpoints if e["address"] == address))
 
     def connect(self, timeout: float = 10, receive_buffer: int | None = None) -> RawClient:
         return RawClient(self.port, timeout, receive_buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from wire import Malformed, Message, Truncated, Wire, abort, read_body, read_head, response, REQUEST_LINE
+from wire import REQUEST_LINE, Malformed, Message, Truncated, Wire, abort, read_body, read_head, response
 
 
 class Peer:
@@ -42,10 +43,8 @@ class Peer:
 
     def close(self) -> None:
         self.is_open = False
-        try:
+        with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.sock.close()
 
     def reset(self) -> None:
@@ -139,10 +138,8 @@ class RawOrigin:
             peer.close()
 
     def _stop_listening(self) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.listener.close()
         self.acceptor.join(5)
 

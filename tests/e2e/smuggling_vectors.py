@@ -124,7 +124,8 @@ def chunks() -> Iterator[Vector]:
     for name, size in {
         "hexadecimal prefix": b"0x5", "plus": b"+5", "minus": b"-5", "leading space": b" 5", "empty": b"",
         "no digit": b"g", "underscore": b"0_5", "17 digits": b"10000000000000005", "all F": b"F" * 16,
-        "vertical tab": b"5\x0b", "NUL": b"5\x00", "tab before": b"\t5", "dot": b"5.0", "bare LF in extension": b"5;a\nb",
+        "vertical tab": b"5\x0b", "NUL": b"5\x00", "tab before": b"\t5", "dot": b"5.0",
+        "bare LF in extension": b"5;a\nb",
         "bare CR in extension": b"5;a\rb", "NUL in extension": b"5;a\x00", "huge extension": b"5;" + b"a" * 70000,
     }.items():
         yield cut(f"chunk size {name}", size + b"\r\nabcde\r\n0\r\n\r\n")
@@ -201,16 +202,19 @@ def start_lines() -> Iterator[Vector]:
         "HTTP/1": b"GET / HTTP/1", "HTTP/+1.1": b"GET / HTTP/+1.1", "junk after version": b"GET / HTTP/1.1x",
         "words after version": b"GET / HTTP/1.1 HTTP/1.1", "space in target": b"GET /a b HTTP/1.1",
         "NUL in target": b"GET /a\x00b HTTP/1.1", "high byte in target": b"GET /\xe9 HTTP/1.1",
-        "method NUL": b"GE\x00T / HTTP/1.1", "method parenthesis": b"G(T / HTTP/1.1", "method colon": b"GET: / HTTP/1.1",
+        "method NUL": b"GE\x00T / HTTP/1.1", "method parenthesis": b"G(T / HTTP/1.1",
+        "method colon": b"GET: / HTTP/1.1",
         "method high byte": b"G\xcbT / HTTP/1.1", "no method": b" / HTTP/1.1", "asterisk of GET": b"GET * HTTP/1.1",
         "no slash": b"GET a HTTP/1.1", "fragment": b"GET /a#b HTTP/1.1", "fragment in query": b"GET /a?b#c HTTP/1.1",
         "encoded slash": b"GET /a%2Fb HTTP/1.1", "encoded slash, small": b"GET /a%2fb HTTP/1.1",
         "encoded backslash": b"GET /a%5Cb HTTP/1.1", "encoded backslash, small": b"GET /a%5cb HTTP/1.1",
-        "backslash": b"GET /a\\b HTTP/1.1", "encoded NUL": b"GET /a%00 HTTP/1.1", "dots parameter": b"GET /a/..;/b HTTP/1.1",
+        "backslash": b"GET /a\\b HTTP/1.1", "encoded NUL": b"GET /a%00 HTTP/1.1",
+        "dots parameter": b"GET /a/..;/b HTTP/1.1",
         "dots parameter x": b"GET /a/..;x=y/b HTTP/1.1", "encoded dots parameter": b"GET /a/%2e%2e;/b HTTP/1.1",
         "above the root": b"GET /../b HTTP/1.1", "above the root later": b"GET /a/../../b HTTP/1.1",
         "above the root encoded": b"GET /%2e%2E/b HTTP/1.1", "broken escape": b"GET /%zz HTTP/1.1",
-        "cut escape": b"GET /a%2 HTTP/1.1", "ftp": b"GET ftp://test/ HTTP/1.1", "no authority": b"GET http:///a HTTP/1.1",
+        "cut escape": b"GET /a%2 HTTP/1.1", "ftp": b"GET ftp://test/ HTTP/1.1",
+        "no authority": b"GET http:///a HTTP/1.1",
         "user info": b"GET http://u:p@test/a HTTP/1.1", "port too large": b"GET http://test:99999/a HTTP/1.1",
         "port of letters": b"GET http://test:a/ HTTP/1.1",
     }.items():
@@ -249,8 +253,8 @@ def hosts() -> Iterator[Vector]:
     yield safe("Host empty", get(host=b"Host:\r\n"))
     yield safe("Host other than the absolute form", get(start=b"GET http://outer/ HTTP/1.1"))
     yield safe("unknown Expect", get(b"Expect: the-unexpected"))
-    yield passed("upgrade with a body is none", post(b"Content-Length: 5", b"Connection: upgrade", b"Upgrade: websocket"),
-                 "POST", body=b"abcde")
+    yield passed("upgrade with a body is none", post(b"Content-Length: 5", b"Connection: upgrade",
+                                                     b"Upgrade: websocket"), "POST", body=b"abcde")
     yield passed("upgrade to h2c goes no further", get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c",
                                                        b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"))
 

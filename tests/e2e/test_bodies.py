@@ -17,13 +17,13 @@ DIGEST = hashlib.sha256(BLOCK * BLOCKS).hexdigest()
 ROOM = 20 << 20
 
 
-def download(peer: Peer, _: Message) -> None:
+def download(peer: Peer, request: Message) -> None:
     peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode())
     for _ in range(BLOCKS):
         peer.send(BLOCK)
 
 
-def download_chunked(peer: Peer, _: Message) -> None:
+def download_chunked(peer: Peer, request: Message) -> None:
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(BLOCKS):
         peer.send(b"10000\r\n" + BLOCK + b"\r\n")

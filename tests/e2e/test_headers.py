@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import unittest
 
-from harness import SharedWeirTest
+from harness import SharedWeirTest, eventually
 from origins import fixed, raw
-
 
 
 class Requests(SharedWeirTest):
@@ -114,8 +114,6 @@ class Responses(SharedWeirTest):
         self.assertIn(b"upstream_reset", answer.body)
 
     def test_weirs_own_answers_are_problem_json_where_accepted(self) -> None:
-        import json
-
         self.origin_.answer = lambda peer, _: peer.reset()
         answer = self.weir_.ask(headers={"Accept": "application/json, application/problem+json"})
         self.assertEqual((answer.get("content-type") or "").split(";")[0], "application/problem+json")
@@ -151,8 +149,6 @@ class Trusted(SharedWeirTest):
 
     def test_the_access_log_names_the_real_client(self) -> None:
         self.weir_.ask("/real", headers={"X-Forwarded-For": "9.9.9.9"})
-        from harness import eventually
-
         entry = eventually(lambda: [e for e in self.weir_.access_log() if e["path"] == "/real"], "a log line")[0]
         self.assertTrue(entry["client"].startswith("9.9.9.9"), entry)
 

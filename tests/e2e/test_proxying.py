@@ -242,7 +242,12 @@ class Tunnels(SharedWeirTest):
         with self.weir_.connect() as client:
             client.ask(self.HEAD)
             client.wire.exactly(6)
-            sender = threading.Thread(target=lambda: (client.send(data), client.end_sending()))
+
+            def send() -> None:
+                client.send(data)
+                client.end_sending()
+
+            sender = threading.Thread(target=send)
             sender.start()
             self.assertEqual(client.wire.rest(), data.upper() + b" bye")
             sender.join()

@@ -8,8 +8,16 @@ import unittest
 
 from harness import Weir, WeirTest, eventually, fetch, forwarding, free_port
 from load import Load
-from origins import Peer, fixed, hang
+from origins import Peer, RawOrigin, fixed, hang
 from wire import Message, RawClient, chunk, request, response
+
+
+def is_refused(port: int) -> bool:
+    try:
+        with RawClient(port):
+            return False
+    except ConnectionRefusedError:
+        return True
 
 
 class Reload(WeirTest):
@@ -20,12 +28,15 @@ class Reload(WeirTest):
             for origin in (second, first, second, first, second):
                 load.wait_for(40)
                 weir.reload(forwarding(origin.address))
-                count = len(origin.requests)
-                eventually(lambda: len(origin.requests) > count, "the new route is used")
+                self.wait_for_use(origin)
             count = len(first.requests)
             load.wait_for(40)
             self.assertEqual(len(first.requests), count, "the old route is still used")
         self.assertEqual(load.failed(), [], load.summary())
+
+    def wait_for_use(self, origin: RawOrigin) -> None:
+        count = len(origin.requests)
+        eventually(lambda: len(origin.requests) > count, "the new route is used")
 
     def test_signals_in_a_burst_end_in_the_last_file(self) -> None:
         first, second = self.origin(fixed(body=b"first")), self.origin(fixed(body=b"second"))
@@ -50,17 +61,10 @@ class Reload(WeirTest):
             with RawClient(extra) as client:
                 self.assertEqual(client.ask(request()).status, 200)
             weir.reload(one)
-            eventually(lambda: self.is_refused(extra), "the listener is gone")
+            eventually(lambda: is_refused(extra), "the listener is gone")
             load.wait_for(50)
             self.assertEqual(kept.ask(request()).status, 200, "a connection that was open")
         self.assertEqual(load.failed(), [], load.summary())
-
-    def is_refused(self, port: int) -> bool:
-        try:
-            with RawClient(port):
-                return False
-        except ConnectionRefusedError:
-            return True
 
     def test_a_broken_file_keeps_the_old_one_and_says_so_loudly(self) -> None:
         weir, _ = self.proxied()
@@ -161,14 +165,12 @@ class Drain(WeirTest):
         thread.start()
         eventually(lambda: origin.requests, "the request at the origin")
         weir.signal(signal.SIGTERM)
-        eventually(lambda: self.is_refused(weir.port), "the listener closed")
+        eventually(lambda: is_refused(weir.port), "the listener closed")
         self.assertIsNone(weir.process.poll())
         origin.released.set()
         thread.join(10)
         self.assertEqual(result, [b"firstfinal"])
         self.assertEqual(weir.process.wait(10), 0)
-
-    is_refused = Reload.is_refused
 
     def test_the_drain_time_is_the_end_for_those_who_hang(self) -> None:
         weir, origin = self.proxied(hang, rest="drain: 1s")

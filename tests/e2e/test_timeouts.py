@@ -66,7 +66,8 @@ class Timeouts(WeirTest):
             for sock in waiting:
                 sock.setblocking(False)
                 sock.connect_ex(("127.0.0.1", port))
-            self.addCleanup(lambda: [sock.close() for sock in waiting])
+            for sock in waiting:
+                self.addCleanup(sock.close)
             weir = self.forward(f"127.0.0.1:{port}", cluster=BARE + "timeout: {connect: 300ms}")
             began = time.monotonic()
             self.assert_refused(weir.ask(), 503, "upstream_connect_timeout")
@@ -75,7 +76,7 @@ class Timeouts(WeirTest):
             self.assertEqual(failures, 1)
 
     def test_total_ends_an_exchange_that_flows(self) -> None:
-        def drip(peer: Peer, _: Message) -> None:
+        def drip(peer: Peer, request: Message) -> None:
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
             while not peer.origin.released.wait(0.02):
                 peer.send(b"x")
@@ -101,7 +102,7 @@ class Timeouts(WeirTest):
         self.assertLess(time.monotonic() - began, LATEST)
 
     def test_stream_idle_leaves_a_slow_body_alone(self) -> None:
-        def slow(peer: Peer, _: Message) -> None:
+        def slow(peer: Peer, request: Message) -> None:
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
             for _ in range(10):
                 peer.origin.released.wait(0.08)
@@ -165,7 +166,7 @@ class Timeouts(WeirTest):
         eventually(lambda: not origin.open_peers(), "the origin's connection ended", LATEST)
 
     def test_tcp_idle_ends_a_silent_tunnel_and_only_that(self) -> None:
-        def tunnel(peer: Peer, _: Message) -> None:
+        def tunnel(peer: Peer, request: Message) -> None:
             peer.send(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
             for _ in range(10):
                 peer.origin.released.wait(0.1)

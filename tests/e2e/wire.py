@@ -57,11 +57,12 @@ class Wire:
             raise Malformed(f"a line must end in CR LF: {line!r}")
         return line[:-2]
 
-    def rest(self) -> bytes:
+    def rest(self, limit: int = 64 << 20) -> bytes:
         """Everything until the peer closes; a reset counts as a close."""
         try:
             while self.fill():
-                pass
+                if len(self.buffer) > limit:
+                    raise AssertionError(f"more than {limit} bytes and no end")
         except ConnectionResetError:
             pass
         return self.take(len(self.buffer))
@@ -82,7 +83,7 @@ class Message:
     headers: Headers = field(default_factory=list)
     body: bytes = b""
     trailers: Headers = field(default_factory=list)
-    interim: list["Message"] = field(default_factory=list)
+    interim: list[Message] = field(default_factory=list)
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name.lower()]
