@@ -1,0 +1,347 @@
+#include "config/decode.hpp"
+
+#include "weir/config/keys.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+#include <utility>
+
+namespace weir::config {
+namespace {
+
+std::string quoted(std::string_view text) {
+    return "'" + std::string(text) + "'";
+}
+
+std::string in(const std::string& path) {
+    return path.empty() ? " at the top" : " in " + path;
+}
+
+// Other objects that know this key: "clusters{}, routes[]".
+std::string homes_of(std::string_view word) {
+    std::string homes;
+    for (const auto& key : keys()) {
+        const auto dot = key.path.rfind('.');
+        if (dot == std::string::npos || std::string_view(key.path).substr(dot + 1) != word)
+            continue;
+        if (!homes.empty()) homes += ", ";
+        homes += key.path.substr(0, dot);
+    }
+    return homes;
+}
+
+void complain_unknown(Context& ctx,
+                      const Entry& entry,
+                      const std::string& path,
+                      std::string_view block,
+                      const std::vector<std::string_view>& known) {
+    const auto later = later_words(block);
+    if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
+        complain_at(ctx, entry.place, entry.width,
+                    {.code = 109, .what = quoted(entry.key) + " is not supported by this version"});
+        return;
+    }
+    Complaint complaint{.code = 101, .what = "unknown key " + quoted(entry.key) + in(path)};
+    auto meant = synonym(entry.key, known);
+    if (meant.empty()) meant = nearest(entry.key, known);
+    if (!meant.empty()) {
+        complaint.note = "did you mean " + quoted(meant) + "?";
+    } else if (const auto homes = homes_of(entry.key); !homes.empty()) {
+        complaint.note = "this key belongs in " + homes;
+    }
+    complaint.help = "keys here: " + joined(known);
+    complain_at(ctx, entry.place, entry.width, std::move(complaint));
+}
+
+// Calls take for each key that comes for the first time.
+template <typename F>
+void walk_once(Context& ctx, const Node& map, const std::string& path, F take) {
+    std::unordered_map<std::string_view, std::uint32_t> seen;
+    for (const auto& entry : map.entries) {
+        const auto [at, is_new] = seen.emplace(entry.key, entry.place.line);
+        if (is_new) {
+            take(entry);
+            continue;
+        }
+        complain_at(ctx, entry.place, entry.width,
+                    {.code = 102,
+                     .what = "key " + quoted(entry.key) + " is given twice" + in(path),
+                     .note = "first given at line " + std::to_string(at->second) +
+                             " (YAML would silently keep one of them)"});
+    }
+}
+
+// The text of a scalar, or W108.
+const std::string* text_of(Context& ctx, const Node& node, const RowInfo& row) {
+    if (node.kind == Node::Kind::scalar) return &node.text;
+    complain_kind(ctx, node, row.name, row.type);
+    return nullptr;
+}
+
+bool is_none_word(const Node& node, const RowInfo& row) {
+    const auto words = words_of(row.type);
+    return node.kind == Node::Kind::scalar &&
+           std::find(words.begin(), words.end(), node.text) != words.end();
+}
+
+std::string number_text(double value) {
+    auto text = std::to_string(value);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+    return text;
+}
+
+// A bound as the value would be written.
+std::string bound_text(const RowInfo& row, double bound) {
+    if (row.type.starts_with("duration")) {
+        return to_text(std::chrono::microseconds(std::llround(bound * 1e6)));
+    }
+    if (row.type.starts_with("percent")) return number_text(bound * 100) + "%";
+    if (row.type.starts_with("rate")) return number_text(bound) + "/s";
+    if (row.type.starts_with("size")) return number_text(bound) + "B";
+    return number_text(bound);
+}
+
+bool is_in_range(
+    Context& ctx, const Node& node, const RowInfo& row, double value, double type_most) {
+    const auto most = std::min(row.most, type_most);
+    if (value >= row.least && value <= most) return true;
+    const bool is_low = value < row.least;
+    complain(ctx, node,
+             {.code = 117,
+              .what = quoted(row.name) + (is_low ? " must be at least " : " must be at most ") +
+                      bound_text(row, is_low ? row.least : most)});
+    return false;
+}
+
+// Reads the text, checks the range, assigns.
+template <typename To, typename From, typename Measure>
+void assign_read(Context& ctx,
+                 const Node& node,
+                 const RowInfo& row,
+                 Read<From> (*read)(std::string_view),
+                 Measure measure,
+                 double type_most,
+                 To& into) {
+    const auto* text = text_of(ctx, node, row);
+    if (text == nullptr) return;
+    auto result = read(*text);
+    if (auto* complaint = std::get_if<Complaint>(&result)) {
+        const auto words = words_of(row.type);
+        if (!words.empty() && complaint->code == 104)
+            complaint->note += (complaint->note.empty() ? "or " : "; or ") + joined(words);
+        complain(ctx, node, std::move(*complaint));
+        return;
+    }
+    const auto value = std::get<From>(result);
+    if (is_in_range(ctx, node, row, measure(value), type_most)) into = static_cast<To>(value);
+}
+
+double as_is(double value) {
+    return value;
+}
+double of_integer(std::uint64_t value) {
+    return static_cast<double>(value);
+}
+double of_duration(Duration value) {
+    return std::chrono::duration<double>(value).count();
+}
+
+template <typename T, typename Assign>
+void assign_optional(
+    Context& ctx, const Node& node, const RowInfo& row, std::optional<T>& into, Assign by) {
+    if (is_none_word(node, row)) {
+        into.reset();
+        return;
+    }
+    std::optional<T> read;
+    T value{};
+    const auto before = ctx.report.errors();
+    by(ctx, node, row, value);
+    if (ctx.report.errors() == before) into = value;
+}
+
+}  // namespace
+
+void complain_at(Context& ctx, const Place& place, std::uint32_t width, Complaint complaint) {
+    ctx.report.add({.code = complaint.code,
+                    .place = place,
+                    .what = std::move(complaint.what),
+                    .note = std::move(complaint.note),
+                    .help = std::move(complaint.help),
+                    .width = width});
+}
+
+void complain(Context& ctx, const Node& node, Complaint complaint) {
+    const bool is_part = complaint.size != 0 && !node.is_expanded &&
+                         complaint.at + complaint.size <= node.text.size();
+    const auto shift = is_part ? complaint.at + (node.is_quoted ? 1U : 0U) : 0;
+    const auto width = is_part ? complaint.size : node.width;
+    ctx.report.add({.code = complaint.code,
+                    .place = node.place,
+                    .what = std::move(complaint.what),
+                    .note = std::move(complaint.note),
+                    .help = std::move(complaint.help),
+                    .width = static_cast<std::uint32_t>(width),
+                    .shift = static_cast<std::uint32_t>(shift)});
+}
+
+void complain_kind(Context& ctx, const Node& node, std::string_view key, std::string_view type) {
+    if (node.is_broken) return;
+    constexpr std::string_view kKinds[] = {"has no value", "is a single value", "is a list",
+                                           "is a map"};
+    const auto is = kKinds[static_cast<std::size_t>(node.kind)];
+    complain(ctx, node,
+             {.code = 108,
+              .what = quoted(key) + " " + std::string(is),
+              .note = "it takes " + std::string(type)});
+}
+
+void complain_word(Context& ctx,
+                   const Node& node,
+                   std::string_view noun,
+                   const std::vector<std::string_view>& words,
+                   std::string_view path) {
+    const auto later = later_words(path);
+    if (std::find(later.begin(), later.end(), node.text) != later.end()) {
+        complain(ctx, node,
+                 {.code = 109,
+                  .what = quoted(node.text) + " is not supported by this version",
+                  .note = "one of: " + joined(words)});
+        return;
+    }
+    const auto meant = nearest(node.text, words);
+    complain(ctx, node,
+             {.code = 105,
+              .what = quoted(node.text) + " is no " + std::string(noun),
+              .note = (meant.empty() ? std::string() : "did you mean " + quoted(meant) + "?   ") +
+                      "one of: " + joined(words)});
+}
+
+std::string below(const std::string& path, std::string_view key) {
+    return path.empty() ? std::string(key) : path + "." + std::string(key);
+}
+
+std::string below(const std::string& path, std::size_t index) {
+    return path + "[" + std::to_string(index) + "]";
+}
+
+void walk_keys(Context& ctx,
+               const Node& map,
+               const std::string& path,
+               std::string_view block,
+               const std::vector<std::string_view>& known,
+               const std::function<void(std::size_t index, const Entry& entry)>& take) {
+    walk_once(ctx, map, path, [&](const Entry& entry) {
+        const auto at = std::find(known.begin(), known.end(), entry.key);
+        if (at == known.end()) {
+            complain_unknown(ctx, entry, path, block, known);
+        } else {
+            take(static_cast<std::size_t>(at - known.begin()), entry);
+        }
+    });
+}
+
+void walk_names(Context& ctx,
+                const Node& map,
+                const std::string& path,
+                const std::function<void(const Entry& entry)>& take) {
+    walk_once(ctx, map, path, take);
+}
+
+std::vector<const Node*> scalars(Context& ctx, const Node& node, std::string_view key) {
+    std::vector<const Node*> found;
+    if (node.is_broken) return found;
+    if (node.kind == Node::Kind::scalar) {
+        found.push_back(&node);
+    } else if (expect(ctx, node, Node::Kind::list, key, "a value or a list")) {
+        for (const auto& item : node.items) {
+            if (item.is_broken) continue;
+            if (expect(ctx, item, Node::Kind::scalar, key, "single values in its list"))
+                found.push_back(&item);
+        }
+    }
+    return found;
+}
+
+bool expect(
+    Context& ctx, const Node& node, Node::Kind kind, std::string_view key, std::string_view type) {
+    if (node.kind == kind) return !node.is_broken;
+    complain_kind(ctx, node, key, type);
+    return false;
+}
+
+const Node& value_of(const Node& map, std::string_view key) {
+    for (const auto& entry : map.entries) {
+        if (entry.key == key) return entry.value;
+    }
+    return map;
+}
+
+void assign(Context& ctx, const Node& node, const RowInfo& row, bool& into) {
+    const auto measure = [](bool /*value*/) { return 0.0; };
+    assign_read(ctx, node, row, read_boolean, measure, kNoMost, into);
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::uint16_t& into) {
+    assign_read(ctx, node, row, read_integer, of_integer, std::numeric_limits<std::uint16_t>::max(),
+                into);
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::uint32_t& into) {
+    assign_read(ctx, node, row, read_integer, of_integer, std::numeric_limits<std::uint32_t>::max(),
+                into);
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::uint64_t& into) {
+    assign_read(ctx, node, row, read_size, of_integer, kNoMost, into);
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, Duration& into) {
+    assign_read(ctx, node, row, read_duration, of_duration, kNoMost, into);
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, double& into) {
+    const auto read = row.type == "rate" ? read_rate : read_percent;
+    assign_read(ctx, node, row, read, as_is, kNoMost, into);
+}
+
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::string& into) {
+    const auto* text = text_of(ctx, node, row);
+    if (text == nullptr) return;
+    if (text->empty() && row.fallback != "\"\"") {
+        complain(ctx, node, {.what = quoted(row.name) + " is empty"});
+    } else {
+        into = *text;
+    }
+}
+
+void assign(Context& ctx,
+            const Node& node,
+            const RowInfo& row,
+            std::optional<std::uint32_t>& into) {
+    assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
+}
+void assign(Context& ctx,
+            const Node& node,
+            const RowInfo& row,
+            std::optional<std::uint64_t>& into) {
+    assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Duration>& into) {
+    assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<std::string>& into) {
+    assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
+}
+
+std::optional<std::size_t> assign_word(Context& ctx, const Node& node, const RowInfo& row) {
+    const auto* text = text_of(ctx, node, row);
+    if (text == nullptr) return std::nullopt;
+    const auto words = words_of(row.type);
+    const auto at = std::find(words.begin(), words.end(), *text);
+    if (at != words.end()) return static_cast<std::size_t>(at - words.begin());
+    const auto noun =
+        row.noun.empty() ? "value of '" + std::string(row.name) + "'" : std::string(row.noun);
+    complain_word(ctx, node, noun, words, row.path);
+    return std::nullopt;
+}
+
+}  // namespace weir::config

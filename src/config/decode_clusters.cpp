@@ -1,0 +1,278 @@
+#include "config/addresses.hpp"
+#include "config/sections.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace weir::config {
+namespace {
+
+// Relative to the folder of the configuration.
+std::string resolve_path(const Context& ctx, const std::string& path) {
+    return path.starts_with('/') || ctx.folder.empty() ? path : ctx.folder + "/" + path;
+}
+
+bool has_name(const std::vector<Endpoint>& endpoints) {
+    return std::any_of(endpoints.begin(), endpoints.end(),
+                       [](const Endpoint& e) { return !e.address; });
+}
+
+struct Meaning {
+    std::string_view type;
+    std::vector<std::string_view> keys;
+};
+// Keys that mean something to a kind of discovery; others are an error there.
+const Meaning& meaning_of(Discovery::Type type) {
+    static const Meaning kMeanings[] = {
+        {"static", {"type"}},
+        {"file", {"type", "path", "refresh", "keep_last", "empty_hold"}},
+        {"dns", {"type", "name", "port", "servers", "refresh", "keep_last", "empty_hold"}}};
+    return kMeanings[static_cast<std::size_t>(type)];
+}
+
+std::vector<Address> decode_servers(Context& ctx, const Node& node) {
+    std::vector<Address> servers;
+    for (const Node* item : scalars(ctx, node, "servers")) {
+        auto read = read_server(item->text);
+        if (auto* complaint = std::get_if<Complaint>(&read)) {
+            complain(ctx, *item, std::move(*complaint));
+        } else {
+            servers.push_back(std::get<Address>(read));
+        }
+    }
+    return servers;
+}
+
+// `discovery: dns` without endpoints: the one endpoint is name:port.
+void decode_dns_name(Context& ctx, const Node& node, const DiscoveryBlock& from, Cluster& cluster) {
+    if (from.port == 0) {
+        complain(ctx, node,
+                 {.code = 114,
+                  .what = "discovery by DNS needs a port",
+                  .note = "write {type: dns, port: 80}, or endpoints: [name:80]"});
+        return;
+    }
+    const auto name = from.name.empty() ? cluster.name : from.name;
+    auto read = read_endpoint(name + ":" + std::to_string(from.port));
+    if (std::holds_alternative<Complaint>(read)) {
+        complain(ctx, node, {.code = 113, .what = "'" + name + "' is no host name"});
+        return;
+    }
+    cluster.endpoints.push_back(std::get<Endpoint>(std::move(read)));
+    cluster.endpoints.back().place = node.place;
+}
+
+bool has_type(Context& ctx, const Node& node, const Origins& origins) {
+    if (origins.find("type") != nullptr) return true;
+    complain(ctx, node,
+             {.code = 114,
+              .what = "'discovery' needs a type",
+              .note = "one of: " + joined(words_of(block<DiscoveryBlock>().rows[0].type))});
+    return false;
+}
+
+// Keys and endpoints that this kind of discovery has no use for.
+void check_discovery(Context& ctx,
+                     const Node& node,
+                     const Cluster& cluster,
+                     const Origins& origins) {
+    const auto type = cluster.discovery.type;
+    const auto& meaning = meaning_of(type);
+    for (const auto& [key, origin] : origins.said) {
+        const bool is_meant =
+            std::find(meaning.keys.begin(), meaning.keys.end(), key) != meaning.keys.end();
+        const bool is_twice = !cluster.endpoints.empty() && (key == "name" || key == "port");
+        if (is_meant && !is_twice) continue;
+        const auto what = is_meant
+                              ? "'" + std::string(key) + "' and endpoints exclude each other"
+                              : "'" + std::string(key) +
+                                    "' means nothing to discovery: " + std::string(meaning.type);
+        complain_at(ctx, origin.place, 0, {.code = 115, .what = what});
+    }
+    if (type == Discovery::Type::static_list && has_name(cluster.endpoints)) {
+        complain(ctx, node,
+                 {.code = 115,
+                  .what = "discovery: static takes addresses, not host names",
+                  .note = "leave it out, and the names are resolved"});
+    }
+    if (type != Discovery::Type::file) return;
+    if (cluster.discovery.path.empty())
+        complain(ctx, node, {.code = 114, .what = "discovery by file needs a path"});
+    if (!cluster.endpoints.empty()) {
+        complain(ctx, node,
+                 {.code = 115, .what = "discovery: file and endpoints exclude each other"});
+    }
+}
+
+void decode_discovery(Context& ctx, const Node& node, const std::string& path, Cluster& cluster) {
+    DiscoveryBlock from;
+    Origins origins;
+    const auto before = ctx.report.errors();
+    decode(ctx, node, path, from, &origins);
+    if (ctx.report.errors() != before || node.is_broken || !has_type(ctx, node, origins)) return;
+    cluster.discovery = {.type = from.type,
+                         .name = from.name,
+                         .port = from.port,
+                         .servers = from.servers != nullptr ? decode_servers(ctx, *from.servers)
+                                                            : std::vector<Address>{},
+                         .path = from.path.empty() ? from.path : resolve_path(ctx, from.path),
+                         .refresh = from.refresh,
+                         .keep_last = from.keep_last,
+                         .empty_hold = from.empty_hold};
+    check_discovery(ctx, node, cluster, origins);
+    if (from.type == Discovery::Type::dns && cluster.endpoints.empty()) {
+        decode_dns_name(ctx, node, from, cluster);
+    }
+}
+
+void decode_sources(Context& ctx,
+                    const Entry& entry,
+                    const ClusterBlock& from,
+                    const std::string& path,
+                    Cluster& cluster) {
+    if (from.endpoints != nullptr)
+        cluster.endpoints = decode_endpoints(ctx, *from.endpoints, path + ".endpoints");
+    if (from.discovery != nullptr) {
+        decode_discovery(ctx, *from.discovery, path + ".discovery", cluster);
+    } else if (from.endpoints == nullptr) {
+        complain_at(ctx, entry.place, entry.width,
+                    {.code = 114,
+                     .what = "cluster '" + entry.key + "' has no endpoints",
+                     .note = "write endpoints: [host:port], or a discovery"});
+    } else {
+        cluster.discovery.type =
+            has_name(cluster.endpoints) ? Discovery::Type::dns : Discovery::Type::static_list;
+    }
+}
+
+// A block of a cluster, over what it inherits.
+template <typename T>
+Traced<T> layered(Context& ctx,
+                  const Node* node,
+                  const std::string& path,
+                  std::string_view key,
+                  Traced<T> inherited) {
+    inherited.origins.layer = path;
+    if (node != nullptr) decode(ctx, *node, below(path, key), inherited.value, &inherited.origins);
+    return inherited;
+}
+
+// Checks what is merged and gives it to the cluster. The draft keeps retry as written, for routes.
+void settle(Context& ctx, ClusterDraft& draft, Traced<Breaker> breaker, Traced<Outlier> outlier) {
+    auto retry = draft.retry;
+    finish(ctx, breaker);
+    finish(ctx, outlier);
+    finish(ctx, retry);
+    refuse_client_timeouts(ctx, draft.timeout.origins);
+    check_tries(ctx, retry, draft.timeout);
+    draft.cluster.breaker = breaker.value;
+    draft.cluster.outlier = outlier.value;
+    draft.cluster.retry = std::move(retry.value);
+    draft.cluster.timeout = draft.timeout.value;
+}
+
+ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {
+    const auto path = "clusters." + entry.key;
+    ClusterDraft draft{.cluster = {}, .timeout = defaults.timeout, .retry = defaults.retry};
+    Cluster& cluster = draft.cluster;
+    cluster.name = entry.key;
+    cluster.place = entry.place;
+    ClusterBlock from;
+    const auto before = ctx.report.errors();
+    decode(ctx, entry.value, path, from);
+    if (entry.value.kind != Node::Kind::map ||
+        (ctx.report.errors() != before && from.endpoints == nullptr))
+        return draft;
+    decode_sources(ctx, entry, from, path, cluster);
+    LbBlock lb = defaults.lb;
+    if (from.lb != nullptr) decode(ctx, *from.lb, path + ".lb", lb);
+    cluster.policy = lb.policy;
+    draft.retry = layered(ctx, from.retry, path, "retry", defaults.retry);
+    draft.timeout = layered(ctx, from.timeout, path, "timeout", defaults.timeout);
+    settle(ctx, draft, layered(ctx, from.breaker, path, "breaker", defaults.breaker),
+           layered(ctx, from.outlier, path, "outlier", defaults.outlier));
+    if (from.limits != nullptr) decode(ctx, *from.limits, path + ".limits", cluster.limits);
+    cluster.metrics_per_endpoint = from.metrics_per_endpoint;
+    return draft;
+}
+
+}  // namespace
+
+std::vector<Endpoint> decode_endpoints(Context& ctx, const Node& node, const std::string& path) {
+    std::vector<Endpoint> endpoints;
+    std::map<std::string, Place> seen;
+    if (node.is_broken || !expect(ctx, node, Node::Kind::list, "endpoints", "a list: [host:port]"))
+        return endpoints;
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        const Node& item = node.items[i];
+        EndpointBlock from;
+        decode(ctx, item, below(path, i), from);
+        if (from.address == nullptr) {
+            if (item.kind == Node::Kind::map && !item.is_broken)
+                complain(ctx, item, {.code = 114, .what = "an endpoint needs an address"});
+            continue;
+        }
+        if (from.address->kind != Node::Kind::scalar) {
+            complain_kind(ctx, *from.address, "address", "host:port");
+            continue;
+        }
+        auto read = read_endpoint(from.address->text);
+        if (auto* complaint = std::get_if<Complaint>(&read)) {
+            complain(ctx, *from.address, std::move(*complaint));
+            continue;
+        }
+        auto& endpoint = std::get<Endpoint>(read);
+        endpoint.weight = from.weight;
+        endpoint.place = item.place;
+        const auto [at, is_new] = seen.emplace(endpoint.text, item.place);
+        if (!is_new) {
+            complain(ctx, *from.address,
+                     {.code = 131,
+                      .what = "endpoint '" + endpoint.text + "' is given twice",
+                      .note = "first at line " + std::to_string(at->second.line)});
+        } else {
+            endpoints.push_back(std::move(endpoint));
+        }
+    }
+    return endpoints;
+}
+
+void decode_clusters(Context& ctx,
+                     const Node& node,
+                     const Defaults& defaults,
+                     ClusterDrafts& into) {
+    if (!expect(ctx, node, Node::Kind::map, "clusters", "a map of names")) return;
+    walk_names(ctx, node, "clusters", [&](const Entry& entry) {
+        Node key;  // stands where the name does
+        key.kind = Node::Kind::scalar;
+        key.place = entry.place;
+        key.width = entry.width;
+        if (!check_name(ctx, key, entry.key)) return;
+        into.emplace(entry.key, decode_cluster(ctx, entry, defaults));
+    });
+}
+
+const ClusterDraft& inline_cluster(Context& ctx,
+                                   const Defaults& defaults,
+                                   std::vector<Endpoint> endpoints,
+                                   const Place& place,
+                                   ClusterDrafts& into) {
+    std::string name;
+    for (const auto& endpoint : endpoints)
+        name += (name.empty() ? "" : ", ") + endpoint.text;
+    const auto found = into.find(name);
+    if (found != into.end()) return found->second;
+    ClusterDraft draft{.cluster = {}, .timeout = defaults.timeout, .retry = defaults.retry};
+    draft.cluster.name = name;
+    draft.cluster.is_inline = true;
+    draft.cluster.place = place;
+    draft.cluster.discovery.type =
+        has_name(endpoints) ? Discovery::Type::dns : Discovery::Type::static_list;
+    draft.cluster.endpoints = std::move(endpoints);
+    draft.cluster.policy = defaults.lb.policy;
+    settle(ctx, draft, defaults.breaker, defaults.outlier);
+    return into.emplace(name, std::move(draft)).first->second;
+}
+
+}  // namespace weir::config

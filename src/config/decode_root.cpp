@@ -1,0 +1,228 @@
+#include "config/addresses.hpp"
+#include "config/sections.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::config {
+namespace {
+
+std::optional<ListenAddress> decode_address(Context& ctx, const Node& node) {
+    auto read = read_listen(node.text);
+    if (auto* complaint = std::get_if<Complaint>(&read)) {
+        complain(ctx, node, std::move(*complaint));
+        return std::nullopt;
+    }
+    auto listen = std::get<ListenAddress>(std::move(read));
+    listen.place = node.place;
+    return listen;
+}
+
+// `listen: [::1]` is a list of one text.
+bool is_unquoted_ipv6(const Node& node) {
+    return node.kind == Node::Kind::list && node.items.size() == 1 &&
+           node.items[0].kind == Node::Kind::scalar && !node.items[0].is_quoted &&
+           Address::from_ip(node.items[0].text, 1) &&
+           node.items[0].text.find(':') != std::string::npos;
+}
+
+std::vector<ListenAddress> decode_listen(Context& ctx, const Node& node) {
+    std::vector<ListenAddress> addresses;
+    if (is_unquoted_ipv6(node)) {
+        complain(ctx, node,
+                 {.code = 112,
+                  .what = "an IPv6 address must be quoted here, '[' starts a YAML list",
+                  .note = "write \"[" + node.items[0].text + "]:8080\""});
+        return addresses;
+    }
+    for (const Node* item : scalars(ctx, node, "listen")) {
+        if (auto address = decode_address(ctx, *item)) addresses.push_back(std::move(*address));
+    }
+    if (node.kind == Node::Kind::list && node.items.empty()) {
+        complain(ctx, node, {.code = 114, .what = "'listen' is an empty list"});
+    }
+    return addresses;
+}
+
+std::vector<Cidr> decode_cidrs(Context& ctx, const Node& node) {
+    std::vector<Cidr> blocks;
+    for (const Node* item : scalars(ctx, node, "trusted_proxies")) {
+        if (auto block = Cidr::parse(item->text)) {
+            blocks.push_back(std::move(*block));
+        } else {
+            complain(ctx, *item,
+                     {.code = 113,
+                      .what = "'" + item->text + "' is no address block",
+                      .note = "write 10.0.0.0/8"});
+        }
+    }
+    return blocks;
+}
+
+struct ListenerScope {
+    Context& ctx;
+    const Limits& limits;
+    const Defaults& defaults;
+    ClusterDrafts& clusters;
+};
+
+void decode_listener_routes(ListenerScope& scope,
+                            const Node& node,
+                            const ListenerBlock& from,
+                            const std::string& path,
+                            Listener& listener) {
+    if (from.to != nullptr && from.routes != nullptr) {
+        complain(scope.ctx, *from.to,
+                 {.code = 115,
+                  .what = "'to' and 'routes' exclude each other",
+                  .note = "make it the last route"});
+    } else if (from.to != nullptr) {
+        listener.routes.push_back(
+            catch_all(scope.ctx, *from.to, path, listener.limits, scope.defaults, scope.clusters));
+    } else if (from.routes != nullptr) {
+        listener.routes = decode_routes(scope.ctx, *from.routes, path + ".routes", listener.limits,
+                                        scope.defaults, scope.clusters);
+    } else {
+        complain(scope.ctx, node,
+                 {.code = 114, .what = "this listener goes nowhere", .note = "add to or routes"});
+    }
+}
+
+Listener decode_listener(ListenerScope& scope, const Node& node, const std::string& path) {
+    Context& ctx = scope.ctx;
+    Listener listener;
+    listener.place = node.place;
+    listener.limits = scope.limits;
+    ListenerBlock from;
+    const auto before = ctx.report.errors();
+    decode(ctx, node, path, from);
+    const bool is_whole = ctx.report.errors() == before;
+    if (node.kind != Node::Kind::map) return listener;
+    if (from.limits != nullptr) decode(ctx, *from.limits, path + ".limits", listener.limits);
+    if (from.listen != nullptr) {
+        listener.listen = decode_listen(ctx, *from.listen);
+    } else if (is_whole) {
+        complain(
+            ctx, node,
+            {.code = 114, .what = "this listener has no address", .note = "add listen: :8080"});
+    }
+    if (!from.name.empty()) check_name(ctx, value_of(node, "name"), from.name);
+    listener.name =
+        from.name.empty() && !listener.listen.empty() ? listener.listen.front().text : from.name;
+    listener.mode = from.mode;
+    listener.trusted_hops = from.trusted_hops;
+    if (from.trusted_proxies != nullptr)
+        listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);
+    const auto by_mode = from.mode == Mode::gateway ? Underscores::drop : Underscores::allow;
+    listener.underscores = from.underscores.value_or(by_mode);
+    if (is_whole || from.to != nullptr || from.routes != nullptr) {
+        decode_listener_routes(scope, node, from, path, listener);
+    }
+    return listener;
+}
+
+template <typename T>
+void decode_server(Context& ctx,
+                   const Node* node,
+                   std::string_view path,
+                   std::optional<ListenAddress>& into) {
+    T from;
+    if (node == nullptr) return;
+    decode(ctx, *node, std::string(path), from);
+    if (from.listen == nullptr) return;
+    if (!expect(ctx, *from.listen, Node::Kind::scalar, "listen", "one address or off")) return;
+    into = from.listen->text == "off" ? std::nullopt : decode_address(ctx, *from.listen);
+}
+
+void check_version(Context& ctx, const Node& root, const Node* version) {
+    if (version == nullptr) {
+        complain_at(ctx, root.place, 0,
+                    {.code = 114, .what = "'version' is missing", .note = "begin with version: 1"});
+    } else if (expect(ctx, *version, Node::Kind::scalar, "version", "1") && version->text != "1") {
+        complain(ctx, *version,
+                 {.code = 117,
+                  .what = "version '" + version->text + "' is not known",
+                  .note = "this Weir reads version: 1"});
+    }
+}
+
+// Whoever reaches the admin port rules the proxy.
+void check_admin(Context& ctx, const Config& config) {
+    if (!config.admin_listen) return;
+    const auto& address = config.admin_listen->address;
+    if (address.is_unix() || address.is_loopback()) return;
+    complain_at(ctx, config.admin_listen->place, 0,
+                {.code = 150,
+                 .what = "admin.listen " + config.admin_listen->text +
+                         " can be reached from other machines",
+                 .note = "write 127.0.0.1:" + std::to_string(address.port()) +
+                         " or unix:/run/weir/admin.sock"});
+}
+
+template <typename T>
+void decode_into(Context& ctx, const Node* node, std::string_view path, T& into) {
+    if (node != nullptr) decode(ctx, *node, std::string(path), into);
+}
+
+}  // namespace
+
+void decode_listeners(Context& ctx,
+                      const Node& node,
+                      const Limits& limits,
+                      const Defaults& defaults,
+                      ClusterDrafts& clusters,
+                      std::vector<Listener>& into) {
+    if (!expect(ctx, node, Node::Kind::list, "listeners", "a list of listeners")) return;
+    if (node.items.empty()) complain(ctx, node, {.code = 114, .what = "'listeners' is empty"});
+    ListenerScope scope{ctx, limits, defaults, clusters};
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        into.push_back(decode_listener(scope, node.items[i], below("listeners", i)));
+    }
+    check_listener_names(ctx, node, into);
+}
+
+Config decode_config(Context& ctx, const Node& root) {
+    Config config;
+    if (!expect(ctx, root, Node::Kind::map, "configuration",
+                "a map: version, listeners, clusters, ..."))
+        return config;
+    RootBlock from;
+    const auto before = ctx.report.errors();
+    decode(ctx, root, "", from);
+    const bool is_whole = ctx.report.errors() == before;
+    check_version(ctx, root, from.version);
+
+    NodeBlock node{.name = ctx.environment.host_name};
+    DefaultsBlock default_nodes;
+    decode_into(ctx, from.node, "node", node);
+    decode_into(ctx, from.defaults, "defaults", default_nodes);
+    decode_into(ctx, from.limits, "limits", config.limits);
+    decode_into(ctx, from.access_log, "access_log", config.access_log);
+    decode_into(ctx, default_nodes.access_log, "defaults.access_log", config.access_log);
+    decode_into(ctx, from.log, "log", config.log);
+    decode_server<AdminBlock>(ctx, from.admin, "admin", config.admin_listen);
+    decode_server<TelemetryBlock>(ctx, from.telemetry, "telemetry", config.telemetry_listen);
+    check_admin(ctx, config);
+    config.node_name = node.name;
+    config.threads = from.threads;
+    config.drain = from.drain;
+
+    const Defaults defaults = decode_defaults(ctx, default_nodes);
+    config.client_timeout = static_cast<const ClientTimeouts&>(defaults.timeout.value);
+    ClusterDrafts clusters;
+    if (from.clusters != nullptr) decode_clusters(ctx, *from.clusters, defaults, clusters);
+    if (from.listeners != nullptr) {
+        decode_listeners(ctx, *from.listeners, config.limits, defaults, clusters, config.listeners);
+    } else if (is_whole) {
+        complain_at(
+            ctx, root.place, 0,
+            {.code = 114,
+             .what = "there are no listeners",
+             .note = "the shortest: listeners: [{listen: \":8080\", to: \"127.0.0.1:9000\"}]"});
+    }
+    for (auto& [name, draft] : clusters)
+        config.clusters.emplace(name, std::move(draft.cluster));
+    return config;
+}
+
+}  // namespace weir::config

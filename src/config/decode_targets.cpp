@@ -1,0 +1,169 @@
+#include "config/addresses.hpp"
+#include "config/sections.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace weir::config {
+namespace {
+
+constexpr double kWholeWeight = 10'000;  // of percents: a target's share in hundredths of a percent
+
+struct Share {
+    const ClusterDraft* draft = nullptr;
+    std::uint32_t weight = 1;
+};
+
+// Decodes `to:` of one route.
+class Targets {
+  public:
+    Targets(Context& ctx, const Defaults& defaults, ClusterDrafts& clusters)
+        : ctx_(ctx), defaults_(defaults), clusters_(clusters) {}
+
+    std::vector<Share> decode(const Node& node) {
+        if (node.is_broken) return {};
+        if (node.kind == Node::Kind::scalar) return one(node, node.text);
+        if (node.kind == Node::Kind::list) return list(node);
+        if (node.kind == Node::Kind::map) return shares(node);
+        complain_kind(ctx_, node, "to", "a cluster, host:port, a list or {cluster: percent}");
+        return {};
+    }
+
+  private:
+    std::vector<Share> one(const Node& node, const std::string& text) {
+        if (const auto* draft = find(text)) return {{draft, 1}};
+        auto endpoint = address(node, text);
+        if (!endpoint) return {};
+        return {
+            {&inline_cluster(ctx_, defaults_, {std::move(*endpoint)}, node.place, clusters_), 1}};
+    }
+
+    // Addresses of a list are one cluster, with the weight of their number beside named clusters.
+    std::vector<Share> list(const Node& node) {
+        std::vector<Share> shares;
+        std::vector<Endpoint> endpoints;
+        if (node.items.empty())
+            complain(ctx_, node, {.code = 114, .what = "'to' is an empty list"});
+        for (const Node* item : scalars(ctx_, node, "to")) {
+            if (const auto* draft = find(item->text)) {
+                shares.push_back({draft, 1});
+            } else if (auto endpoint = address(*item, item->text)) {
+                endpoints.push_back(std::move(*endpoint));
+            }
+        }
+        if (endpoints.empty()) return shares;
+        const auto weight = static_cast<std::uint32_t>(endpoints.size());
+        shares.push_back(
+            {&inline_cluster(ctx_, defaults_, std::move(endpoints), node.place, clusters_),
+             weight});
+        return shares;
+    }
+
+    std::vector<Share> shares(const Node& node) {
+        std::vector<Share> shares;
+        double sum = 0;
+        const auto before = ctx_.report.errors();
+        walk_names(ctx_, node, "to", [&](const Entry& entry) {
+            const RowInfo row{entry.key, "percent", "", "", "", 0, 1};
+            double share = 0;
+            if (expect(ctx_, entry.value, Node::Kind::scalar, entry.key, "a percentage")) {
+                assign(ctx_, entry.value, row, share);
+            }
+            sum += share;
+            Node key;  // stands where the name of the target does
+            key.kind = Node::Kind::scalar;
+            key.text = entry.key;
+            key.place = entry.place;
+            key.width = entry.width;
+            for (auto target : one(key, entry.key)) {
+                target.weight = static_cast<std::uint32_t>(std::lround(share * kWholeWeight));
+                shares.push_back(target);
+            }
+        });
+        if (ctx_.report.errors() == before && std::abs(sum - 1) > 0.5 / kWholeWeight) {
+            auto text = std::to_string(sum * 100);
+            text.erase(text.find_last_not_of('0') + 1);
+            if (text.ends_with('.')) text.pop_back();
+            complain(
+                ctx_, node,
+                {.code = 141, .what = "the shares of 'to' are " + text + "% together, not 100%"});
+        }
+        return shares;
+    }
+
+    [[nodiscard]] const ClusterDraft* find(const std::string& text) const {
+        const auto found = clusters_.find(text);
+        return found != clusters_.end() && !found->second.cluster.is_inline ? &found->second
+                                                                            : nullptr;
+    }
+
+    std::optional<Endpoint> address(const Node& node, const std::string& text) {
+        if (text.find(':') == std::string::npos) {
+            unknown(node, text);
+            return std::nullopt;
+        }
+        auto read = read_endpoint(text);
+        if (auto* complaint = std::get_if<Complaint>(&read)) {
+            complain(ctx_, node, std::move(*complaint));
+            return std::nullopt;
+        }
+        auto endpoint = std::get<Endpoint>(std::move(read));
+        endpoint.place = node.place;
+        return endpoint;
+    }
+
+    void unknown(const Node& node, const std::string& text) {
+        std::vector<std::string_view> names;
+        for (const auto& [name, draft] : clusters_) {
+            if (!draft.cluster.is_inline) names.push_back(name);
+        }
+        std::string note;
+        if (const auto meant = nearest(text, names); !meant.empty()) {
+            const auto line = clusters_.find(meant)->second.cluster.place.line;
+            note =
+                "did you mean '" + std::string(meant) + "' (line " + std::to_string(line) + ")?   ";
+        }
+        if (is_host_name(text) || Address::from_ip(text, 1))
+            note += "for a host write " + text + ":PORT";
+        complain(ctx_, node,
+                 {.code = 110, .what = "no cluster named '" + text + "'", .note = note});
+    }
+
+    Context& ctx_;
+    const Defaults& defaults_;
+    ClusterDrafts& clusters_;
+};
+
+Target settle(Context& ctx, const Share& share, const RouteBlock& route, const std::string& path) {
+    auto timeout = share.draft->timeout;
+    auto retry = share.draft->retry;
+    timeout.origins.layer = retry.origins.layer = path;
+    if (route.timeout != nullptr)
+        decode(ctx, *route.timeout, path + ".timeout", timeout.value, &timeout.origins);
+    if (route.retry != nullptr)
+        decode(ctx, *route.retry, path + ".retry", retry.value, &retry.origins);
+    if (route.timeout != nullptr) refuse_client_timeouts(ctx, timeout.origins);
+    if (route.timeout != nullptr || route.retry != nullptr) check_tries(ctx, retry, timeout);
+    finish(ctx, retry);
+    return {.cluster = share.draft->cluster.name,
+            .weight = share.weight,
+            .timeout = timeout.value,
+            .retry = retry.value};
+}
+
+}  // namespace
+
+std::vector<Target> decode_targets(Context& ctx,
+                                   const RouteBlock& route,
+                                   const std::string& path,
+                                   const Defaults& defaults,
+                                   ClusterDrafts& clusters) {
+    std::vector<Target> targets;
+    for (const auto& share : Targets(ctx, defaults, clusters).decode(*route.to)) {
+        targets.push_back(settle(ctx, share, route, path));
+    }
+    return targets;
+}
+
+}  // namespace weir::config

@@ -1,0 +1,110 @@
+#pragma once
+
+#include "weir/config/config.hpp"
+
+#include "config/decode.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+// The sections in the order they need each other: defaults, clusters, listeners with their routes.
+namespace weir::config {
+
+// What clusters start from.
+struct Defaults {
+    Traced<TimeoutBlock> timeout;
+    Traced<Retry> retry;
+    Traced<Breaker> breaker;
+    Traced<Outlier> outlier;
+    LbBlock lb;
+};
+
+// A cluster, and from where it has what its routes may override.
+struct ClusterDraft {
+    Cluster cluster;
+    Traced<TimeoutBlock> timeout;
+    Traced<Retry> retry;
+};
+using ClusterDrafts = std::map<std::string, ClusterDraft, std::less<>>;
+
+[[nodiscard]] Defaults decode_defaults(Context& ctx, const DefaultsBlock& from);
+
+void decode_clusters(Context& ctx, const Node& node, const Defaults& defaults, ClusterDrafts& into);
+
+// A cluster that a target made of addresses stands for; the one there is if the text was met
+// before.
+const ClusterDraft& inline_cluster(Context& ctx,
+                                   const Defaults& defaults,
+                                   std::vector<Endpoint> endpoints,
+                                   const Place& place,
+                                   ClusterDrafts& into);
+
+// A list of host:port or {address, weight}; each once.
+[[nodiscard]] std::vector<Endpoint> decode_endpoints(Context& ctx,
+                                                     const Node& node,
+                                                     const std::string& path);
+
+// `to:` with effective timeouts and retries; makes inline clusters. Empty after an error.
+[[nodiscard]] std::vector<Target> decode_targets(Context& ctx,
+                                                 const RouteBlock& route,
+                                                 const std::string& path,
+                                                 const Defaults& defaults,
+                                                 ClusterDrafts& clusters);
+
+void decode_listeners(Context& ctx,
+                      const Node& node,
+                      const Limits& limits,
+                      const Defaults& defaults,
+                      ClusterDrafts& clusters,
+                      std::vector<Listener>& into);
+
+// W131 where it is given again.
+void complain_repeated(Context& ctx,
+                       const Node& node,
+                       std::string_view kind,
+                       const std::string& name,
+                       std::uint32_t line);
+void check_listener_names(Context& ctx, const Node& list, const std::vector<Listener>& listeners);
+// Warns of routes whose requests an earlier one takes.
+void check_reach(Context& ctx, const Node& list, const std::vector<Route>& routes);
+
+[[nodiscard]] std::vector<Route> decode_routes(Context& ctx,
+                                               const Node& node,
+                                               const std::string& path,
+                                               const Limits& limits,
+                                               const Defaults& defaults,
+                                               ClusterDrafts& clusters);
+
+// The route of a listener's own `to`.
+[[nodiscard]] Route catch_all(Context& ctx,
+                              const Node& to,
+                              const std::string& path,
+                              const Limits& limits,
+                              const Defaults& defaults,
+                              ClusterDrafts& clusters);
+
+// Longest waits that were not written follow the first ones; written ones must not contradict.
+void finish(Context& ctx, Traced<Breaker>& breaker);
+void finish(Context& ctx, Traced<Outlier>& outlier);
+void finish(Context& ctx, Traced<Retry>& retry);
+// A try must end before the request does.
+void check_tries(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout);
+// client_* apply before a route is known.
+void refuse_client_timeouts(Context& ctx, const Origins& origins);
+
+// Cluster, listener and route names: letters, digits and . _ - /
+bool check_name(Context& ctx, const Node& at, std::string_view name);
+
+[[nodiscard]] bool is_method(std::string_view text);
+void complain_method(Context& ctx, const Node& node);
+
+// ---- the whole
+
+// The checked configuration of a tree; the report has errors if it is not to be used.
+[[nodiscard]] Config decode_config(Context& ctx, const Node& root);
+
+// What no single section can know: addresses used twice.
+void check_config(Context& ctx, const Config& config);
+
+}  // namespace weir::config

@@ -1,0 +1,424 @@
+#include "config/table.hpp"
+
+#include "weir/config/keys.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::config {
+namespace {
+
+// Fills an enum member by the index of the word.
+template <auto Member, typename T>
+constexpr SetWord<T> word() {
+    return [](T& into, std::size_t index) {
+        using Enum = std::remove_cvref_t<decltype(into.*Member)>;
+        into.*Member = static_cast<Enum>(index);
+    };
+}
+void set_underscores(ListenerBlock& into, std::size_t index) {
+    into.underscores = static_cast<Underscores>(index);
+}
+
+constexpr double kDay = 24 * 3600;
+constexpr double kMillisecond = 0.001;
+
+constexpr Key<RootBlock> kRoot[] = {
+    {"version", "int", "required", "always 1", &RootBlock::version},
+    {"node", "object", "", "", &RootBlock::node},
+    {"threads", "int|auto", "auto", "worker event loops; auto = cpus in the cgroup quota",
+     &RootBlock::threads, 1, 1024},
+    {"drain", "duration", "30s", "max time to finish requests on SIGTERM", &RootBlock::drain, 0,
+     kDay},
+    {"listeners", "list", "required", "", &RootBlock::listeners},
+    {"clusters", "map", "{}", "", &RootBlock::clusters},
+    {"defaults", "object", "", "", &RootBlock::defaults},
+    {"limits", "object", "", "", &RootBlock::limits},
+    {"access_log", "object|off", "", "", &RootBlock::access_log},
+    {"log", "object", "", "", &RootBlock::log},
+    {"admin", "object", "", "", &RootBlock::admin},
+    {"telemetry", "object", "", "", &RootBlock::telemetry},
+};
+constexpr Key<NodeBlock> kNode[] = {
+    {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
+};
+constexpr Key<AdminBlock> kAdmin[] = {
+    {"listen", "address|off", "127.0.0.1:9347", "or unix:/run/weir/admin.sock",
+     static_cast<const Node * AdminBlock::*>(&AddressBlock::listen)},
+};
+constexpr Key<TelemetryBlock> kTelemetry[] = {
+    {"listen", "address|off", "127.0.0.1:9348", "only /metrics /healthz /readyz /startupz",
+     static_cast<const Node * TelemetryBlock::*>(&AddressBlock::listen)},
+};
+constexpr Key<DefaultsBlock> kDefaults[] = {
+    {"timeout", "duration|object", "", "see timeout.*", &DefaultsBlock::timeout},
+    {"retry", "int|object|off", "", "see retry.*", &DefaultsBlock::retry},
+    {"breaker", "object|off", "", "see breaker.*", &DefaultsBlock::breaker},
+    {"outlier", "object|off", "", "see outlier.*", &DefaultsBlock::outlier},
+    {"lb", "string|object", "", "see clusters{}.lb.*", &DefaultsBlock::lb},
+    {"access_log", "object|off", "", "see access_log.*", &DefaultsBlock::access_log},
+};
+constexpr Key<ListenerBlock> kListener[] = {
+    {"name", "string", "listen address", "label \"listener\"", &ListenerBlock::name},
+    {"mode", "enum:gateway,inbound,outbound", "gateway",
+     "inbound = in front of the app; outbound = the app's calls",
+     word<&ListenerBlock::mode, ListenerBlock>()},
+    {"listen", "address|list", "required", "one or several", &ListenerBlock::listen},
+    {"trusted_hops", "int", "0", "proxies in front whose X-Forwarded-For is believed",
+     &ListenerBlock::trusted_hops, 0, 100},
+    {"underscores", "enum:allow,drop,reject", "by mode",
+     "header names with _; drop at a gateway, else allow", &set_underscores},
+    {"trusted_proxies", "list", "[]", "CIDRs whose X-Forwarded-* is believed",
+     &ListenerBlock::trusted_proxies},
+    {"to", "target", "-", "shorthand for a single catch-all route", &ListenerBlock::to},
+    {"limits", "object", "inherits", "see limits.*", &ListenerBlock::limits},
+    {"routes", "list", "-", "first match wins", &ListenerBlock::routes},
+};
+constexpr Key<RouteBlock> kRoute[] = {
+    {"name", "string", "generated", "label \"route\"", &RouteBlock::name},
+    {"host", "string|list", "any", "exact, *.example.com", &RouteBlock::host},
+    {"path", "string", "/", "\"/a\" exact, \"/a/\" or \"/a/*\" prefix, \"/u/{id}\" template",
+     &RouteBlock::path},
+    {"method", "string|list", "any", "", &RouteBlock::method},
+    {"header", "map", "{}", "name: value, name: \"~ regex\", name: present", &RouteBlock::header},
+    {"query", "map", "{}", "as header", &RouteBlock::query},
+    {"to", "target", "-", "cluster | host:port | list | {cluster: percent}", &RouteBlock::to},
+    {"respond", "object", "-", "fixed answer", &RouteBlock::respond},
+    {"redirect", "string", "-", "URL template, 308", &RouteBlock::redirect},
+    {"rewrite", "object", "", "", &RouteBlock::rewrite},
+    {"max_body", "size|unlimited", "inherits", "413 above", &RouteBlock::max_body},
+    {"timeout", "duration|object", "inherits", "see timeout.*", &RouteBlock::timeout},
+    {"retry", "int|object|off", "inherits", "see retry.*", &RouteBlock::retry},
+};
+constexpr Key<Respond> kRespond[] = {
+    {"status", "int", "200", "", &Respond::status, 200, 599},
+    {"body", "string", "\"\"", "", &Respond::body},
+};
+constexpr Key<RewriteBlock> kRewrite[] = {
+    {"path", "string", "-", "{name} is a segment of the path, a trailing * the rest",
+     &RewriteBlock::path},
+    {"host", "string", "keep", "", &RewriteBlock::host},
+};
+constexpr Key<ClusterBlock> kCluster[] = {
+    {"endpoints", "list", "-", "host:port, or {address, weight}", &ClusterBlock::endpoints},
+    {"discovery", "string|object", "from endpoints", "a type name, or the object below",
+     &ClusterBlock::discovery},
+    {"lb", "string|object", "p2c_ewma", "a policy, or the object below", &ClusterBlock::lb},
+    {"breaker", "object|off", "on", "see breaker.*", &ClusterBlock::breaker},
+    {"outlier", "object|off", "on", "see outlier.*", &ClusterBlock::outlier},
+    {"retry", "int|object|off", "on", "see retry.*", &ClusterBlock::retry},
+    {"timeout", "duration|object", "on", "see timeout.*", &ClusterBlock::timeout},
+    {"limits", "object", "", "", &ClusterBlock::limits},
+    {"metrics_per_endpoint", "bool", "false", "", &ClusterBlock::metrics_per_endpoint},
+};
+constexpr Key<EndpointBlock> kEndpoint[] = {
+    {"address", "address", "required", "host:port, or unix:/path", &EndpointBlock::address},
+    {"weight", "int", "100", "", &EndpointBlock::weight, 1, 65535},
+};
+constexpr Key<DiscoveryBlock> kDiscovery[] = {
+    {"type", "enum:static,file,dns", "required", "", word<&DiscoveryBlock::type, DiscoveryBlock>(),
+     0, kNoMost, "kind of discovery"},
+    {"name", "string", "cluster name", "what to look up", &DiscoveryBlock::name},
+    {"port", "int", "-", "of the addresses found by name", &DiscoveryBlock::port, 1, 65535},
+    {"servers", "list", "system", "resolvers", &DiscoveryBlock::servers},
+    {"path", "path", "-", "file", &DiscoveryBlock::path},
+    {"refresh", "duration|ttl", "ttl", "min 1s", &DiscoveryBlock::refresh, 1, kDay},
+    {"keep_last", "bool", "true", "keep the last good set while the source fails",
+     &DiscoveryBlock::keep_last},
+    {"empty_hold", "duration", "10s", "an authoritative empty set is honoured after this",
+     &DiscoveryBlock::empty_hold, 0, kDay},
+};
+constexpr Key<LbBlock> kLb[] = {
+    {"policy", "enum:p2c_ewma,round_robin,least_request,random", "p2c_ewma", "",
+     word<&LbBlock::policy, LbBlock>(), 0, kNoMost, "load-balancing policy"},
+};
+constexpr Key<ClusterLimits> kClusterLimits[] = {
+    {"max_connections", "int|unlimited", "1024",
+     "per endpoint; every limit is exact for the whole process", &ClusterLimits::max_connections,
+     1},
+    {"max_connecting", "int|unlimited", "64", "per endpoint, handshakes included",
+     &ClusterLimits::max_connecting, 1},
+    {"max_requests", "int|unlimited", "unlimited", "in flight to the cluster",
+     &ClusterLimits::max_requests, 1},
+    {"max_pending", "int", "1024", "queued for a connection", &ClusterLimits::max_pending},
+    {"queue_timeout", "duration", "1s", "", &ClusterLimits::queue_timeout},
+    {"idle_connections", "int", "64", "kept per endpoint and thread",
+     &ClusterLimits::idle_connections},
+};
+constexpr Key<Breaker> kBreaker[] = {
+    {"mode", "enum:enforce,shadow,off", "enforce",
+     "shadow decides and reports, but refuses nothing", word<&Breaker::mode, Breaker>()},
+    {"consecutive_failures", "int", "5", "0 = off", &Breaker::consecutive_failures},
+    {"consecutive_for", "duration", "100ms", "the run must also last this long",
+     &Breaker::consecutive_for},
+    {"failure_rate", "percent", "50%", "over window", &Breaker::failure_rate, 0.0001, 1},
+    {"window", "duration", "10s", "10 slots of window/10", &Breaker::window, 0.1, kDay},
+    {"min_requests", "int", "20", "", &Breaker::min_requests, 1},
+    {"open_for", "duration", "500ms", "then half-open", &Breaker::open_for, kMillisecond, kDay},
+    {"max_open_for", "duration", "750ms", "or open_for if longer; doubling, jitter up to +30 %",
+     &Breaker::max_open_for, kMillisecond, kDay},
+    {"half_open_requests", "int", "1", "probes at once", &Breaker::half_open_requests, 1},
+    {"successes_to_close", "int", "2", "", &Breaker::successes_to_close, 1},
+    {"probe_timeout", "duration|auto", "auto", "", &Breaker::probe_timeout, kMillisecond},
+};
+constexpr Key<Outlier> kOutlier[] = {
+    {"mode", "enum:enforce,shadow,off", "enforce", "", word<&Outlier::mode, Outlier>()},
+    {"consecutive_failures", "int", "5", "0 = off", &Outlier::consecutive_failures},
+    {"consecutive_local", "int", "3",
+     "connect refused, connect timeout, reset before headers; 0 = off",
+     &Outlier::consecutive_local},
+    {"consecutive_for", "duration", "100ms", "", &Outlier::consecutive_for},
+    {"failure_rate", "percent", "50%", "", &Outlier::failure_rate, 0.0001, 1},
+    {"window", "duration", "10s", "", &Outlier::window, 0.1, kDay},
+    {"min_requests", "int", "20", "", &Outlier::min_requests, 1},
+    {"eject_for", "duration", "1s", "doubling per repeat, jitter up to +30 %", &Outlier::eject_for,
+     kMillisecond, kDay},
+    {"max_eject_for", "duration", "1500ms", "or eject_for if longer", &Outlier::max_eject_for,
+     kMillisecond, kDay},
+    {"max_ejected", "percent", "50%", "of the endpoints of a priority; one of two may always go",
+     &Outlier::max_ejected, 0, 1},
+    {"min_ready", "int", "1", "endpoints never ejected below this", &Outlier::min_ready},
+    {"half_open_requests", "int", "1", "", &Outlier::half_open_requests, 1},
+    {"successes_to_return", "int", "2", "", &Outlier::successes_to_return, 1},
+    {"ramp", "duration", "10s", "longest; weight doubles from 10 % each 0.5 s", &Outlier::ramp},
+};
+constexpr Key<Retry> kRetry[] = {
+    {"attempts", "int", "2", "extra tries", &Retry::attempts, 0, 100},
+    {"on", "list", "[connect, reused, 503]",
+     "+ reset, timeout, 502, 504, 5xx; reused = a pooled connection died before a response byte",
+     &read_retry_on},
+    {"per_try_timeout", "duration|none", "none", "must be < timeout.request (checked)",
+     &Retry::per_try_timeout, kMillisecond},
+    {"backoff", "duration", "25ms", "full jitter, doubling; Retry-After is a lower bound",
+     &Retry::backoff},
+    {"max_backoff", "duration", "250ms", "or backoff if longer", &Retry::max_backoff},
+    {"budget", "percent", "20%", "of the requests of the last 10 s", &Retry::budget, 0, 10},
+    {"budget_min", "rate", "3/s", "", &Retry::budget_min, 0, 1e6},
+    {"max_depth", "int", "1", "a request that is already a retry is retried no deeper than this",
+     &Retry::max_depth},
+    {"methods", "list", "[GET, HEAD, OPTIONS, TRACE, PUT, DELETE]",
+     "others only when nothing was processed (connect, reused)", &read_retry_methods},
+    {"buffer", "size", "64KiB", "body kept for a replay; a larger body is streamed and not retried",
+     &Retry::buffer, 0, 64.0 * 1024 * 1024},
+};
+constexpr auto kClientHeader = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::header);
+constexpr auto kClientIdle = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::idle);
+template <typename M>
+constexpr M TimeoutBlock::*upstream(M Timeouts::*member) {
+    return member;
+}
+constexpr Key<TimeoutBlock> kTimeout[] = {
+    {"connect", "duration", "1s", "", upstream(&Timeouts::connect), kMillisecond},
+    {"request", "duration|never", "60s",
+     "from the end of the request to the response headers, all tries and backoffs included",
+     upstream(&Timeouts::request), kMillisecond},
+    {"total", "duration|none", "none", "whole exchange", upstream(&Timeouts::total), kMillisecond},
+    {"response_header", "duration|none", "none", "of one try", upstream(&Timeouts::response_header),
+     kMillisecond},
+    {"idle", "duration", "60s", "pooled upstream connection", upstream(&Timeouts::idle),
+     kMillisecond},
+    {"stream_idle", "duration", "5m", "", upstream(&Timeouts::stream_idle), kMillisecond},
+    {"tcp_idle", "duration", "1h", "upgraded tunnels", upstream(&Timeouts::tcp_idle), kMillisecond},
+    {"client_header", "duration", "10s", "slowloris guard; client_* only in defaults",
+     kClientHeader, kMillisecond},
+    {"client_idle", "duration", "75s", "", kClientIdle, kMillisecond},
+};
+constexpr Key<Limits> kLimits[] = {
+    {"connections", "int|auto", "auto", "accepted at once; auto = 0.8 of RLIMIT_NOFILE",
+     &Limits::connections, 1},
+    {"header_size", "size", "32KiB", "", &Limits::header_size, 256, 1024 * 1024},
+    {"headers", "int", "128", "", &Limits::headers, 1, 10000},
+    {"url", "size", "8KiB", "", &Limits::url, 16, 1024 * 1024},
+    {"body", "size|unlimited", "unlimited", "", &Limits::body},
+    {"requests_per_connection", "int|none", "none", "", &Limits::requests_per_connection, 1},
+};
+constexpr Key<AccessLog> kAccessLog[] = {
+    {"to", "string", "stdout", "stdout, stderr, path, off", &AccessLog::to},
+    {"format", "enum:auto,text,json", "auto", "auto = text on a terminal, json else",
+     word<&AccessLog::format, AccessLog>()},
+};
+constexpr Key<Log> kLog[] = {
+    {"level", "enum:trace,debug,info,warn,error", "info", "", word<&Log::level, Log>(), 0, kNoMost,
+     "log level"},
+    {"format", "enum:auto,text,json", "auto", "", word<&Log::format, Log>()},
+    {"to", "string", "stderr", "", &Log::to},
+};
+
+void retry_off(Retry& into) {
+    into.attempts = 0;
+}
+void breaker_off(Breaker& into) {
+    into.mode = Enforcement::off;
+}
+void outlier_off(Outlier& into) {
+    into.mode = Enforcement::off;
+}
+void access_log_off(AccessLog& into) {
+    into.to = "off";
+}
+
+constexpr Block<RootBlock> kRootBlock{"", "", nullptr, kRoot};
+constexpr Block<NodeBlock> kNodeBlock{"node", "", nullptr, kNode};
+constexpr Block<AdminBlock> kAdminBlock{"admin", "", nullptr, kAdmin};
+constexpr Block<TelemetryBlock> kTelemetryBlock{"telemetry", "", nullptr, kTelemetry};
+constexpr Block<DefaultsBlock> kDefaultsBlock{"defaults", "", nullptr, kDefaults};
+constexpr Block<ListenerBlock> kListenerBlock{"listeners[]", "", nullptr, kListener};
+constexpr Block<RouteBlock> kRouteBlock{"listeners[].routes[]", "", nullptr, kRoute};
+constexpr Block<Respond> kRespondBlock{"listeners[].routes[].respond", "", nullptr, kRespond};
+constexpr Block<RewriteBlock> kRewriteBlock{"listeners[].routes[].rewrite", "", nullptr, kRewrite};
+constexpr Block<ClusterBlock> kClusterBlock{"clusters{}", "", nullptr, kCluster};
+constexpr Block<EndpointBlock> kEndpointBlock{"clusters{}.endpoints[]", "address", nullptr,
+                                              kEndpoint};
+constexpr Block<DiscoveryBlock> kDiscoveryBlock{"clusters{}.discovery", "type", nullptr,
+                                                kDiscovery};
+constexpr Block<LbBlock> kLbBlock{"clusters{}.lb", "policy", nullptr, kLb};
+constexpr Block<ClusterLimits> kClusterLimitsBlock{"clusters{}.limits", "", nullptr,
+                                                   kClusterLimits};
+constexpr Block<Breaker> kBreakerBlock{"breaker", "", breaker_off, kBreaker};
+constexpr Block<Outlier> kOutlierBlock{"outlier", "", outlier_off, kOutlier};
+constexpr Block<Retry> kRetryBlock{"retry", "attempts", retry_off, kRetry};
+constexpr Block<TimeoutBlock> kTimeoutBlock{"timeout", "request", nullptr, kTimeout};
+constexpr Block<Limits> kLimitsBlock{"limits", "", nullptr, kLimits};
+constexpr Block<AccessLog> kAccessLogBlock{"access_log", "", access_log_off, kAccessLog};
+constexpr Block<Log> kLogBlock{"log", "", nullptr, kLog};
+
+template <typename T>
+void append(std::vector<KeyInfo>& out, const Block<T>& from) {
+    for (const auto& row : from.rows) {
+        std::string path(from.path);
+        // The blocks of the reference that are named by themselves: routes[].path, not
+        // listeners[].routes[].path.
+        if (const auto at = path.find("routes[]"); at != std::string::npos) path.erase(0, at);
+        if (!path.empty()) path += '.';
+        out.push_back({path + std::string(row.name), row.type, row.fallback, row.doc});
+    }
+}
+
+}  // namespace
+
+template <>
+const Block<RootBlock>& block() {
+    return kRootBlock;
+}
+template <>
+const Block<NodeBlock>& block() {
+    return kNodeBlock;
+}
+template <>
+const Block<DefaultsBlock>& block() {
+    return kDefaultsBlock;
+}
+template <>
+const Block<ListenerBlock>& block() {
+    return kListenerBlock;
+}
+template <>
+const Block<RouteBlock>& block() {
+    return kRouteBlock;
+}
+template <>
+const Block<Respond>& block() {
+    return kRespondBlock;
+}
+template <>
+const Block<RewriteBlock>& block() {
+    return kRewriteBlock;
+}
+template <>
+const Block<ClusterBlock>& block() {
+    return kClusterBlock;
+}
+template <>
+const Block<EndpointBlock>& block() {
+    return kEndpointBlock;
+}
+template <>
+const Block<DiscoveryBlock>& block() {
+    return kDiscoveryBlock;
+}
+template <>
+const Block<LbBlock>& block() {
+    return kLbBlock;
+}
+template <>
+const Block<ClusterLimits>& block() {
+    return kClusterLimitsBlock;
+}
+template <>
+const Block<Breaker>& block() {
+    return kBreakerBlock;
+}
+template <>
+const Block<Outlier>& block() {
+    return kOutlierBlock;
+}
+template <>
+const Block<Retry>& block() {
+    return kRetryBlock;
+}
+template <>
+const Block<TimeoutBlock>& block() {
+    return kTimeoutBlock;
+}
+template <>
+const Block<AdminBlock>& block() {
+    return kAdminBlock;
+}
+template <>
+const Block<TelemetryBlock>& block() {
+    return kTelemetryBlock;
+}
+template <>
+const Block<AccessLog>& block() {
+    return kAccessLogBlock;
+}
+template <>
+const Block<Log>& block() {
+    return kLogBlock;
+}
+template <>
+const Block<Limits>& block() {
+    return kLimitsBlock;
+}
+
+std::vector<std::string_view> words_of(std::string_view type) {
+    std::vector<std::string_view> words;
+    const bool is_enum = type.starts_with("enum:");
+    const char separator = is_enum ? ',' : '|';
+    type.remove_prefix(std::min(
+        is_enum ? std::size_t{5} : std::min(type.find('|'), type.size() - 1) + 1, type.size()));
+    while (!type.empty()) {
+        const auto end = std::min(type.find(separator), type.size());
+        words.push_back(type.substr(0, end));
+        type.remove_prefix(std::min(end + 1, type.size()));
+    }
+    return words;
+}
+
+std::vector<KeyInfo> keys() {
+    std::vector<KeyInfo> out;
+    append(out, kRootBlock);
+    append(out, kNodeBlock);
+    append(out, kDefaultsBlock);
+    append(out, kListenerBlock);
+    append(out, kRouteBlock);
+    append(out, kRespondBlock);
+    append(out, kRewriteBlock);
+    append(out, kClusterBlock);
+    append(out, kEndpointBlock);
+    append(out, kDiscoveryBlock);
+    append(out, kLbBlock);
+    append(out, kClusterLimitsBlock);
+    append(out, kBreakerBlock);
+    append(out, kOutlierBlock);
+    append(out, kRetryBlock);
+    append(out, kTimeoutBlock);
+    append(out, kAdminBlock);
+    append(out, kTelemetryBlock);
+    append(out, kAccessLogBlock);
+    append(out, kLogBlock);
+    append(out, kLimitsBlock);
+    return out;
+}
+
+}  // namespace weir::config

@@ -1,0 +1,218 @@
+#pragma once
+
+#include "weir/config/config.hpp"
+
+#include "config/tree.hpp"
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace weir::config {
+
+// The key table. Each block (an object of the language) is a struct and the rows of its keys; a row
+// names the member it fills, so decoding, defaults, reference and schema cannot drift apart.
+//
+// A row's type is written as the reference prints it and is what the decoder goes by: the words of
+// an "enum:a,b" in the order of the enumerators; the word after '|' is the value that is "none" of
+// an optional member. `fallback` is the default as it would be written.
+
+struct Context;  // decode.hpp
+
+template <typename T>
+using SetWord = void (*)(T& into, std::size_t index);
+template <typename T>
+using ReadNode = void (*)(Context& ctx, const Node& node, const std::string& path, T& into);
+
+// What a row fills. A `const Node*` member is a section or list that other code decodes.
+template <typename T>
+using Field = std::variant<bool T::*,
+                           std::uint16_t T::*,
+                           std::uint32_t T::*,
+                           std::optional<std::uint32_t> T::*,
+                           std::uint64_t T::*,
+                           std::optional<std::uint64_t> T::*,
+                           Duration T::*,
+                           std::optional<Duration> T::*,
+                           double T::*,
+                           std::string T::*,
+                           std::optional<std::string> T::*,
+                           const Node * T::*,
+                           SetWord<T>,
+                           ReadNode<T>>;
+
+inline constexpr double kNoMost = std::numeric_limits<double>::infinity();
+
+template <typename T>
+struct Key {
+    std::string_view name;
+    std::string_view type;
+    std::string_view fallback;
+    std::string_view doc;
+    Field<T> field;
+    double least = 0;  // durations in seconds, shares as fractions
+    double most = kNoMost;
+    std::string_view noun{};  // "'x' is no <noun>", else from the name
+};
+
+template <typename T>
+struct Block {
+    std::string_view path;       // "breaker", "routes[]"; empty at the top
+    std::string_view shorthand;  // the key a bare value stands for; empty for none
+    void (*off)(T& into);        // what `off` in place of the object does; null if it may not
+    std::span<const Key<T>> rows;
+};
+template <typename T>
+const Block<T>& block();
+
+// ---- blocks that are no struct of config.hpp: what is decoded later stays a node
+
+struct RootBlock {
+    std::optional<std::uint32_t> threads;
+    Duration drain = Config().drain;
+    const Node* version = nullptr;
+    const Node* node = nullptr;
+    const Node* listeners = nullptr;
+    const Node* clusters = nullptr;
+    const Node* defaults = nullptr;
+    const Node* limits = nullptr;
+    const Node* access_log = nullptr;
+    const Node* log = nullptr;
+    const Node* admin = nullptr;
+    const Node* telemetry = nullptr;
+};
+struct NodeBlock {
+    std::string name;
+};
+struct AddressBlock {  // admin, telemetry
+    const Node* listen = nullptr;
+};
+struct AdminBlock : AddressBlock {};
+struct TelemetryBlock : AddressBlock {};
+struct DefaultsBlock {
+    const Node* timeout = nullptr;
+    const Node* retry = nullptr;
+    const Node* breaker = nullptr;
+    const Node* outlier = nullptr;
+    const Node* lb = nullptr;
+    const Node* access_log = nullptr;
+};
+struct ListenerBlock {
+    std::string name;
+    Mode mode = Mode::gateway;
+    std::uint32_t trusted_hops = 0;
+    std::optional<Underscores> underscores;
+    const Node* listen = nullptr;
+    const Node* to = nullptr;
+    const Node* routes = nullptr;
+    const Node* trusted_proxies = nullptr;
+    const Node* limits = nullptr;
+};
+struct RouteBlock {
+    std::string name;
+    std::optional<std::uint64_t> max_body;
+    std::optional<std::string> redirect;
+    const Node* host = nullptr;
+    const Node* path = nullptr;
+    const Node* method = nullptr;
+    const Node* header = nullptr;
+    const Node* query = nullptr;
+    const Node* to = nullptr;
+    const Node* respond = nullptr;
+    const Node* rewrite = nullptr;
+    const Node* timeout = nullptr;
+    const Node* retry = nullptr;
+};
+struct RewriteBlock {
+    std::optional<std::string> path;
+    std::optional<std::string> host;
+};
+struct ClusterBlock {
+    bool metrics_per_endpoint = false;
+    const Node* endpoints = nullptr;
+    const Node* discovery = nullptr;
+    const Node* lb = nullptr;
+    const Node* breaker = nullptr;
+    const Node* outlier = nullptr;
+    const Node* retry = nullptr;
+    const Node* timeout = nullptr;
+    const Node* limits = nullptr;
+};
+struct EndpointBlock {
+    std::uint32_t weight = 100;
+    const Node* address = nullptr;
+};
+struct DiscoveryBlock {
+    Discovery::Type type = Discovery::Type::static_list;
+    std::string name;
+    std::uint16_t port = 0;
+    const Node* servers = nullptr;
+    std::string path;
+    std::optional<Duration> refresh;
+    bool keep_last = true;
+    Duration empty_hold = Discovery().empty_hold;
+};
+struct LbBlock {
+    Policy policy = Policy::p2c_ewma;
+};
+struct TimeoutBlock : Timeouts, ClientTimeouts {};
+
+template <>
+const Block<RootBlock>& block();
+template <>
+const Block<NodeBlock>& block();
+template <>
+const Block<AdminBlock>& block();
+template <>
+const Block<TelemetryBlock>& block();
+template <>
+const Block<DefaultsBlock>& block();
+template <>
+const Block<ListenerBlock>& block();
+template <>
+const Block<RouteBlock>& block();
+template <>
+const Block<Respond>& block();
+template <>
+const Block<RewriteBlock>& block();
+template <>
+const Block<ClusterBlock>& block();
+template <>
+const Block<EndpointBlock>& block();
+template <>
+const Block<DiscoveryBlock>& block();
+template <>
+const Block<LbBlock>& block();
+template <>
+const Block<ClusterLimits>& block();
+template <>
+const Block<Breaker>& block();
+template <>
+const Block<Outlier>& block();
+template <>
+const Block<Retry>& block();
+template <>
+const Block<TimeoutBlock>& block();
+template <>
+const Block<Limits>& block();
+template <>
+const Block<AccessLog>& block();
+template <>
+const Block<Log>& block();
+
+// Words of config.md that this version refuses: keys of a block, or values of a key.
+[[nodiscard]] std::span<const std::string_view> later_words(std::string_view path);
+
+// The words of "enum:a,b,c", or those after each '|'.
+[[nodiscard]] std::vector<std::string_view> words_of(std::string_view type);
+
+// The rows for lists of words, decoded in decode_blocks.cpp.
+void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);
+void read_retry_methods(Context& ctx, const Node& node, const std::string& path, Retry& into);
+
+}  // namespace weir::config

@@ -1,0 +1,367 @@
+#include "config/tree.hpp"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <sstream>
+#include <utility>
+
+namespace weir::config {
+namespace {
+
+// Ends the parse: there is no tree to go on with.
+struct Refused {
+    Problem problem;
+};
+
+Place place_of(const YAML::Mark& mark) {
+    const auto column = std::min(mark.column + 1, int{std::numeric_limits<std::uint16_t>::max()});
+    return {.line = static_cast<std::uint32_t>(std::max(mark.line, 0) + 1),
+            .column = static_cast<std::uint16_t>(std::max(column, 1)),
+            .file = 0};
+}
+
+Problem feature(const Place& place, std::string what, std::string note = {}) {
+    return {.code = 116, .place = place, .what = std::move(what), .note = std::move(note)};
+}
+
+// The length of a quoted text with its quotes, if it is closed on this line.
+std::optional<std::size_t> quoted_width(std::string_view rest) {
+    const char quote = rest.front();
+    for (std::size_t i = 1; i < rest.size(); ++i) {
+        if (quote == '"' && rest[i] == '\\') {
+            ++i;
+        } else if (rest[i] == quote && quote == '\'' && i + 1 < rest.size() &&
+                   rest[i + 1] == '\'') {
+            ++i;
+        } else if (rest[i] == quote) {
+            return i + 1;
+        }
+    }
+    return std::nullopt;
+}
+
+// How much of the line what begins here takes, up to a comment.
+std::size_t written_width(std::string_view rest) {
+    if (!rest.empty() && (rest.front() == '"' || rest.front() == '\'')) {
+        if (const auto width = quoted_width(rest)) return *width;
+    }
+    int depth = 0;
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+        const char c = rest[i];
+        if (c == '#' && i > 0 && rest[i - 1] == ' ') break;
+        if (c == '[' || c == '{') ++depth;
+        if ((c == ']' || c == '}') && --depth == 0) return i + 1;
+        if (depth < 0) break;
+        if (c != ' ' && c != '\t') end = i + 1;
+    }
+    return std::max<std::size_t>(end, 1);
+}
+
+std::size_t count_nodes(const Node& node) {
+    std::size_t count = 1;
+    for (const auto& item : node.items)
+        count += count_nodes(item);
+    for (const auto& entry : node.entries)
+        count += count_nodes(entry.value);
+    return count;
+}
+
+// Builds the tree from the parser's events. yaml-cpp's own tree would report an alias at its anchor
+// and hide duplicate keys from look-ups.
+class Builder final : public YAML::EventHandler {
+  public:
+    Builder(std::string_view text, const Environment* environment, Report& report)
+        : lines_(text), text_(text), environment_(environment), report_(report) {}
+
+    [[nodiscard]] const Lines& lines() const { return lines_; }
+    [[nodiscard]] std::optional<Node> take() { return std::move(root_); }
+    // The line a quoted text of several lines began on, if the last one ended at `line`.
+    [[nodiscard]] std::uint32_t quote_before(std::uint32_t line) const {
+        return last_quote_end_ == line ? last_quote_begin_ : 0;
+    }
+
+    void OnDocumentStart(const YAML::Mark& mark) override {
+        if (documents_++ == 0) return;
+        const auto place = place_of(mark);
+        if (lines_.line(place.line).starts_with("---") ||
+            (place.line > 1 && lines_.line(place.line - 1).starts_with("..."))) {
+            throw Refused{
+                feature(place, "a second YAML document: one file holds one configuration")};
+        }
+        throw Refused{{.code = 100,
+                       .place = place,
+                       .what = "the YAML document has ended above this line",
+                       .note = "a list and a map at the same indentation?"}};
+    }
+    void OnDocumentEnd() override {}
+
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        Node node = make(Node::Kind::null, mark, {});
+        if (!frames_.empty() && frames_.back().has_key) {
+            node.place = frames_.back().key.place;  // the mark of an empty value is the next line's
+            node.width = frames_.back().key.width;
+        }
+        add(std::move(node), anchor);
+    }
+
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        const auto place = place_of(mark);
+        const auto found = anchors_.find(anchor);
+        if (found == anchors_.end())
+            throw Refused{feature(place, "an anchor cannot contain itself")};
+        copies_ += found->second.size;
+        if (copies_ > kMostCopies) {
+            throw Refused{feature(place, "the aliases of this file expand to too many values")};
+        }
+        Node copy = found->second.node;
+        copy.place = place;
+        copy.width = static_cast<std::uint32_t>(written_width(lines_.at(place)));
+        add(std::move(copy), 0);
+    }
+
+    void OnScalar(const YAML::Mark& mark,
+                  const std::string& tag,
+                  YAML::anchor_t anchor,
+                  const std::string& value) override {
+        Node node = make(Node::Kind::scalar, mark, tag);
+        const auto rest = skip_properties(lines_.at(node.place));
+        node.is_quoted =
+            !rest.empty() && (rest.front() == '"' || rest.front() == '\'') && tag != "?";
+        if (node.is_quoted && !quoted_width(rest)) check_closed(node.place, rest);
+        if (!node.is_quoted && rest.starts_with(value)) {
+            node.width = static_cast<std::uint32_t>(value.size());
+        }
+        node.text = value;
+        const bool is_key = !frames_.empty() && frames_.back().node.kind == Node::Kind::map &&
+                            !frames_.back().has_key;
+        if (environment_ != nullptr && !is_key) expand(node, lines_, *environment_, report_);
+        add(std::move(node), anchor);
+    }
+
+    void OnSequenceStart(const YAML::Mark& mark,
+                         const std::string& tag,
+                         YAML::anchor_t anchor,
+                         YAML::EmitterStyle::value /*style*/) override {
+        push(make(Node::Kind::list, mark, tag), anchor);
+    }
+    void OnSequenceEnd() override { pop(); }
+
+    void OnMapStart(const YAML::Mark& mark,
+                    const std::string& tag,
+                    YAML::anchor_t anchor,
+                    YAML::EmitterStyle::value /*style*/) override {
+        push(make(Node::Kind::map, mark, tag), anchor);
+    }
+    void OnMapEnd() override { pop(); }
+
+  private:
+    struct Frame {
+        Node node;
+        YAML::anchor_t anchor = 0;
+        bool has_key = false;
+        Entry key;
+    };
+    struct Anchored {
+        Node node;
+        std::size_t size = 0;
+    };
+
+    Node make(Node::Kind kind, const YAML::Mark& mark, const std::string& tag) {
+        Node node;
+        node.kind = kind;
+        node.place = place_of(mark);
+        node.width = static_cast<std::uint32_t>(written_width(lines_.at(node.place)));
+        if (!tag.empty() && tag != "?" && tag != "!") {
+            report_.add(feature(node.place, "YAML tags are not taken", "leave it out"));
+        }
+        return node;
+    }
+
+    static std::string_view skip_properties(std::string_view rest) {
+        while (!rest.empty() && (rest.front() == '&' || rest.front() == '!')) {
+            rest.remove_prefix(std::min(rest.find(' '), rest.size()));
+            rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+        }
+        return rest;
+    }
+
+    // yaml-cpp takes the end of the file for the closing quote.
+    void check_closed(const Place& place, std::string_view rest) {
+        const auto begin = static_cast<std::size_t>(rest.data() - text_.data());
+        const auto width = quoted_width(text_.substr(begin));
+        if (!width) {
+            throw Refused{{.code = 100,
+                           .place = place,
+                           .what = "this quote is never closed",
+                           .note = "the text goes on to the end of the file",
+                           .width = 1}};
+        }
+        last_quote_begin_ = place.line;
+        const auto body = text_.substr(begin, *width);
+        last_quote_end_ =
+            place.line + static_cast<std::uint32_t>(std::count(body.begin(), body.end(), '\n'));
+    }
+
+    void push(Node node, YAML::anchor_t anchor) {
+        if (frames_.size() >= kMostDepth) {
+            throw Refused{feature(node.place, "nested deeper than 64 levels")};
+        }
+        frames_.push_back({.node = std::move(node), .anchor = anchor, .has_key = false, .key = {}});
+    }
+
+    void pop() {
+        Frame frame = std::move(frames_.back());
+        frames_.pop_back();
+        add(std::move(frame.node), frame.anchor);
+    }
+
+    void add(Node node, YAML::anchor_t anchor) {
+        if (anchor != 0) {
+            const auto size = count_nodes(node);
+            copies_ += size;
+            if (copies_ > kMostCopies) {
+                throw Refused{feature(node.place, "the anchors of this file hold too many values")};
+            }
+            anchors_[anchor] = {.node = node, .size = size};
+        }
+        if (frames_.empty()) {
+            root_ = std::move(node);
+            return;
+        }
+        Frame& top = frames_.back();
+        if (top.node.kind == Node::Kind::list) {
+            top.node.items.push_back(std::move(node));
+        } else if (!top.has_key) {
+            add_key(top, std::move(node));
+        } else {
+            top.has_key = false;
+            top.key.value = std::move(node);
+            keep(top);
+        }
+    }
+
+    static void add_key(Frame& top, Node node) {
+        if (node.kind != Node::Kind::scalar) {
+            throw Refused{{.code = 100, .place = node.place, .what = "a key must be a word"}};
+        }
+        top.has_key = true;
+        top.key = {
+            .key = std::move(node.text), .place = node.place, .width = node.width, .value = {}};
+        // Of "key: value" only the key; of a quoted key its quotes, too.
+        const auto written = static_cast<std::uint32_t>(top.key.key.size());
+        top.key.width = node.is_quoted ? node.width : written;
+    }
+
+    void keep(Frame& top) {
+        if (top.key.key == "<<") {
+            report_.add(feature(top.key.place, "YAML merge keys are not taken",
+                                "shared settings go under 'defaults'"));
+            return;
+        }
+        top.node.entries.push_back(std::move(top.key));
+    }
+
+    Lines lines_;
+    std::string_view text_;
+    const Environment* environment_;
+    Report& report_;
+    std::optional<Node> root_;
+    std::vector<Frame> frames_;
+    std::map<YAML::anchor_t, Anchored> anchors_;
+    std::size_t copies_ = 0;
+    int documents_ = 0;
+    std::uint32_t last_quote_begin_ = 0;
+    std::uint32_t last_quote_end_ = 0;
+};
+
+bool is_utf8(std::string_view text) {
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        const std::size_t more = lead < 0x80   ? 0
+                                 : lead < 0xC2 ? 9
+                                 : lead < 0xE0 ? 1
+                                 : lead < 0xF0 ? 2
+                                 : lead < 0xF5 ? 3
+                                               : 9;
+        if (more == 9 || i + more >= text.size()) return false;
+        for (std::size_t k = 1; k <= more; ++k) {
+            if ((static_cast<unsigned char>(text[i + k]) & 0xC0U) != 0x80U) return false;
+        }
+        i += more + 1;
+    }
+    return true;
+}
+
+// What would make the parser's places or charset guess differ from ours.
+std::optional<Problem> check_bytes(std::string_view text) {
+    if (text.size() > kMostBytes)
+        return Problem{.code = 116, .what = "the file is larger than 4 MiB"};
+    const auto nul = text.find('\0');
+    const bool is_text = is_utf8(text);
+    if (nul == std::string_view::npos && is_text) return std::nullopt;
+    return Problem{.code = 100,
+                   .what = is_text ? "the file holds a NUL byte" : "the file is no UTF-8 text"};
+}
+
+}  // namespace
+
+Lines::Lines(std::string_view text) : text_(text) {
+    starts_.push_back(0);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\n') starts_.push_back(i + 1);
+    }
+}
+
+std::string_view Lines::line(std::size_t number) const {
+    if (number == 0 || number > starts_.size()) return {};
+    const auto begin = starts_[number - 1];
+    const auto end = number < starts_.size() ? starts_[number] - 1 : text_.size();
+    auto line = text_.substr(begin, end - begin);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+}
+
+std::string_view Lines::at(const Place& place) const {
+    const auto text = line(place.line);
+    return text.substr(std::min<std::size_t>(place.column - std::size_t{1}, text.size()));
+}
+
+std::optional<Node> parse_tree(std::string_view text,
+                               const Environment* environment,
+                               Report& report) {
+    if (auto problem = check_bytes(text)) {
+        report.add(std::move(*problem));
+        return std::nullopt;
+    }
+    Builder builder(text, environment, report);
+    try {
+        std::istringstream stream{std::string(text)};
+        YAML::Parser parser(stream);
+        while (parser.HandleNextDocument(builder)) {
+        }
+        auto root = builder.take();
+        if (!root) report.add({.code = 114, .what = "the file is empty"});
+        return root;
+    } catch (const Refused& refused) {
+        report.add(refused.problem);
+    } catch (const YAML::Exception& error) {
+        auto problem = explain_syntax(builder.lines(), place_of(error.mark), error.msg);
+        if (const auto line = builder.quote_before(problem.place.line); line != 0) {
+            problem.help = "a quoted text that began at line " + std::to_string(line) +
+                           " ends here: is its quote closed?";
+        }
+        report.add(std::move(problem));
+    } catch (const std::exception& error) {
+        report.add({.code = 100, .what = std::string("this is no YAML: ") + error.what()});
+    }
+    return std::nullopt;
+}
+
+}  // namespace weir::config
