@@ -153,6 +153,12 @@ class Messages(SharedWeirTest):
             client.end_sending()
             self.assertEqual(client.answer().body, b"half")
 
+    def test_a_client_that_ends_its_side_after_a_pipeline_gets_all_answers(self) -> None:
+        with self.weir_.connect() as client:
+            client.send(request(target="/1") + request(target="/2") + request(target="/3"))
+            client.end_sending()
+            self.assertEqual([client.answer().body for _ in range(3)], [b"ok"] * 3)
+
     def test_http10_client_gets_plain_bytes_until_close(self) -> None:
         self.origin_.answer = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
                                   chunk(b"one") + chunk(b"two") + b"0\r\n\r\n")

@@ -128,6 +128,14 @@ class Timeouts(WeirTest):
         self.assertLess(time.monotonic() - began, LATEST)
         self.assertEqual(origin.requests, [])
 
+    def test_client_header_counts_for_later_requests_too(self) -> None:
+        weir, _ = self.proxied(rest="defaults: {timeout: {client_header: 300ms, client_idle: 60s}}")
+        with weir.connect() as client:
+            for _ in range(2):
+                self.assertEqual(client.ask(request()).status, 200)
+            client.send("GET / HTTP/1.1\r\nHost: te")
+            self.assert_refused(client.answer(), 408, "request_timeout")
+
     def test_client_header_is_not_fooled_by_dripping(self) -> None:
         weir, _ = self.proxied(rest="defaults: {timeout: {client_header: 400ms}}")
         with weir.connect() as client:
@@ -148,7 +156,7 @@ class Timeouts(WeirTest):
         self.assertLess(time.monotonic() - began, LATEST)
 
     def test_client_idle_closes_quietly(self) -> None:
-        weir, _ = self.proxied(rest="defaults: {timeout: {client_idle: 300ms}}")
+        weir, _ = self.proxied(rest="defaults: {timeout: {client_idle: 300ms, client_header: 400ms}}")
         with weir.connect() as client:
             client.ask(request())
             began = time.monotonic()
