@@ -239,7 +239,7 @@ std::string_view next_member(std::string_view& list) {
 }
 
 bool is_line_open(std::string_view bytes, std::size_t seen, std::size_t limit) {
-    if (seen == 0 || seen > bytes.size() || bytes.size() > limit) return false;
+    if (seen == 0 || seen > bytes.size() || bytes.size() >= limit) return false;
     if (seen >> 10 != bytes.size() >> 10) return false;
     return bytes.find('\n', seen) == std::string_view::npos;
 }
