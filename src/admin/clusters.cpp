@@ -1,0 +1,292 @@
+#include "weir/admin/collect.hpp"
+
+#include "admin/describe.hpp"
+#include "admin/handlers.hpp"
+#include "admin/shapes.hpp"
+
+namespace weir::admin {
+namespace {
+
+Response no_such_cluster(const std::string& name) {
+    return error_response(404, "no_such_cluster", "no cluster is named " + name);
+}
+
+std::string_view breaker_word(const upstream::Cluster& cluster) {
+    return resilience::word(cluster.breaker().state());
+}
+
+void write_counts(JsonWriter& json, const EndpointCounts& counts) {
+    json.key("endpoints").begin_object();
+    for (std::size_t i = 0; i < kEndpointStates.size(); ++i)
+        json.field(kEndpointStates[i], counts.by_state[i]);
+    json.end_object();
+}
+
+void write_breaker_policy(JsonWriter& json, const config::Breaker& breaker) {
+    json.key("breaker").begin_object();
+    json.field("mode", word(breaker.mode));
+    json.field("consecutive_failures", breaker.consecutive_failures);
+    write_duration(json, "consecutive_for", breaker.consecutive_for);
+    json.field("failure_rate", percent_of(breaker.failure_rate));
+    write_duration(json, "window", breaker.window);
+    json.field("min_requests", breaker.min_requests);
+    write_duration(json, "open_for", breaker.open_for);
+    write_duration(json, "max_open_for", breaker.max_open_for);
+    json.field("half_open_requests", breaker.half_open_requests);
+    json.field("successes_to_close", breaker.successes_to_close);
+    json.end_object();
+}
+
+void write_outlier_policy(JsonWriter& json, const config::Outlier& outlier) {
+    json.key("outlier").begin_object();
+    json.field("mode", word(outlier.mode));
+    json.field("consecutive_failures", outlier.consecutive_failures);
+    json.field("consecutive_local", outlier.consecutive_local);
+    write_duration(json, "consecutive_for", outlier.consecutive_for);
+    json.field("failure_rate", percent_of(outlier.failure_rate));
+    write_duration(json, "window", outlier.window);
+    json.field("min_requests", outlier.min_requests);
+    write_duration(json, "eject_for", outlier.eject_for);
+    write_duration(json, "max_eject_for", outlier.max_eject_for);
+    json.field("max_ejected", percent_of(outlier.max_ejected));
+    json.field("min_ready", outlier.min_ready);
+    json.field("half_open_requests", outlier.half_open_requests);
+    json.field("successes_to_return", outlier.successes_to_return);
+    write_duration(json, "ramp", outlier.ramp);
+    json.end_object();
+}
+
+void write_retry_policy(JsonWriter& json, const config::Retry& retry) {
+    json.key("retry").begin_object();
+    json.field("attempts", retry.attempts);
+    write_duration(json, "per_try_timeout", retry.per_try_timeout);
+    write_duration(json, "backoff", retry.backoff);
+    write_duration(json, "max_backoff", retry.max_backoff);
+    json.field("budget", percent_of(retry.budget));
+    json.field("budget_min", retry.budget_min);
+    json.field("max_depth", retry.max_depth);
+    json.end_object();
+}
+
+void write_timeouts(JsonWriter& json, const config::Timeouts& timeouts) {
+    json.key("timeout").begin_object();
+    write_duration(json, "connect", timeouts.connect);
+    write_duration(json, "request", timeouts.request);
+    write_duration(json, "response_header", timeouts.response_header);
+    write_duration(json, "idle", timeouts.idle);
+    write_duration(json, "stream_idle", timeouts.stream_idle);
+    write_duration(json, "tcp_idle", timeouts.tcp_idle);
+    json.end_object();
+}
+
+void write_limits(JsonWriter& json, const config::ClusterLimits& limits) {
+    json.key("limits").begin_object();
+    write_limit(json, "max_connections", limits.max_connections);
+    write_limit(json, "max_connecting", limits.max_connecting);
+    write_limit(json, "max_requests", limits.max_requests);
+    json.field("max_pending", limits.max_pending);
+    write_duration(json, "queue_timeout", limits.queue_timeout);
+    json.field("idle_connections", limits.idle_connections);
+    json.end_object();
+}
+
+void write_policy(JsonWriter& json, const config::Cluster& config) {
+    json.field("inline", config.is_inline).field("lb", word(config.policy));
+    json.field("discovery", word(config.discovery.type));
+    json.field("metrics_per_endpoint", config.metrics_per_endpoint);
+    write_breaker_policy(json.key("policy").begin_object(), config.breaker);
+    write_outlier_policy(json, config.outlier);
+    write_retry_policy(json, config.retry);
+    write_timeouts(json, config.timeout);
+    write_limits(json, config.limits);
+    json.end_object();
+}
+
+void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const WallClock& wall) {
+    const auto machine = endpoint.detector().machine().snapshot(wall.now());
+    const auto totals = endpoint.totals();
+    const bool is_out = machine.state == resilience::State::open;
+    json.begin_object();
+    json.field("address", endpoint.name()).field("weight", endpoint.weight());
+    json.field("effective_weight", endpoint.weight() * endpoint.detector().weight(wall.now()));
+    json.field("state", endpoint.state_word());
+    json.field("reason", machine.reason == resilience::TripReason::none
+                             ? std::string_view{}
+                             : resilience::word(machine.reason));
+    write_time(json, "since", wall(machine.since));
+    write_time(json, "ejected_until",
+               is_out && machine.next_probe_at ? std::optional(wall(*machine.next_probe_at))
+                                               : std::nullopt);
+    json.field("ejections", machine.opens_total).field("penalties", machine.penalties_total);
+    json.field("ramping", endpoint.detector().is_ramping(wall.now()));
+    json.field("consecutive_failures", machine.fail_run);
+    json.field("consecutive_local", machine.local_run);
+    json.field("active", totals.active).field("connections", totals.connections);
+    json.key("ewma_ms");
+    if (totals.ewma == Duration{}) {
+        json.null();
+    } else {
+        json.value(std::chrono::duration<double, std::milli>(totals.ewma).count());
+    }
+    json.field("requests", totals.requests).field("errors", totals.errors);
+    json.end_object();
+}
+
+void write_transition(JsonWriter& json,
+                      const resilience::Transition& transition,
+                      const WallClock& wall) {
+    json.begin_object();
+    write_time(json, "at", wall(transition.at));
+    json.field("from", resilience::word(transition.from));
+    json.field("to", resilience::word(transition.to));
+    json.field("reason", resilience::word(transition.reason));
+    if (transition.to == resilience::State::open) {
+        write_milliseconds(json, "open_for_ms", transition.open_for);
+    }
+    if (transition.from == resilience::State::closed) {
+        json.field("run", transition.run);
+        json.field("requests", transition.seen.total());
+        json.field("failures", transition.seen.failed());
+    }
+    json.end_object();
+}
+
+void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall) {
+    const auto machine = cluster.breaker().snapshot(wall.now());
+    const auto at = [&](const std::optional<TimePoint>& time) {
+        return time ? std::optional(wall(*time)) : std::nullopt;
+    };
+    json.begin_object();
+    json.field("id", cluster.name()).field("cluster", cluster.name()).field("scope", "cluster");
+    json.field("mode", resilience::word(machine.mode));
+    json.field("state", resilience::word(machine.state));
+    write_time(json, "since", wall(machine.since));
+    json.field("reason", machine.reason == resilience::TripReason::none
+                             ? std::string_view{}
+                             : resilience::word(machine.reason));
+    write_time(json, "forced_until", at(machine.forced_until));
+    json.field("opens_total", machine.opens_total).field("trips", machine.trips);
+    write_time(json, "next_probe_at", at(machine.next_probe_at));
+    json.field("probes", machine.probes).field("consecutive_failures", machine.fail_run);
+    json.key("window").begin_object();
+    json.field("requests", machine.window.total()).field("failures", machine.window.failed());
+    json.field("slow", machine.window.slow).field("throttled", machine.window.throttled);
+    json.end_object();
+    json.key("history").begin_array();
+    for (const auto& transition : machine.history)
+        write_transition(json, transition, wall);
+    json.end_array().end_object();
+}
+
+void write_source(JsonWriter& json,
+                  std::string_view cluster,
+                  const discovery::Status& status,
+                  const WallClock& wall) {
+    json.begin_object();
+    json.field("cluster", cluster).field("type", status.type);
+    json.field("answered", status.has_answered);
+    write_time(json, "last_contact",
+               status.last_contact ? std::optional(wall(*status.last_contact)) : std::nullopt);
+    json.key("age_s");
+    if (status.last_contact) {
+        json.value(std::chrono::duration<double>(wall.now() - *status.last_contact).count());
+    } else {
+        json.null();
+    }
+    json.key("error");
+    if (status.last_error.empty()) {
+        json.null();
+    } else {
+        json.value(status.last_error);
+    }
+    json.field("size", std::uint64_t{status.size});
+    json.field("updates", status.updates).field("failures", status.failures);
+    json.end_object();
+}
+
+// The answers show what is, also when no request has come by to notice.
+WallClock refreshed(const proxy::Snapshot& snapshot) {
+    const WallClock wall = refresh_clocks();
+    tick(snapshot, wall.now());
+    return wall;
+}
+
+template <typename Write>
+Response list_of_clusters(const Context& context, Write&& write) {
+    const auto snapshot = context.snapshot();
+    const WallClock wall = refreshed(*snapshot);
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_array();
+    for (const auto& cluster : snapshot->clusters())
+        write(json, *cluster, wall);
+    json.end_array();
+    response.body += '\n';
+    return response;
+}
+
+}  // namespace
+
+void write_cluster_summary(JsonWriter& json, const upstream::Cluster& cluster) {
+    const EndpointCounts counts = count_endpoints(cluster);
+    json.begin_object();
+    json.field("name", cluster.name()).field("state", cluster_state(cluster, counts));
+    write_counts(json, counts);
+    json.field("breaker", breaker_word(cluster));
+    json.end_object();
+}
+
+Response clusters(const Request& /*request*/, const Context& context) {
+    return list_of_clusters(context, [](JsonWriter& json, const auto& cluster, const WallClock&) {
+        write_cluster_summary(json, cluster);
+    });
+}
+
+Response cluster(const Request& request, const Context& context) {
+    const auto snapshot = context.snapshot();
+    const auto found = snapshot->find_cluster(request.parameters.front());
+    if (!found) return no_such_cluster(request.parameters.front());
+    refreshed(*snapshot);
+    const EndpointCounts counts = count_endpoints(*found);
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_object();
+    json.field("name", found->name()).field("state", cluster_state(*found, counts));
+    write_counts(json, counts);
+    json.field("breaker", breaker_word(*found));
+    write_policy(json, found->config());
+    json.end_object();
+    response.body += '\n';
+    return response;
+}
+
+Response endpoints(const Request& request, const Context& context) {
+    const auto snapshot = context.snapshot();
+    const auto found = snapshot->find_cluster(request.parameters.front());
+    if (!found) return no_such_cluster(request.parameters.front());
+    const WallClock wall = refreshed(*snapshot);
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_array();
+    for (const auto& endpoint : found->endpoints()->endpoints)
+        write_endpoint(json, *endpoint, wall);
+    json.end_array();
+    response.body += '\n';
+    return response;
+}
+
+Response breakers(const Request& /*request*/, const Context& context) {
+    return list_of_clusters(context, [](JsonWriter& json, const auto& cluster, const auto& wall) {
+        write_breaker(json, cluster, wall);
+    });
+}
+
+Response discovery_sources(const Request& /*request*/, const Context& context) {
+    return list_of_clusters(context,
+                            [&](JsonWriter& json, const auto& cluster, const WallClock& wall) {
+                                const auto status = context.discovery(cluster.name());
+                                if (status) write_source(json, cluster.name(), *status, wall);
+                            });
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "weir/core/clock.hpp"
+#include "weir/transport/socket.hpp"
+#include "weir/transport/task.hpp"
+
+#include "admin/message.hpp"
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace weir::admin {
+
+// How long a connection may take, and how much it may send.
+struct ConnectionLimits {
+    Duration header = std::chrono::seconds{10};  // first byte of a request to the end of its body
+    Duration idle = std::chrono::seconds{60};    // between requests
+    Duration write = std::chrono::seconds{30};   // until the peer takes more of an answer
+    Duration linger = std::chrono::seconds{1};   // for what a refused request still sends
+    std::size_t body = std::size_t{64} * 1024;
+    http::H1Limits head{};
+};
+
+// One client of the admin or telemetry port: reads a request, has it answered, writes the answer,
+// and so on until either side has enough. It waits for nothing but its own socket, so a slow client
+// holds up nobody. Thread: main. Shared by its coroutine and the server's list.
+class Connection : public std::enable_shared_from_this<Connection> {
+  public:
+    // Called with each request that is whole; not once the server is gone.
+    using Answer = std::function<Response(Request&)>;
+
+    Connection(const boost::asio::any_io_executor& executor,
+               transport::Socket socket,
+               Answer answer,
+               ConnectionLimits limits = {});
+    ~Connection();
+
+    [[nodiscard]] transport::Task<> run(transport::TaskScope& scope);
+
+    // Waits for a request, and since when.
+    [[nodiscard]] bool is_idle() const { return is_idle_; }
+    [[nodiscard]] TimePoint idle_since() const { return idle_since_; }
+
+  private:
+    enum class Next : std::uint8_t { request, end };
+    using Descriptor = boost::asio::posix::stream_descriptor;
+
+    transport::Task<Next> serve_one(transport::TaskScope& scope);
+    // False: there will be none.
+    transport::Task<bool> read_head(transport::TaskScope& scope);
+    // A response if the body is refused.
+    transport::Task<std::optional<Response>> read_body(transport::TaskScope& scope,
+                                                       std::string& body);
+    transport::Task<bool> write(transport::TaskScope& scope, std::string_view bytes);
+    // Ends our side and takes what still comes, or a reset would overtake the answer.
+    transport::Task<> linger(transport::TaskScope& scope);
+
+    // Waits until the deadline; false: it has passed, or the socket is broken.
+    transport::Task<bool> wait(transport::TaskScope& scope, Descriptor::wait_type what);
+    [[nodiscard]] transport::IoResult::State receive();
+    // False: nothing more will come.
+    transport::Task<bool> read_more(transport::TaskScope& scope);
+    void set_deadline(Duration from_now);
+
+    transport::Socket socket_;
+    Descriptor descriptor_;  // of the same fd: waits for it, never closes it
+    transport::ControlTimer deadline_;
+    const Answer answer_;
+    const ConnectionLimits limits_;
+    std::string in_;                   // received and not consumed
+    http::RequestHead head_;           // its views are good until the next read
+    std::size_t head_size_ = 0;        // of its bytes in in_
+    std::optional<Response> refusal_;  // of a head that is none
+    std::uint64_t deadline_number_ = 0;
+    bool is_late_ = false;
+    bool is_idle_ = false;
+    TimePoint idle_since_;
+};
+
+}  // namespace weir::admin
