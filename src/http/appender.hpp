@@ -22,6 +22,7 @@ class Appender {
     ~Appender() { finish(); }
 
     void put(std::string_view text) {
+        if (text.empty()) return;  // its data may be null
         if (text.size() > room()) grow(text.size());
         std::memcpy(at_, text.data(), text.size());
         at_ += text.size();

@@ -60,7 +60,7 @@ Step parse_version(Cursor& cursor, std::uint8_t& minor) {
     constexpr std::string_view kVersion = "HTTP/1.";
     const auto have = static_cast<std::size_t>(cursor.end - cursor.at);
     if (have <= kVersion.size()) {
-        if (std::memcmp(cursor.at, kVersion.data(), have) == 0) return Step::more;
+        if (have == 0 || std::memcmp(cursor.at, kVersion.data(), have) == 0) return Step::more;
         return cursor.fail("unknown version");
     }
     if (std::memcmp(cursor.at, kVersion.data(), kVersion.size()) != 0) {

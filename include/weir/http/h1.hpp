@@ -116,11 +116,12 @@ class BodyDecoder {
 // chunked body. Connection cannot name away what has a meaning end to end (Host, framing,
 // credentials, cookies, forwarding).
 struct ForwardRequest {
-    std::string_view path;  // empty: head.path
-    std::string_view host;  // empty: head.authority; HTTP/1.0 may have neither, then Host is empty
-    std::string_view client_ip;        // appended to X-Forwarded-For; empty: none is sent
+    std::string_view path{};  // empty: head.path
+    std::string_view
+        host{};  // empty: head.authority; HTTP/1.0 may have neither, then Host is empty
+    std::string_view client_ip{};      // appended to X-Forwarded-For; empty: none is sent
     std::string_view scheme = "http";  // X-Forwarded-Proto
-    std::string_view request_id;       // replaces x-request-id; empty: none is sent
+    std::string_view request_id{};     // replaces x-request-id; empty: none is sent
     // Keep and append to incoming X-Forwarded-*, Forwarded and x-weir-*; else they are stripped.
     bool trusts_client = false;
     bool is_upgrade = false;  // pass Connection: upgrade and Upgrade on
@@ -136,7 +137,7 @@ struct ForwardResponse {
     bool close = false;              // Connection: close
     bool keep_alive_header = false;  // a HTTP/1.0 client that asked for keep-alive
     bool strip_weir_error = false;  // at a gateway: the upstream's weir-error is not for the client
-    std::string_view extra;         // whole lines to add, "name: value\r\n"
+    std::string_view extra{};       // whole lines to add, "name: value\r\n"
 };
 
 // Appends the response head; returns the framing in which the body must be written downstream. A

@@ -482,6 +482,13 @@ TEST(ParseRequestHead, KnowsATokenByteAtEveryPlaceOfAName) {
     }
 }
 
+TEST(ParseRequestHead, NeedsMoreOfNothing) {
+    RequestHead request;
+    ResponseHead response;
+    EXPECT_EQ(parse_request_head({}, {}, request).state, State::need_more);
+    EXPECT_EQ(parse_response_head({}, Method::get, {}, response).state, State::need_more);
+}
+
 TEST(ParseRequestHead, TreatsUnderscoresAsTold) {
     constexpr std::string_view kBytes = "GET / HTTP/1.1\r\nHost: a\r\nX_A: 1\r\n\r\n";
     RequestHead head;
