@@ -145,12 +145,16 @@ std::uint32_t RequestMetrics::reduce(std::uint32_t key, const Found& found) {
 }
 
 CellId RequestMetrics::cell(std::uint16_t status, Outcome outcome, Reason reason) const {
-    const std::uint32_t exact =
-        pack(is_known_status(status) ? status : 0, outcome, static_cast<std::uint32_t>(reason));
-    Found found = find(exact);
+    const auto reason_bits = static_cast<std::uint32_t>(reason);
+    std::uint32_t key = pack(status, outcome, reason_bits);
+    // Most requests end as the first one did.
+    const std::uint64_t first = slots_[0].load(std::memory_order_acquire);
+    if (first >> 32U == key) return CellId{static_cast<std::uint32_t>(first)};
+    if (!is_known_status(status)) key = pack(0, outcome, reason_bits);
+    Found found = find(key);
     if (found.is_hit) return found.cell;
-    found = find(reduce(exact, found));
-    return found.is_hit ? found.cell : make(exact);
+    found = find(reduce(key, found));
+    return found.is_hit ? found.cell : make(key);
 }
 
 CellId RequestMetrics::make(std::uint32_t exact) const {
