@@ -6,8 +6,9 @@ namespace weir::resilience {
 
 Duration Backoff::ceiling(std::uint32_t n) const {
     Duration ceiling = base;
-    for (std::uint32_t i = 1; i < n && ceiling < cap; ++i)
-        ceiling *= 2;
+    for (std::uint32_t i = 1; i < n && ceiling > Duration{0} && ceiling < cap; ++i) {
+        ceiling = ceiling > cap / 2 ? cap : ceiling * 2;
+    }
     return std::min(ceiling, cap);
 }
 

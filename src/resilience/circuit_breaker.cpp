@@ -225,11 +225,12 @@ void CircuitBreaker::advance(TimePoint now, Notices& notices) {
 
 void CircuitBreaker::open(TripReason reason, TimePoint at, Duration hint, Notices& notices) {
     const Duration longest = std::max(options_.max_open_for, options_.open_for);
-    ++trips_;
     Duration wait = options_.open_for;
-    for (std::uint32_t k = 1; k < trips_ && wait < longest; ++k)
-        wait *= 2;
-    wait = std::min(wait, longest);
+    for (std::uint32_t k = 0; k < trips_ && wait < longest; ++k) {
+        wait = wait > longest / 2 ? longest : wait * 2;
+    }
+    // k grows no further than it matters: else a long outage took as long to be forgotten.
+    if (wait < longest || trips_ == 0) ++trips_;
     if (hint > Duration{0}) wait = std::clamp(std::max(wait, hint), options_.open_for, longest);
 
     const double jitter = kJitter * random_.uniform() * static_cast<double>(wait.count());
