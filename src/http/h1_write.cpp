@@ -36,7 +36,9 @@ class FieldWriter {
         const char* const name_end = field.name.data() + field.name.size();
         const bool is_line =
             field.value.data() == name_end + 2 && name_end[0] == ':' && name_end[1] == ' ';
-        const bool follows = is_line && field.name.data() == end_ + 2 && end_[0] == '\r';
+        const auto gap = reinterpret_cast<std::uintptr_t>(field.name.data()) -
+                         reinterpret_cast<std::uintptr_t>(end_);  // end_ may be null
+        const bool follows = is_line && gap == 2 && end_[0] == '\r';
         if (!follows) begin_ = start(field, is_line);
         end_ = field.value.data() + field.value.size();
     }
