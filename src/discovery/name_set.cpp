@@ -105,8 +105,9 @@ void NameSet::failed(std::string error) {
 
 transport::Task<> NameSet::keep_fresh(transport::TaskScope& scope, Name& name) {
     for (;;) {
-        const DnsAnswer answer = co_await ask_dns(
-            scope, {name.endpoint.host, name.endpoint.port, options_.discovery.servers});
+        // Named: g++ 12 copies a braced temporary in a co_await expression bit by bit.
+        DnsQuestion question{name.endpoint.host, name.endpoint.port, options_.discovery.servers};
+        const DnsAnswer answer = co_await ask_dns(scope, std::move(question));
         const Duration wait = learn(name, answer, Clock::refresh());
         publish();
         co_await scope.sleep_for(wait);
