@@ -1,14 +1,12 @@
 #pragma once
 
 #include "weir/core/clock.hpp"
-#include "weir/transport/socket.hpp"
-#include "weir/transport/task.hpp"
+#include "weir/transport/control_stream.hpp"
 
 #include "admin/message.hpp"
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
 
 namespace weir::admin {
@@ -25,17 +23,18 @@ struct ConnectionLimits {
 
 // One client of the admin or telemetry port: reads a request, has it answered, writes the answer,
 // and so on until either side has enough. It waits for nothing but its own socket, so a slow client
-// holds up nobody. Thread: main. Shared by its coroutine and the server's list.
-class Connection : public std::enable_shared_from_this<Connection> {
+// holds up nobody. Thread: main.
+class Connection {
   public:
-    // Called with each request that is whole; not once the server is gone.
+    // Called with each request that is whole.
     using Answer = std::function<Response(Request&)>;
 
     Connection(const boost::asio::any_io_executor& executor,
                transport::Socket socket,
                Answer answer,
                ConnectionLimits limits = {});
-    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
 
     [[nodiscard]] transport::Task<> run(transport::TaskScope& scope);
 
@@ -45,36 +44,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   private:
     enum class Next : std::uint8_t { request, end };
-    using Descriptor = boost::asio::posix::stream_descriptor;
 
     transport::Task<Next> serve_one(transport::TaskScope& scope);
-    // False: there will be none.
+    // False: there will be none; refusal_ says why, if the client should know.
     transport::Task<bool> read_head(transport::TaskScope& scope);
     // A response if the body is refused.
     transport::Task<std::optional<Response>> read_body(transport::TaskScope& scope,
                                                        std::string& body);
-    transport::Task<bool> write(transport::TaskScope& scope, std::string_view bytes);
-    // Ends our side and takes what still comes, or a reset would overtake the answer.
-    transport::Task<> linger(transport::TaskScope& scope);
 
-    // Waits until the deadline; false: it has passed, or the socket is broken.
-    transport::Task<bool> wait(transport::TaskScope& scope, Descriptor::wait_type what);
-    [[nodiscard]] transport::IoResult::State receive();
-    // False: nothing more will come.
-    transport::Task<bool> read_more(transport::TaskScope& scope);
-    void set_deadline(Duration from_now);
-
-    transport::Socket socket_;
-    Descriptor descriptor_;  // of the same fd: waits for it, never closes it
-    transport::ControlTimer deadline_;
+    transport::ControlStream stream_;
     const Answer answer_;
     const ConnectionLimits limits_;
-    std::string in_;                   // received and not consumed
-    http::RequestHead head_;           // its views are good until the next read
-    std::size_t head_size_ = 0;        // of its bytes in in_
-    std::optional<Response> refusal_;  // of a head that is none
-    std::uint64_t deadline_number_ = 0;
-    bool is_late_ = false;
+    std::string in_;             // received and not consumed
+    http::RequestHead head_;     // its views are good until the next read
+    std::size_t head_size_ = 0;  // of its bytes in in_
+    std::optional<Response> refusal_;
     bool is_idle_ = false;
     TimePoint idle_since_;
 };
