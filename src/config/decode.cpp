@@ -36,7 +36,10 @@ void complain_unknown(Context& ctx,
                       const Entry& entry,
                       const std::string& path,
                       std::string_view block,
-                      const std::vector<std::string_view>& known) {
+                      std::vector<std::string_view> known) {
+    if (block == "timeout" && !path.starts_with("defaults.")) {
+        std::erase_if(known, [](std::string_view key) { return key.starts_with("client_"); });
+    }
     const auto later = later_words(block);
     if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
         complain_at(ctx, entry.place, entry.width,
@@ -130,8 +133,9 @@ void assign_read(Context& ctx,
     auto result = read(*text);
     if (auto* complaint = std::get_if<Complaint>(&result)) {
         const auto words = words_of(row.type);
-        if (!words.empty() && complaint->code == 104)
+        if (!words.empty() && complaint->code == 104 && !complaint->note.starts_with("did you")) {
             complaint->note += (complaint->note.empty() ? "or " : "; or ") + joined(words);
+        }
         complain(ctx, node, std::move(*complaint));
         return;
     }

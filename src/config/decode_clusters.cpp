@@ -127,7 +127,6 @@ void decode_discovery(Context& ctx, const Node& node, const std::string& path, C
 }
 
 void decode_sources(Context& ctx,
-                    const Entry& entry,
                     const ClusterBlock& from,
                     const std::string& path,
                     Cluster& cluster) {
@@ -135,14 +134,8 @@ void decode_sources(Context& ctx,
         cluster.endpoints = decode_endpoints(ctx, *from.endpoints, path + ".endpoints");
     if (from.discovery != nullptr) {
         decode_discovery(ctx, *from.discovery, path + ".discovery", cluster);
-    } else if (from.endpoints == nullptr) {
-        complain_at(ctx, entry.place, entry.width,
-                    {.code = 114,
-                     .what = "cluster '" + entry.key + "' has no endpoints",
-                     .note = "write endpoints: [host:port], or a discovery"});
-    } else {
-        cluster.discovery.type =
-            has_name(cluster.endpoints) ? Discovery::Type::dns : Discovery::Type::static_list;
+    } else if (has_name(cluster.endpoints)) {
+        cluster.discovery.type = Discovery::Type::dns;
     }
 }
 
@@ -181,10 +174,16 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     ClusterBlock from;
     const auto before = ctx.report.errors();
     decode(ctx, entry.value, path, from);
-    if (entry.value.kind != Node::Kind::map ||
-        (ctx.report.errors() != before && from.endpoints == nullptr))
-        return draft;
-    decode_sources(ctx, entry, from, path, cluster);
+    if (entry.value.kind != Node::Kind::map) return draft;
+    const bool is_whole = ctx.report.errors() == before;
+    decode_sources(ctx, from, path, cluster);
+    // An unknown key was perhaps meant to be the endpoints.
+    if (is_whole && from.endpoints == nullptr && from.discovery == nullptr) {
+        complain_at(ctx, entry.place, entry.width,
+                    {.code = 114,
+                     .what = "cluster '" + entry.key + "' has no endpoints",
+                     .note = "write endpoints: [host:port], or a discovery"});
+    }
     LbBlock lb = defaults.lb;
     if (from.lb != nullptr) decode(ctx, *from.lb, path + ".lb", lb);
     cluster.policy = lb.policy;

@@ -1,0 +1,95 @@
+#include "weir/config/report.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::config {
+namespace {
+
+Problem at(std::uint32_t line, std::string what) {
+    return {.code = 101, .place = {.line = line, .column = 1}, .what = std::move(what)};
+}
+
+TEST(ConfigReport, KeepsOneOfTheSameAtOnePlace) {
+    Report report;
+    report.add(at(2, "a"));
+    report.add(at(2, "a"));
+    report.add(at(3, "a"));
+    report.add(at(2, "b"));
+    EXPECT_EQ(report.errors(), 3U);
+}
+
+TEST(ConfigReport, SortsByLineAndCountsWarningsApart) {
+    Report report;
+    report.add(at(9, "last"));
+    auto warning = at(4, "middle");
+    warning.severity = Problem::Severity::warning;
+    report.add(warning);
+    report.add({.code = 100, .what = "nowhere"});
+    const auto sorted = report.sorted();
+    EXPECT_EQ(sorted[0].what, "nowhere");
+    EXPECT_EQ(sorted[1].what, "middle");
+    EXPECT_EQ(sorted[2].what, "last");
+    EXPECT_EQ(report.errors(), 2U);
+    EXPECT_EQ(report.warnings(), 1U);
+}
+
+TEST(ConfigReport, NeverLosesAnErrorBehindWarnings) {
+    Report report;
+    for (std::uint32_t i = 1; i <= Report::kMostKept + 10; ++i) {
+        auto warning = at(i, "w");
+        warning.severity = Problem::Severity::warning;
+        report.add(warning);
+    }
+    report.add(at(1, "e"));
+    EXPECT_EQ(report.warnings(), Report::kMostKept);
+    EXPECT_TRUE(report.has_errors());
+}
+
+TEST(ConfigReport, EndsWithCountsAndTheOutcome) {
+    Report report;
+    report.add(at(1, "a"));
+    auto warning = at(1, "w");
+    warning.severity = Problem::Severity::warning;
+    report.add(warning);
+    const auto text = render(report, {{"weir.yaml", "x: 1\n"}}, "nothing was changed");
+    EXPECT_TRUE(text.ends_with("\nweir.yaml: 1 error, 1 warning; nothing was changed\n")) << text;
+    EXPECT_EQ(render(Report(), {{"weir.yaml", ""}}), "");
+}
+
+TEST(ConfigReport, ShowsNoControlCharactersOfAFile) {
+    Report report;
+    report.add({.code = 101, .place = {.line = 1, .column = 1}, .what = "key '\x1b[31m'"});
+    const auto text = render(report, {{"weir.yaml", "\x1b[2Jx: 1\r\n"}});
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_EQ(text.find('\r'), std::string::npos);
+    EXPECT_NE(render(report, {{"weir.yaml", "x"}}, "", true).find("\x1b[1;31merror"),
+              std::string::npos);
+}
+
+TEST(ConfigReport, PutsCaretsUnderCharactersNotBytes) {
+    Report report;
+    report.add({.code = 104, .place = {.line = 1, .column = 6}, .what = "w", .width = 3});
+    const auto text = render(report, {{"f", "ä: [öx]"}});
+    EXPECT_NE(text.find("    1 | ä: [öx]\n      |     ^^\n"), std::string::npos) << text;
+}
+
+TEST(ConfigReport, CutsALongLineAroundTheCarets) {
+    Report report;
+    report.add({.code = 104, .place = {.line = 1, .column = 5001}, .what = "w", .width = 4});
+    const auto text =
+        render(report, {{"f", std::string(5000, 'x') + "HERE" + std::string(5000, 'x')}});
+    EXPECT_NE(text.find("HERE"), std::string::npos);
+    EXPECT_LT(text.size(), 500U);
+    EXPECT_NE(text.find(" ^^^^\n"), std::string::npos);
+}
+
+TEST(ConfigReport, SurvivesAPlaceOutsideTheText) {
+    Report report;
+    report.add(
+        {.code = 104, .place = {.line = 99, .column = 99, .file = 7}, .what = "w", .width = 4});
+    report.add({.code = 104, .place = {.line = 99, .column = 99}, .what = "w", .width = 4});
+    EXPECT_NE(render(report, {{"f", "x"}}).find("f:99:99: error[W104]: w"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weir::config

@@ -1,0 +1,237 @@
+#include "config/table.hpp"
+
+#include "weir/config/keys.hpp"
+
+#include "support.hpp"
+
+#include <set>
+#include <vector>
+
+namespace weir::config {
+namespace {
+
+// A configuration in which only the key at this path of the table is written, and all that it
+// needs.
+std::string text_with(const std::string& path, const std::string& value) {
+    auto where = path;
+    std::string listener = "listen: \":8080\"";
+    std::string route = "to: a";
+    std::string cluster = "endpoints: [\"10.0.0.1:80\"]";
+    std::string root;
+    const auto take = [&](std::string_view prefix) {
+        if (!where.starts_with(prefix)) return false;
+        where.erase(0, prefix.size());
+        return true;
+    };
+    // "a.b.c" with a value is {a: {b: {c: value}}}.
+    const auto nested = [&] {
+        std::string open;
+        std::string close;
+        for (auto dot = where.find('.'); dot != std::string::npos; dot = where.find('.')) {
+            open += where.substr(0, dot) + ": {";
+            close += "}";
+            where.erase(0, dot + 1);
+        }
+        return open + where + ": " + value + close;
+    };
+    if (take("routes[].respond.")) {
+        route = "respond: {body: \"x\", " + nested() + "}";
+        if (where == "body") route = "respond: {" + where + ": " + value + "}";
+    } else if (take("routes[].")) {
+        route = (where == "to" || where == "respond" || where == "redirect" ? "" : route + ", ") +
+                nested();
+    } else if (take("listeners[].")) {
+        listener = (where == "listen" ? "" : listener + ", ") + nested();
+    } else if (take("clusters{}.endpoints[].")) {
+        cluster = "endpoints: [{" +
+                  (where == "address" ? std::string() : "address: \"10.0.0.1:80\", ") + nested() +
+                  "}]";
+    } else if (take("clusters{}.discovery.")) {
+        const bool is_port = where == "port";
+        const bool is_path = where == "path";
+        cluster = is_path ? "discovery: {type: file, " + nested() + "}"
+                          : "discovery: {type: dns, " + std::string(is_port ? "" : "port: 80, ") +
+                                nested() + "}";
+        if (where == "type")
+            cluster = "endpoints: [\"10.0.0.1:80\"], discovery: {type: " + value + "}";
+    } else if (take("clusters{}.")) {
+        cluster = (where == "endpoints" ? "" : cluster + ", ") + nested();
+    } else if (where.starts_with("timeout.") || where.starts_with("retry.") ||
+               where.starts_with("breaker.") || where.starts_with("outlier.")) {
+        root = "defaults: {" + nested() + "}\n";
+    } else if (where != "version" && where != "listeners" && where != "clusters") {
+        root = nested() + "\n";
+    }
+    return "version: 1\nlisteners: [{" + listener + ", routes: [{" + route +
+           "}]}]\nclusters: {a: {" + cluster + "}}\n" + root;
+}
+
+// The listener's `to` cannot stand beside routes, and some rows are the objects of other rows.
+bool is_plain(const KeyInfo& key) {
+    static const std::set<std::string_view> kNone{"",
+                                                  "-",
+                                                  "required",
+                                                  "inherits",
+                                                  "generated",
+                                                  "any",
+                                                  "hostname",
+                                                  "listen address",
+                                                  "by mode",
+                                                  "keep",
+                                                  "cluster name",
+                                                  "from endpoints",
+                                                  "on",
+                                                  "system",
+                                                  "{}"};
+    return !kNone.contains(key.fallback);
+}
+
+TEST(KeyTable, StatesTheDefaultThatHolds) {
+    std::size_t compared = 0;
+    for (const auto& key : keys()) {
+        if (!is_plain(key)) continue;
+        // What the key's parents bring with them is in both texts.
+        std::string base = text_with(key.path, "BASE");
+        const auto at = base.find("BASE");
+        ASSERT_NE(at, std::string::npos) << key.path;
+        const auto name = key.path.substr(key.path.rfind('.') + 1) + ": ";
+        base.erase(at - name.size(), name.size() + 4);
+        for (const auto* gap : {", ,", ", }", "{, "}) {
+            const auto found = base.find(gap);
+            if (found != std::string::npos) base.erase(found + (gap[0] == '{' ? 1 : 0), 2);
+        }
+        const auto without = test::load(base);
+        const auto with = test::load(text_with(key.path, std::string(key.fallback)));
+        ASSERT_TRUE(with) << key.path << "\n" << test::messages(with);
+        ASSERT_TRUE(without) << key.path << "\n" << test::messages(without);
+        EXPECT_EQ(*with.config, *without.config) << key.path << ": " << key.fallback;
+        ++compared;
+    }
+    EXPECT_GE(compared, 75U);
+}
+
+// A value of this row's type that is not its default.
+std::string other_value(const KeyInfo& key) {
+    static const std::map<std::string, std::string> kSpecial{
+        {"node.name", "other"},
+        {"admin.listen", "127.0.0.1:1"},
+        {"telemetry.listen", "off"},
+        {"access_log.to", "stderr"},
+        {"log.to", "stdout"},
+        {"retry.on", "[reset]"},
+        {"retry.methods", "[GET]"},
+        {"routes[].name", "x"},
+        {"routes[].host", "x.example"},
+        {"routes[].path", "/x"},
+        {"routes[].method", "GET"},
+        {"routes[].header", "{x: y}"},
+        {"routes[].query", "{x: y}"},
+        {"routes[].respond", "{status: 201}"},
+        {"routes[].respond.status", "418"},
+        {"routes[].respond.body", "y"},
+        {"routes[].redirect", "/x"},
+        {"routes[].rewrite", "{path: /x}"},
+        {"routes[].rewrite.path", "/x"},
+        {"routes[].rewrite.host", "x"},
+        {"routes[].to", "127.0.0.1:1"},
+        {"listeners[].name", "x"},
+        {"listeners[].listen", ":81"},
+        {"listeners[].underscores", "reject"},
+        {"listeners[].trusted_proxies", "[10.0.0.0/8]"},
+        {"listeners[].limits", "{headers: 1}"},
+        {"clusters{}.endpoints", "[\"10.0.0.2:80\"]"},
+        {"clusters{}.endpoints[].address", "\"10.0.0.2:80\""},
+        {"clusters{}.discovery", "dns"},
+        {"clusters{}.discovery.type", "dns"},
+        {"clusters{}.discovery.name", "x.example"},
+        {"clusters{}.discovery.port", "81"},
+        {"clusters{}.discovery.servers", "[10.0.0.2]"},
+        {"clusters{}.discovery.path", "x.yaml"},
+        {"clusters{}.limits", "{max_pending: 1}"},
+        {"clusters{}.lb", "random"},
+        {"defaults.lb", "random"},
+        {"clusters{}.retry", "off"},
+        {"clusters{}.timeout", "7s"},
+        {"clusters{}.breaker", "off"},
+        {"clusters{}.outlier", "off"},
+        {"threads", "3"}};
+    if (const auto found = kSpecial.find(key.path); found != kSpecial.end()) return found->second;
+    const auto words = words_of(key.type);
+    if (key.type.starts_with("enum:"))
+        return std::string(key.fallback == words.back() ? words.front() : words.back());
+    if (key.type == "bool") return key.fallback == "true" ? "false" : "true";
+    if (key.type.starts_with("duration")) return "7s";
+    if (key.type.starts_with("percent")) return "7%";
+    if (key.type.starts_with("rate")) return "7/s";
+    if (key.type.starts_with("size")) return "4097B";
+    if (key.type.starts_with("int")) return "7";
+    if (key.type == "object|off") return "off";
+    return {};
+}
+
+TEST(KeyTable, HasNoRowWithoutEffect) {
+    const auto plain = test::good(text_with("version", ""));
+    const std::set<std::string> kElsewhere{
+        "version", "node",  "listeners", "clusters",       "defaults",          "limits",
+        "log",     "admin", "telemetry", "listeners[].to", "listeners[].routes"};
+    for (const auto& key : keys()) {
+        if (kElsewhere.contains(key.path)) continue;
+        const auto value = other_value(key);
+        ASSERT_NE(value, "") << key.path;
+        const auto result = test::load(text_with(key.path, value));
+        ASSERT_TRUE(result) << key.path << "\n"
+                            << text_with(key.path, value) << test::messages(result);
+        EXPECT_FALSE(*result.config == plain) << key.path << ": " << value;
+    }
+}
+
+TEST(KeyTable, NamesEachKeyOnceAndTypesEach) {
+    std::set<std::string> seen;
+    for (const auto& key : keys()) {
+        EXPECT_TRUE(seen.insert(key.path).second) << key.path;
+        EXPECT_FALSE(key.type.empty()) << key.path;
+    }
+    EXPECT_TRUE(seen.contains("listeners[].listen"));
+    EXPECT_TRUE(seen.contains("routes[].rewrite.path"));
+    EXPECT_TRUE(seen.contains("clusters{}.limits.max_pending"));
+    EXPECT_TRUE(seen.contains("breaker.open_for"));
+}
+
+TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
+    const struct {
+        const char* block;
+        std::string path;
+    } blocks[] = {{"", ""},
+                  {"node", "node."},
+                  {"listeners[]", "listeners[]."},
+                  {"listeners[].routes[]", "routes[]."},
+                  {"clusters{}", "clusters{}."},
+                  {"clusters{}.endpoints[]", "clusters{}.endpoints[]."},
+                  {"clusters{}.discovery", "clusters{}.discovery."},
+                  {"clusters{}.lb", "clusters{}.lb."},
+                  {"clusters{}.limits", "clusters{}.limits."},
+                  {"breaker", "breaker."},
+                  {"outlier", "outlier."},
+                  {"retry", "retry."},
+                  {"timeout", "timeout."},
+                  {"admin", "admin."},
+                  {"telemetry", "telemetry."},
+                  {"access_log", "access_log."},
+                  {"limits", "limits."}};
+    std::size_t refused = 0;
+    for (const auto& [block, path] : blocks) {
+        ASSERT_FALSE(later_words(block).empty()) << block;
+        for (const auto word : later_words(block)) {
+            EXPECT_EQ(test::codes(text_with(path + std::string(word), "x")), "109") << path << word;
+            ++refused;
+        }
+    }
+    EXPECT_GE(refused, 80U);
+    EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "kubernetes")), "109");
+    EXPECT_EQ(test::codes(text_with("clusters{}.lb", "ring_hash")), "109");
+    EXPECT_EQ(test::codes(text_with("retry.on", "[connect, refused]")), "109");
+    EXPECT_EQ(test::codes(text_with("retry.on", "[grpc:unavailable]")), "109");
+}
+
+}  // namespace
+}  // namespace weir::config
