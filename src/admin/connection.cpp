@@ -95,7 +95,10 @@ Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
 }
 
 Task<> Connection::run(TaskScope& scope) {
-    while (co_await serve_one(scope) == Next::request) {
+    // Not `while (co_await …)`: g++ 12 at -O2 takes the empty loop for one that never runs.
+    while (true) {
+        const Next next = co_await serve_one(scope);
+        if (next != Next::request) co_return;
     }
 }
 

@@ -1,9 +1,10 @@
 #include "exchange.hpp"
 
+#include "weir/http/rules.hpp"
+
 #include "local_reply.hpp"
 #include "session.hpp"
 #include "tunnel.hpp"
-#include "weir/http/rules.hpp"
 
 #include <array>
 #include <charconv>
@@ -28,7 +29,8 @@ void append_request_id(std::string& out, Random& random) {
     static constexpr std::string_view kHex = "0123456789abcdef";
     for (int half = 0; half < 2; ++half) {
         std::uint64_t bits = random();
-        for (int i = 0; i < 16; ++i, bits >>= 4U) out += kHex[bits & 15U];
+        for (int i = 0; i < 16; ++i, bits >>= 4U)
+            out += kHex[bits & 15U];
     }
 }
 
@@ -47,10 +49,14 @@ std::uint8_t retry_depth(const http::RequestHead& head) {
 
 telemetry::Outcome to_label(const resilience::Verdict& verdict) {
     switch (verdict.outcome) {
-        case resilience::Outcome::ok: return telemetry::Outcome::ok;
-        case resilience::Outcome::throttled: return telemetry::Outcome::throttled;
-        case resilience::Outcome::ignored: return telemetry::Outcome::ignored;
-        default: return telemetry::Outcome::failure;
+        case resilience::Outcome::ok:
+            return telemetry::Outcome::ok;
+        case resilience::Outcome::throttled:
+            return telemetry::Outcome::throttled;
+        case resilience::Outcome::ignored:
+            return telemetry::Outcome::ignored;
+        default:
+            return telemetry::Outcome::failure;
     }
 }
 
@@ -62,8 +68,7 @@ telemetry::Outcome to_label(Reason reason) {
 
 }  // namespace
 
-Exchange::Exchange(WorkerContext& context)
-    : context_(context), attempt_(context.upstream, *this) {}
+Exchange::Exchange(WorkerContext& context) : context_(context), attempt_(context.upstream, *this) {}
 
 Exchange::~Exchange() = default;
 
@@ -77,19 +82,22 @@ void Exchange::reset() {
     recycle(facts_);
     recycle(upstream_head_);
     recycle(body_);
+    recycle(trailers_);
     recycle(extra_);
     method_ = host_ = path_ = request_id_ = {};
     state_ = State::over;
     route_ = nullptr;
     target_ = nullptr;
     is_body_kept_ = true;
-    is_upgrade_ = is_chunked_ = is_body_announced_ = false;
+    is_upgrade_ = is_chunked_ = keeps_alive_ = wants_problem_json_ = false;
     is_request_whole_ = true;
     retry_depth_ = 0;
     attempts_ = 0;
-    tried_ = nullptr;
-    last_endpoint_.reset();
-    last_failure_ = {};
+    charge_.reset();
+    request_deadline_ = TimePoint::max();
+    metrics_ = nullptr;
+    session_ = nullptr;
+    method_id_ = http::Method::get;
     status_ = 0;
     flags_ = 0;
     request_bytes_ = response_bytes_ = 0;
@@ -116,7 +124,8 @@ void Exchange::begin(Session& session, const http::RequestHead& head) {
     metrics_ = route_->metrics.get();
     max_body_ = route_->config->max_body;
     if (max_body_ && head.framing == http::Framing::length && head.content_length > *max_body_) {
-        return reply({Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""}, {});
+        return reply({Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""},
+                     {});
     }
     if (route_->targets.empty()) return answer_locally(head, *match);
     forward(head, *match);
@@ -140,7 +149,8 @@ void Exchange::remember(const http::RequestHead& head) {
     wants_problem_json_ = accepts_problem_json(head);
     const http::HeaderField* const id = head.headers.find(http::HeaderId::x_request_id);
     const bool keeps_id = id != nullptr && http::is_valid_request_id(id->value);
-    facts_.reserve(head.method_text.size() + head.authority.size() + head.path.size() + head.query.size() + 192);
+    facts_.reserve(head.method_text.size() + head.authority.size() + head.path.size() +
+                   head.query.size() + 192);
     // Views into facts_ stay valid: the room was reserved.
     const auto keep = [this](std::string_view text) {
         const std::size_t begin = facts_.size();
@@ -205,7 +215,8 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
     if (is_request_whole_) start_request_timer();
-    snapshot_->clusters[target_->cluster]->cluster().budget().on_request(began_);
+    snapshot_->clusters[target_->cluster]->cluster().budget().count_original(
+        context_.upstream.worker, began_);
     if (head.expect_continue && !is_request_whole_) session_->send_continue();
     start_attempt();
 }
@@ -216,32 +227,43 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
     const bool trusts = session_->trusts_client();
     retry_depth_ = trusts ? retry_depth(head) : std::uint8_t{0};
     const auto& rewrite_host = route_->config->rewrite_host;
-    http::write_request_head(upstream_head_, head,
-                             {.path = path,
-                              .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
-                              .client_ip = session_->client_ip(),
-                              .scheme = "http",
-                              .request_id = request_id_,
-                              .trusts_client = trusts,
-                              .is_upgrade = is_upgrade_});
+    http::write_request_head(
+        upstream_head_, head,
+        {.path = path,
+         .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
+         .client_ip = session_->client_ip(),
+         .scheme = "http",
+         .request_id = request_id_,
+         .trusts_client = trusts,
+         .is_upgrade = is_upgrade_});
+}
+
+bool Exchange::is_replay_safe() const {
+    const bool is_listed =
+        (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) != 0;
+    return is_listed && is_request_whole_ && is_body_kept_ && !is_upgrade_;
 }
 
 void Exchange::start_attempt() {
     state_ = State::attempting;
+    // Retries go elsewhere, if there is an elsewhere.
+    const std::shared_ptr<upstream::Endpoint> avoid = attempts_ > 0 ? attempt_.endpoint() : nullptr;
     ++attempts_;
-    const bool is_method_replayable =
-        (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) != 0;
-    attempt_.start(snapshot_->clusters[target_->cluster],
-                   {.method = method_id_,
-                    .head = upstream_head_,
-                    .body = body_,
-                    .is_body_whole = is_request_whole_,
-                    .is_chunked = is_chunked_,
-                    .is_replay_safe = is_method_replayable && is_request_whole_ && is_body_kept_ && !is_upgrade_,
-                    .is_upgrade = is_upgrade_,
-                    .timeouts = &target_->config->timeout,
-                    .per_try_timeout = target_->config->retry.per_try_timeout,
-                    .avoid = tried_});
+    attempt_.start(
+        snapshot_->clusters[target_->cluster],
+        {.method = method_id_,
+         .head = upstream_head_,
+         .body = &body_,
+         .trailers = trailers_,
+         .is_body_whole = is_request_whole_,
+         .is_chunked = is_chunked_,
+         .is_replay_safe = is_replay_safe(),
+         .is_upgrade = is_upgrade_,
+         .must_not_repeat =
+             (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
+         .timeouts = &target_->config->timeout,
+         .per_try_timeout = target_->config->retry.per_try_timeout,
+         .avoid = avoid.get()});
 }
 
 bool Exchange::is_request_full() const {
@@ -254,30 +276,24 @@ void Exchange::on_request_body(std::string_view data) {
     request_bytes_ += data.size();
     note_progress();
     if (max_body_ && request_bytes_ > *max_body_) {
-        return on_request_broken({Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""});
+        return on_request_broken(
+            {Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""});
     }
-    // Kept for a replay while it is small; beyond, it is streamed and the request is not repeated.
-    const bool is_waiting = !attempt_.is_sending();
+    // Kept for a replay while it is small, or while nobody takes it yet; else it is streamed, and
+    // not sent twice.
+    const bool is_waiting = !attempt_.is_sending() && state_ != State::responding;
     const bool fits = body_.size() + data.size() <= target_->config->retry.buffer;
-    if (is_body_kept_ && (fits || is_waiting)) {
-        body_.append(data);
-        is_body_kept_ = fits || is_waiting;
-    } else {
-        is_body_kept_ = false;
-    }
-    if (!is_waiting) attempt_.send_body(data);
+    is_body_kept_ = is_body_kept_ && (fits || is_waiting);
+    if (is_body_kept_) body_.append(data);
+    if (attempt_.is_sending()) attempt_.send_body(data);
 }
 
 void Exchange::on_request_end(std::string_view trailers) {
     is_request_whole_ = true;
-    if (state_ == State::attempting) start_request_timer();
-    // Trailers are not kept: such a request is sent once.
-    if (!trailers.empty()) is_body_kept_ = false;
-    if (attempt_.is_sending()) {
-        attempt_.finish_body(trailers);
-    } else {
-        trailers_.assign(trailers);
-    }
+    trailers_.assign(trailers);
+    if (state_ == State::over) return;
+    if (state_ != State::responding) start_request_timer();
+    if (attempt_.is_running()) attempt_.finish_body(trailers_);
 }
 
 // The upstream takes bytes: first what is kept, then the client may go on.
@@ -296,11 +312,21 @@ void Exchange::on_request_broken(const Error& error) {
 }
 
 void Exchange::on_client_left() {
-    const Error error{Reason::client_closed, Error::Origin::downstream, Error::Retry::never, "the client left"};
+    const Error error{Reason::client_closed, Error::Origin::downstream, Error::Retry::never,
+                      "the client left"};
     if (attempt_.is_running()) attempt_.cancel(error, true);
     finish(status_ != 0 ? status_ : info(Reason::client_closed).status, Reason::client_closed,
            telemetry::Outcome::ignored);
     end(false);
+}
+
+void Exchange::on_abandoned() {
+    if (tunnel_) return tunnel_->close();
+    const Error error{Reason::draining, Error::Origin::local, Error::Retry::never,
+                      "the drain is over"};
+    if (attempt_.is_running()) attempt_.cancel(error, true);
+    finish(status_ != 0 ? status_ : info(Reason::draining).status, Reason::draining,
+           telemetry::Outcome::failure);
 }
 
 // ---- the answer
@@ -311,26 +337,21 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
         if (head.status != 100 && session_->client_minor() > 0) session_->send_interim(head);
         return;
     }
-    last_endpoint_ = attempt_.shared_endpoint();
     status_ = head.status;
-    if (!head.is_upgrade && retries(attempt_.verdict(), Error{}, true)) {
-        attempt_.cancel_answered();
-        return back_off();
-    }
+    if (!head.is_upgrade && attempt_.verdict().outcome != resilience::Outcome::ok && retries())
+        return;
     request_timer_.cancel();
     state_ = State::responding;
-    extra_.clear();
-    extra_.append("x-request-id: ").append(request_id_).append("\r\n");
-    const bool keeps_alive = session_->may_keep_alive() && session_->is_request_whole();
-    session_->send_head(head, keeps_alive && !head.is_upgrade, extra_);
-    if (head.is_upgrade && is_upgrade_) {
-        session_->flush();
-        return start_tunnel();
-    }
-    keeps_alive_ = keeps_alive;
+    extra_.assign("x-request-id: ").append(request_id_).append("\r\n");
+    keeps_alive_ = session_->may_keep_alive() && session_->is_request_whole() && !head.is_upgrade;
+    session_->send_head(head, keeps_alive_, extra_);
+    if (!head.is_upgrade) return;
+    session_->flush();
+    start_tunnel();
 }
 
 void Exchange::on_response_body(std::string_view data, bool is_last, std::string_view trailers) {
+    if (tunnel_) return tunnel_->write_down(data);
     response_bytes_ += data.size();
     session_->send_body(data, is_last, trailers);
     if (is_last) {
@@ -355,34 +376,107 @@ void Exchange::on_downstream_drained() {
 // ---- failure and retry
 
 void Exchange::on_attempt_failed(const upstream::AttemptFailure& failure) {
-    last_failure_ = failure;
-    last_endpoint_ = attempt_.shared_endpoint();
-    if (attempt_.lost_stale_connection()) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::stale_reuse);
+    if (attempt_.lost_stale_connection())
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::stale_reuse);
     if (state_ == State::responding) {
         finish(status_, failure.error.reason, telemetry::Outcome::failure);
         session_->cut_off();
         return end(false);
     }
-    if (retries(failure.verdict, failure.error, failure.was_sent)) return back_off();
+    if (retries()) return;
     reply(failure.error, failure.retry_after);
+}
+
+bool Exchange::retries() {
+    const TimePoint now = Clock::now();
+    upstream::LocalCluster& local = *snapshot_->clusters[target_->cluster];
+    const std::uint32_t retry = attempts_;  // the number this one would have, from 1
+    resilience::RetryInput input;
+    attempt_.describe(input);
+    input.is_method_listed =
+        (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) != 0;
+    input.is_body_replayable = is_body_kept_;
+    input.is_response_forwarded = state_ == State::responding;
+    input.retries = attempts_ - 1;
+    input.depth = retry_depth_;
+    if (request_timer_.is_armed()) input.remaining = request_deadline_ - now;
+    input.median_latency = local.latency();
+    input.wait = target_->retry.backoff.wait(retry, input.verdict.hint, context_.upstream.random);
+    const auto decision = resilience::decide_retry(target_->retry, input);
+    if (retry > 1) count_retry_result(false);
+    // A failed probe of an endpoint costs its user nothing: it is sent again elsewhere, at once.
+    const bool is_probe =
+        attempt_.was_endpoint_probe() && is_replay_safe() && state_ != State::responding;
+    if (is_probe) {
+        local.cluster().budget().charge_always(now);
+        input.wait = Duration::zero();
+    } else if (!charges_retry(local.cluster(), decision.refusal, now)) {
+        return false;
+    }
+    if (attempt_.is_running()) attempt_.cancel_answered();
+    back_off(input.wait);
+    return true;
+}
+
+bool Exchange::charges_retry(upstream::Cluster& cluster,
+                             resilience::RetryRefusal refusal,
+                             TimePoint now) {
+    if (refusal == resilience::RetryRefusal::none) {
+        charge_ = cluster.budget().try_charge(now);
+        if (charge_) return true;
+        refusal = resilience::RetryRefusal::budget;
+    }
+    if (refusal < resilience::RetryRefusal::budget) return false;
+    const auto first = static_cast<unsigned>(resilience::RetryRefusal::budget);
+    context_.shard.add(cluster.metrics().retries_refused[static_cast<unsigned>(refusal) - first]);
+    return false;
+}
+
+void Exchange::back_off(Duration wait) {
+    state_ = State::backing_off;
+    status_ = 0;
+    if (attempts_ == 1) note_retry_depth();
+    context_.loop.timers().arm(backoff_timer_, Clock::now() + wait);
+}
+
+// How deep in a chain of proxies a retry is, so that the next one does not multiply it.
+void Exchange::note_retry_depth() {
+    upstream_head_.resize(upstream_head_.size() - 2);
+    upstream_head_.append(kRetryDepth)
+        .append(": ")
+        .append(std::to_string(retry_depth_ + 1))
+        .append("\r\n\r\n");
+}
+
+void Exchange::count_retry_result(bool is_success) {
+    const telemetry::ClusterMetrics& metrics =
+        snapshot_->clusters[target_->cluster]->cluster().metrics();
+    context_.shard.add(is_success ? metrics.retries_success : metrics.retries_failure);
 }
 
 void Exchange::note_progress() {
     last_progress_ = Clock::now();
     // Armed once a stream; it looks at last_progress_ when it fires.
     if (target_ != nullptr && !stream_timer_.is_armed()) {
-        context_.loop.timers().arm(stream_timer_, last_progress_ + target_->config->timeout.stream_idle);
+        context_.loop.timers().arm(stream_timer_,
+                                   last_progress_ + target_->config->timeout.stream_idle);
     }
 }
 
 void Exchange::start_request_timer() {
     const auto& request = target_->config->timeout.request;
-    if (request) context_.loop.timers().arm(request_timer_, Clock::now() + *request);
+    if (!request) return;
+    request_deadline_ = Clock::now() + *request;
+    context_.loop.timers().arm(request_timer_, request_deadline_);
 }
 
-void Exchange::on_request_timer() { time_out("timeout.request"); }
+void Exchange::on_request_timer() {
+    time_out("timeout.request");
+}
 
-void Exchange::on_total_timer() { time_out("timeout.total"); }
+void Exchange::on_total_timer() {
+    time_out("timeout.total");
+}
 
 void Exchange::on_stream_timer() {
     const TimePoint due = last_progress_ + target_->config->timeout.stream_idle;
@@ -395,9 +489,9 @@ void Exchange::on_stream_timer() {
 void Exchange::time_out(const char* which) {
     const bool is_clients = !is_request_whole_ && state_ != State::responding;
     const Error error{is_clients ? Reason::request_timeout : Reason::upstream_timeout,
-                      is_clients ? Error::Origin::downstream : Error::Origin::upstream, Error::Retry::never, which};
+                      is_clients ? Error::Origin::downstream : Error::Origin::upstream,
+                      Error::Retry::never, which};
     if (attempt_.is_running()) attempt_.cancel(error, is_clients);
-    last_endpoint_ = attempt_.shared_endpoint();
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::failure);
         session_->cut_off();
@@ -406,7 +500,34 @@ void Exchange::time_out(const char* which) {
     reply(error, {});
 }
 
-void Exchange::on_backoff_timer() { start_attempt(); }
+void Exchange::on_backoff_timer() {
+    if (charge_) charge_->sent();
+    charge_.reset();
+    start_attempt();
+}
+
+// ---- upgraded
+
+void Exchange::start_tunnel() {
+    state_ = State::tunnelling;
+    stream_timer_.cancel();
+    total_timer_.cancel();
+    std::string waiting;
+    auto downstream = session_->take_stream(waiting);
+    tunnel_ = std::make_unique<Tunnel>(
+        context_.loop, std::move(downstream), attempt_.take_stream(),
+        target_->config->timeout.tcp_idle,
+        [this](std::uint64_t up, std::uint64_t down) { on_tunnel_end(up, down); });
+    if (!waiting.empty()) tunnel_->write_up(waiting);
+}
+
+void Exchange::on_tunnel_end(std::uint64_t up, std::uint64_t down) {
+    request_bytes_ += up;
+    response_bytes_ += down;
+    attempt_.finish_tunnel();
+    finish(status_, Reason::none, telemetry::Outcome::ok);
+    session_->end_tunnel();
+}
 
 // ---- the end
 
@@ -441,16 +562,29 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
                                       .duration = now - began_,
                                       .request_bytes = request_bytes_,
                                       .response_bytes = response_bytes_});
+    const bool is_good = outcome == telemetry::Outcome::ok;
+    if (attempts_ > 1 && is_good) count_retry_result(true);
+    if ((flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0) {
+        const telemetry::ClusterMetrics& metrics =
+            snapshot_->clusters[target_->cluster]->cluster().metrics();
+        context_.shard.add(is_good ? metrics.stale_reuse_success : metrics.stale_reuse_failure);
+    }
     if (attempts_ > 1) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::retried);
-    if (attempt_.was_none_ready()) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::none_ready);
-    if (attempt_.is_probe()) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
-    if (is_upgrade_ && status == 101) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
+    if (attempts_ > 0 && attempt_.was_none_ready())
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::none_ready);
+    if (attempts_ > 0 && attempt_.was_probe())
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
+    if (is_upgrade_ && status == 101)
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
     context_.access_log.append(
         {.time = began_wall_,
          .listener = listener.config.name,
          .route = route_ != nullptr ? std::string_view(route_->config->name) : std::string_view(),
-         .cluster = target_ != nullptr ? std::string_view(target_->config->cluster) : std::string_view(),
-         .endpoint = last_endpoint_ ? std::string_view(last_endpoint_->name()) : std::string_view(),
+         .cluster =
+             target_ != nullptr ? std::string_view(target_->config->cluster) : std::string_view(),
+         .endpoint = attempts_ > 0 && attempt_.endpoint()
+                         ? std::string_view(attempt_.endpoint()->name())
+                         : std::string_view(),
          .method = method_,
          .host = host_,
          .path = path_,
@@ -458,7 +592,7 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
          .request_id = request_id_,
          .client = session_->client_ip(),
          .duration = now - began_,
-         .upstream = attempt_.upstream_time(),
+         .upstream = attempts_ > 0 ? attempt_.upstream_time() : Duration::zero(),
          .request_bytes = request_bytes_,
          .response_bytes = response_bytes_,
          .attempts = attempts_,
@@ -468,6 +602,8 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
     state_ = State::over;
 }
 
-void Exchange::end(bool keeps_alive) { session_->end_exchange(keeps_alive); }
+void Exchange::end(bool keeps_alive) {
+    session_->end_exchange(keeps_alive);
+}
 
 }  // namespace weir::proxy

@@ -14,9 +14,9 @@ namespace weir::proxy {
 class Session;
 class Tunnel;
 
-// One request and its answer: finds the route, runs attempts until one answers or none may follow, streams
-// both bodies with back-pressure, and writes the request's metrics and access record. Reused from request to request.
-// Thread: worker.
+// One request and its answer: finds the route, runs attempts until one answers or none may follow,
+// streams both bodies with back-pressure, and writes the request's metrics and access record.
+// Reused from request to request. Thread: worker.
 //
 //   routing   --forwarded--> attempting      --answered here--> over
 //   attempting --retry--> backing_off --> attempting
@@ -38,6 +38,8 @@ class Exchange final : private upstream::AttemptHandler {
     void on_request_broken(const Error& error);
     void on_downstream_drained();
     void on_client_left();
+    // The worker ends, or its drain is over.
+    void on_abandoned();
 
     // No more of the request's body can be taken now; Session::resume_request() will be called.
     [[nodiscard]] bool is_request_full() const;
@@ -60,8 +62,15 @@ class Exchange final : private upstream::AttemptHandler {
     void write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match);
     void answer_locally(const http::RequestHead& head, const route::RouteMatch& match);
     void start_attempt();
-    [[nodiscard]] bool retries(const resilience::Verdict& verdict, const Error& error, bool was_sent);
+    // May the attempt that just ended be followed by another? If so, the back-off has begun.
+    [[nodiscard]] bool retries();
+    [[nodiscard]] bool charges_retry(upstream::Cluster& cluster,
+                                     resilience::RetryRefusal refusal,
+                                     TimePoint now);
+    void back_off(Duration wait);
+    void count_retry_result(bool is_success);
     void note_retry_depth();
+    [[nodiscard]] bool is_replay_safe() const;
     void start_request_timer();
     void start_tunnel();
     void on_tunnel_end(std::uint64_t up, std::uint64_t down);
@@ -73,7 +82,6 @@ class Exchange final : private upstream::AttemptHandler {
     void on_backoff_timer();
     void time_out(const char* which);
 
-    void fail(const Error& error, Duration retry_after);
     void reply(const Error& error, Duration retry_after);
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     void end(bool keeps_alive);
@@ -97,20 +105,20 @@ class Exchange final : private upstream::AttemptHandler {
     std::uint8_t retry_depth_ = 0;
 
     std::string upstream_head_;
-    std::string body_;             // kept for a replay, up to retry.buffer
-    bool is_body_kept_ = true;     // body_ is all that came so far
+    std::string body_;          // kept for a replay, up to retry.buffer
+    bool is_body_kept_ = true;  // body_ is all that came so far
     std::optional<std::uint64_t> max_body_;
-    std::string extra_;            // headers added to the answer
+    std::string trailers_;
+    std::string extra_;  // headers added to the answer
+    bool keeps_alive_ = false;
 
     upstream::Attempt attempt_;
     std::unique_ptr<Tunnel> tunnel_;
     std::uint32_t attempts_ = 0;
-    const upstream::Endpoint* tried_ = nullptr;
-    std::shared_ptr<const upstream::Endpoint> last_endpoint_;
-    upstream::AttemptFailure last_failure_;
+    std::optional<resilience::RetryBudget::Charge> charge_;
+    TimePoint request_deadline_ = TimePoint::max();
     std::uint16_t status_ = 0;
     std::uint8_t flags_ = 0;
-    bool is_body_announced_ = false;  // a response body is on its way
     std::uint64_t request_bytes_ = 0;
     std::uint64_t response_bytes_ = 0;
     TimePoint began_;

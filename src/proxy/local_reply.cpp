@@ -60,9 +60,11 @@ std::size_t write_local_reply(std::string& out, const LocalReply& reply) {
         out.append("content-length: ").append(std::to_string(body.size())).append("\r\n");
     }
     if (!reply.location.empty()) out.append("location: ").append(reply.location).append("\r\n");
-    if (reply.reason != Reason::none) out.append("weir-error: ").append(word(reply.reason)).append("\r\n");
+    if (reply.reason != Reason::none)
+        out.append("weir-error: ").append(word(reply.reason)).append("\r\n");
     append_retry_after(out, reply.retry_after);
-    if (!reply.request_id.empty()) out.append("x-request-id: ").append(reply.request_id).append("\r\n");
+    if (!reply.request_id.empty())
+        out.append("x-request-id: ").append(reply.request_id).append("\r\n");
     if (!reply.keeps_alive) {
         out.append("connection: close\r\n");
     } else if (reply.client_minor == 0) {

@@ -11,12 +11,13 @@ namespace weir::proxy {
 
 // An answer of Weir's own. Views live for the call.
 struct LocalReply {
-    Reason reason = Reason::none;  // none: a route's `respond` or `redirect`, with status and body below
-    std::uint16_t status = 0;      // 0: the reason's
+    Reason reason =
+        Reason::none;  // none: a route's `respond` or `redirect`, with status and body below
+    std::uint16_t status = 0;  // 0: the reason's
     std::string_view body;
-    std::string_view location;     // of a redirect
+    std::string_view location;  // of a redirect
     std::string_view request_id;
-    std::string_view cluster;      // empty: not to be named (at a gateway)
+    std::string_view cluster;  // empty: not to be named (at a gateway)
     const char* detail = "";
     Duration retry_after{};
     bool wants_problem_json = false;
@@ -25,8 +26,8 @@ struct LocalReply {
     std::uint8_t client_minor = 1;
 };
 
-// Appends the whole message, head and body: RFC 9457 problem details if the client takes them, else one line.
-// Returns the size of the body.
+// Appends the whole message, head and body: RFC 9457 problem details if the client takes them, else
+// one line. Returns the size of the body.
 std::size_t write_local_reply(std::string& out, const LocalReply& reply);
 
 }  // namespace weir::proxy

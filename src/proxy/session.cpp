@@ -1,25 +1,33 @@
 #include "session.hpp"
 
-#include "exchange.hpp"
 #include "weir/core/log.hpp"
+
+#include "exchange.hpp"
 
 namespace weir::proxy {
 namespace {
 
-// A client that still sends while we have answered is read and ignored for so long: closing at once would
-// reset the connection and could destroy the answer on its way (RFC 9112, 9.6).
+// A client that still sends while we have answered is read and ignored for so long: closing at once
+// would reset the connection and could destroy the answer on its way (RFC 9112, 9.6).
 constexpr Duration kLinger = std::chrono::seconds{2};
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
-Session::Session(WorkerContext& context, LocalListener& listener, transport::Socket socket, const Address& peer)
+Session::Session(WorkerContext& context,
+                 LocalListener& listener,
+                 transport::Socket socket,
+                 const Address& peer)
     : context_(context),
       listener_(listener),
       stream_(std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, false)),
-      peer_(peer),
+      idle_since_(Clock::now()),
       client_ip_(peer.ip()) {
+    const config::Listener& config = listener_.state().config;
+    trusts_client_ = config.mode == config::Mode::outbound ||
+                     std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
+                                 [&](const config::Cidr& range) { return range.contains(peer); });
     stream_->report_reset_while_paused();
     ++context_.sessions;
     context_.shard.add(listener_.state().metrics.connections);
@@ -27,16 +35,13 @@ Session::Session(WorkerContext& context, LocalListener& listener, transport::Soc
     set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
 }
 
-Session::~Session() {
-    --context_.sessions;
-    context_.shard.sub(listener_.state().metrics.connections_active);
-    if (exchange_) context_.give_back(std::move(exchange_));
-}
+Session::~Session() = default;
 
 // One timer serves all deadlines: it is left to fire early and looks at deadline_ again.
 void Session::set_deadline(Duration from_now) {
     deadline_ = Clock::now() + from_now;
-    if (!timer_.is_armed() || timer_.deadline() > deadline_) context_.loop.timers().arm(timer_, deadline_);
+    if (!timer_.is_armed() || timer_.deadline() > deadline_)
+        context_.loop.timers().arm(timer_, deadline_);
 }
 
 void Session::on_timer() {
@@ -47,12 +52,14 @@ void Session::on_timer() {
     if (state_ == State::lingering) return close();
     if (state_ != State::head) return;  // the exchange has its own
     if (partial_.empty()) return close();
-    refuse({Reason::request_timeout, Error::Origin::downstream, Error::Retry::never, "timeout.client_header"});
+    refuse({Reason::request_timeout, Error::Origin::downstream, Error::Retry::never,
+            "timeout.client_header"});
 }
 
 bool Session::may_keep_alive() const {
     const auto& limit = listener_.state().config.limits.requests_per_connection;
-    return keeps_alive_ && !listener_.is_draining() && !(limit && requests_ >= *limit) && !stream_->has_eof();
+    return keeps_alive_ && !listener_.is_draining() && !(limit && requests_ >= *limit) &&
+           !stream_->has_eof();
 }
 
 void Session::on_bytes(std::string_view bytes) {
@@ -75,15 +82,20 @@ void Session::process(std::string_view input) {
     bool goes_on = true;
     while (goes_on && !input.empty()) {
         switch (state_) {
-            case State::head: goes_on = take_head(input); break;
-            case State::body: goes_on = take_body(input); break;
+            case State::head:
+                goes_on = take_head(input);
+                break;
+            case State::body:
+                goes_on = take_body(input);
+                break;
             case State::waiting:
                 // Pipelined: it waits its turn.
                 partial_.assign(input);
                 stream_->pause();
                 goes_on = false;
                 break;
-            default: goes_on = false;
+            default:
+                goes_on = false;
         }
     }
     is_processing_ = false;
@@ -100,15 +112,18 @@ bool Session::take_head(std::string_view& input) {
             }
             partial_.assign(input);
             return false;
-        case http::HeadParse::State::failed: refuse(parse.error); return false;
-        case http::HeadParse::State::done: break;
+        case http::HeadParse::State::failed:
+            refuse(parse.error);
+            return false;
+        case http::HeadParse::State::done:
+            break;
     }
     input.remove_prefix(parse.consumed);
-    begin_request(parse.consumed);
+    begin_request();
     return true;
 }
 
-void Session::begin_request(std::size_t /*head_size*/) {
+void Session::begin_request() {
     const http::RequestHead& head = context_.request_head;
     ++requests_;
     method_ = head.method;
@@ -123,8 +138,8 @@ void Session::begin_request(std::size_t /*head_size*/) {
 bool Session::take_body(std::string_view& input) {
     const http::BodyDecoder::Step step = decoder_.next(input);
     if (step.has_failed) {
-        exchange_->on_request_broken(
-            {Reason::bad_request, Error::Origin::downstream, Error::Retry::never, "broken body framing"});
+        exchange_->on_request_broken({Reason::bad_request, Error::Origin::downstream,
+                                      Error::Retry::never, "broken body framing"});
         return false;
     }
     input.remove_prefix(step.consumed);
@@ -160,7 +175,9 @@ void Session::send_interim(const http::ResponseHead& head) {
     stream_->write({context_.out});
 }
 
-void Session::send_continue() { stream_->write({kContinue}); }
+void Session::send_continue() {
+    stream_->write({kContinue});
+}
 
 void Session::send_head(const http::ResponseHead& head, bool keeps_alive, std::string_view extra) {
     keeps_alive_ = keeps_alive;
@@ -171,14 +188,15 @@ void Session::send_head(const http::ResponseHead& head, bool keeps_alive, std::s
          .is_head = method_ == http::Method::head,
          .close = !keeps_alive,
          .keep_alive_header = client_minor_ == 0 && keeps_alive,
-         .extra = extra,
-         .strip_weir_error = listener_.state().config.mode == config::Mode::gateway});
+         .strip_weir_error = listener_.state().config.mode == config::Mode::gateway,
+         .extra = extra});
     if (response_framing_ == http::Framing::until_close) keeps_alive_ = false;
     has_head_waiting_ = true;
 }
 
 void Session::send_body(std::string_view data, bool is_last, std::string_view trailers) {
-    const std::string_view head = has_head_waiting_ ? std::string_view(context_.out) : std::string_view();
+    const std::string_view head =
+        has_head_waiting_ ? std::string_view(context_.out) : std::string_view();
     has_head_waiting_ = false;
     if (response_framing_ != http::Framing::chunked) {
         const bool has_body = response_framing_ != http::Framing::none;
@@ -186,7 +204,8 @@ void Session::send_body(std::string_view data, bool is_last, std::string_view tr
         return;
     }
     char buffer[20];
-    const std::string_view prefix = data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
+    const std::string_view prefix =
+        data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
     const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
     if (!is_last) {
         stream_->write({head, prefix, data, suffix});
@@ -203,7 +222,9 @@ void Session::resume_request() {
     if (!partial_.empty()) context_.loop.schedule(*this);
 }
 
-void Session::send_local(std::string_view whole) { stream_->write({whole}); }
+void Session::send_local(std::string_view whole) {
+    stream_->write({whole});
+}
 
 void Session::flush() {
     if (!has_head_waiting_) return;
@@ -211,7 +232,10 @@ void Session::flush() {
     stream_->write({context_.out});
 }
 
-void Session::cut_off() { close_with_reset(); }
+void Session::cut_off() {
+    stream_->close_with_reset();
+    close();
+}
 
 void Session::end_exchange(bool keeps_alive) {
     if (exchange_) context_.give_back(std::move(exchange_));
@@ -222,6 +246,7 @@ void Session::end_exchange(bool keeps_alive) {
         return linger();
     }
     state_ = State::head;
+    idle_since_ = Clock::now();
     set_deadline(listener_.snapshot()->shared->config().client_timeout.idle);
     stream_->resume();
     if (!is_processing_ && !partial_.empty()) context_.loop.schedule(*this);
@@ -253,24 +278,34 @@ void Session::on_eof() {
         case State::head:
             close();
             return;
-        case State::body: client_left(); return;
-        case State::lingering: close(); return;
-        default: return;
+        case State::body:
+            client_left();
+            return;
+        case State::lingering:
+            close();
+            return;
+        default:
+            return;
     }
 }
 
-void Session::on_broken(int /*error*/) { client_left(); }
+void Session::on_broken(int /*error*/) {
+    client_left();
+}
 
-void Session::on_write_failed() { client_left(); }
+void Session::on_write_failed() {
+    client_left();
+}
 
 void Session::client_left() {
     if (exchange_) exchange_->on_client_left();
     close();
 }
 
-std::unique_ptr<transport::Stream> Session::take_stream() {
+std::unique_ptr<transport::Stream> Session::take_stream(std::string& waiting) {
     state_ = State::tunnel;
     timer_.cancel();
+    waiting.swap(partial_);
     return std::move(stream_);
 }
 
@@ -285,10 +320,14 @@ void Session::close() {
     timer_.cancel();
     context_.loop.unwatch(-1, *this);
     if (stream_) stream_->close();
+    if (exchange_) context_.give_back(std::move(exchange_));
+    --context_.sessions;
+    context_.shard.sub(listener_.state().metrics.connections_active);
     listener_.forget(*this);
 }
 
 void Session::close_with_reset() {
+    if (exchange_) exchange_->on_abandoned();
     if (stream_ && stream_->is_open()) stream_->close_with_reset();
     close();
 }

@@ -12,8 +12,9 @@ namespace weir::proxy {
 
 class Exchange;
 
-// A client's HTTP/1 connection: takes requests off it one after the other (pipelined ones wait in order), hands
-// each to an exchange and writes what the exchange answers. Owned by its LocalListener. Thread: worker.
+// A client's HTTP/1 connection: takes requests off it one after the other (pipelined ones wait in
+// order), hands each to an exchange and writes what the exchange answers. Owned by its
+// LocalListener. Thread: worker.
 //
 //   head      --a whole head-->            body or waiting     (an exchange begins)
 //   body      --the request's last byte--> waiting
@@ -21,9 +22,14 @@ class Exchange;
 //   body      --the response ended first--> lingering          (the client may still be sending)
 //   waiting   --not kept-->                closed, or lingering if unread bytes would cause a reset
 //   any       --upgraded-->                tunnel
-class Session final : public transport::Retired, private transport::StreamHandler, private transport::IoHandler {
+class Session final : public transport::Retired,
+                      public transport::StreamHandler,
+                      public transport::IoHandler {
   public:
-    Session(WorkerContext& context, LocalListener& listener, transport::Socket socket, const Address& peer);
+    Session(WorkerContext& context,
+            LocalListener& listener,
+            transport::Socket socket,
+            const Address& peer);
     ~Session() override;
 
     // What the exchange uses ------------------------------------------------------------------
@@ -39,7 +45,8 @@ class Session final : public transport::Retired, private transport::StreamHandle
     void cut_off();
     // The exchange is over: the last call it makes.
     void end_exchange(bool keeps_alive);
-    [[nodiscard]] std::unique_ptr<transport::Stream> take_stream();
+    // For a tunnel, with the bytes that came behind the request.
+    [[nodiscard]] std::unique_ptr<transport::Stream> take_stream(std::string& waiting);
     void end_tunnel();
 
     void resume_request();
@@ -47,32 +54,37 @@ class Session final : public transport::Retired, private transport::StreamHandle
     [[nodiscard]] bool is_request_whole() const { return state_ != State::body; }
     [[nodiscard]] bool may_keep_alive() const;
     [[nodiscard]] std::string_view client_ip() const { return client_ip_; }
-    [[nodiscard]] const Address& peer() const { return peer_; }
+    // Its X-Forwarded-*, Forwarded and x-weir-* are believed.
+    [[nodiscard]] bool trusts_client() const { return trusts_client_; }
     [[nodiscard]] std::uint8_t client_minor() const { return client_minor_; }
     [[nodiscard]] LocalListener& listener() { return listener_; }
     // -----------------------------------------------------------------------------------------
 
-    [[nodiscard]] bool is_idle() const { return state_ == State::head && partial_.empty(); }
+    [[nodiscard]] bool is_idle_since(TimePoint before) const {
+        return state_ == State::head && partial_.empty() && idle_since_ <= before;
+    }
     void close();
     void close_with_reset();
 
     std::size_t index = 0;  // in its listener's list
 
-  private:
-    enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, closed };
-
+    // Of its stream and loop only.
     void on_bytes(std::string_view bytes) override;
     void on_eof() override;
     void on_broken(int error) override;
     void on_write_failed() override;
     void on_drained() override;
     void on_ready(transport::Readiness readiness) override;  // scheduled: go on with what waits
+
+  private:
+    enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, closed };
+
     void on_timer();
 
     void process(std::string_view input);
     [[nodiscard]] bool take_head(std::string_view& input);
     [[nodiscard]] bool take_body(std::string_view& input);
-    void begin_request(std::size_t head_size);
+    void begin_request();
     void refuse(const Error& error);
     void client_left();
     void linger();
@@ -87,16 +99,16 @@ class Session final : public transport::Retired, private transport::StreamHandle
     http::Framing response_framing_ = http::Framing::none;
     http::Method method_ = http::Method::get;
     std::uint8_t client_minor_ = 1;
+    bool trusts_client_ = false;
     bool keeps_alive_ = true;
     bool is_processing_ = false;
     bool has_head_waiting_ = false;  // in context_.out
     bool closes_when_drained_ = false;
     std::uint32_t requests_ = 0;
     TimePoint deadline_;
-    TimePoint request_began_;
+    TimePoint idle_since_;
     http::BodyDecoder decoder_;
     std::string partial_;  // bytes that wait: an incomplete head, or pipelined requests
-    Address peer_;
     std::string client_ip_;
     TimerOf<Session, &Session::on_timer> timer_{*this};
 };

@@ -34,15 +34,21 @@ void Tunnel::Side::pass_on(std::string_view bytes) {
 void Tunnel::Side::on_eof() {
     has_ended_ = true;
     other_->stream_->shutdown_send();
-    if (other_->has_ended_ && stream_->pending() == 0 && other_->stream_->pending() == 0) tunnel_.end(false);
+    if (other_->has_ended_ && stream_->pending() == 0 && other_->stream_->pending() == 0)
+        tunnel_.end(false);
 }
 
-void Tunnel::Side::on_broken(int /*error*/) { tunnel_.end(true); }
+void Tunnel::Side::on_broken(int /*error*/) {
+    tunnel_.end(true);
+}
 
-void Tunnel::Side::on_write_failed() { tunnel_.end(true); }
+void Tunnel::Side::on_write_failed() {
+    tunnel_.end(true);
+}
 
 void Tunnel::Side::on_drained() {
-    if (has_ended_ && other_->has_ended_ && other_->stream_->pending() == 0) return tunnel_.end(false);
+    if (has_ended_ && other_->has_ended_ && other_->stream_->pending() == 0)
+        return tunnel_.end(false);
     if (!other_->has_ended_) other_->stream_->resume();
 }
 
@@ -52,7 +58,9 @@ void Tunnel::on_idle() {
     end(false);
 }
 
-void Tunnel::close() { end(true); }
+void Tunnel::close() {
+    end(true);
+}
 
 void Tunnel::end(bool is_broken) {
     if (!ended_) return;

@@ -8,9 +8,9 @@
 
 namespace weir::proxy {
 
-// Two streams tied together: bytes of either go to the other, with back-pressure; an end of one is passed on as an
-// end (half-close), and when both have ended, or one broke, or nothing moved for `idle`, it is over. Thread: worker.
-// Its owner must not destroy it inside the callback.
+// Two streams tied together: bytes of either go to the other, with back-pressure; an end of one is
+// passed on as an end (half-close), and when both have ended, or one broke, or nothing moved for
+// `idle`, it is over. Thread: worker. Its owner must not destroy it inside the callback.
 class Tunnel {
   public:
     using Ended = std::function<void(std::uint64_t up, std::uint64_t down)>;

@@ -33,17 +33,26 @@ void Listener::on_rested() {
 // One connection a turn: what it starts is dispatched before the next, and no accept() is wasted on
 // an empty queue.
 void Listener::on_ready(Readiness readiness) {
-    if (!readiness.readable) return;
+    if (readiness.readable) static_cast<void>(accept_one());
+}
+
+void Listener::accept_waiting() {
+    while (accept_one()) {
+    }
+}
+
+bool Listener::accept_one() {
     auto accepted = socket_.accept();
     if (!accepted) {
         log::warn("no descriptor left for a new connection", {{"rest_ms", 100}});
         rest();
         loop_.timers().arm(rest_timer_, Clock::now() + kRest);
-        return;
+        return false;
     }
-    if (!accepted->first.is_open()) return;
+    if (!accepted->first.is_open()) return false;
     last_accept_ = Clock::now();
     accepted_(std::move(accepted->first), accepted->second);
+    return true;
 }
 
 }  // namespace weir::transport

@@ -135,7 +135,8 @@ std::optional<std::uint64_t> Socket::bytes_acknowledged() const {
     tcp_info info{};
     socklen_t size = sizeof info;
     if (getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-    if (size < offsetof(tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked) return std::nullopt;
+    if (size < offsetof(tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked)
+        return std::nullopt;
     return info.tcpi_bytes_acked;
 }
 

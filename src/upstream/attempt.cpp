@@ -1,7 +1,8 @@
 #include "weir/upstream/attempt.hpp"
 
-#include "local_endpoint.hpp"
 #include "weir/http/h1.hpp"
+
+#include "local_endpoint.hpp"
 
 namespace weir::upstream {
 namespace {
@@ -12,9 +13,12 @@ Error local_error(Reason reason, const char* detail) {
 
 telemetry::ConnectFailure to_label(Reason reason) {
     switch (reason) {
-        case Reason::upstream_connect_timeout: return telemetry::ConnectFailure::timeout;
-        case Reason::upstream_dns: return telemetry::ConnectFailure::dns;
-        default: return telemetry::ConnectFailure::refused;
+        case Reason::upstream_connect_timeout:
+            return telemetry::ConnectFailure::timeout;
+        case Reason::upstream_dns:
+            return telemetry::ConnectFailure::dns;
+        default:
+            return telemetry::ConnectFailure::refused;
     }
 }
 
@@ -42,7 +46,8 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     begin(std::move(cluster), request);
     Cluster& shared = cluster_->cluster();
     const telemetry::ClusterMetrics& metrics = shared.metrics();
-    const auto admission = shared.breaker().acquire(started_, {.is_replay_safe = request.is_replay_safe});
+    const auto admission =
+        shared.breaker().acquire(started_, {.is_replay_safe = request.is_replay_safe});
     if (!admission) {
         context_.shard.add(metrics.breaker_rejected);
         return refuse(local_error(Reason::breaker_open, ""), admission.retry_after);
@@ -58,9 +63,12 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     request_slot_ = std::move(*slot);
     Error error;
     switch (lease(error)) {
-        case Lease::got: return;
-        case Lease::failed: return fail(error);
-        case Lease::must_wait: break;
+        case Lease::got:
+            return;
+        case Lease::failed:
+            return fail(error);
+        case Lease::must_wait:
+            break;
     }
     if (cluster_->enqueue(*this)) return;
     context_.shard.add(metrics.of(telemetry::Limit::max_pending));
@@ -146,44 +154,50 @@ void Attempt::send() {
     sent_ = Clock::now();
     is_sent_ = true;
     if (request_.must_not_repeat && connection_->is_reused()) connection_->watch_acknowledgements();
-    const bool has_body = !request_.body.empty();
-    if (!has_body && (request_.is_body_whole && !request_.is_chunked)) {
-        connection_->send_request(request_.method, {request_.head}, true);
-    } else {
-        connection_->send_request(request_.method, {}, request_.is_body_whole);
-        write_body(request_.body, request_.head);
-    }
-    const auto& header_timeout = request_.timeouts->response_header;
-    const auto& per_try = request_.per_try_timeout;
-    if (header_timeout || per_try) {
-        const Duration first = std::min(header_timeout.value_or(Duration::max()), per_try.value_or(Duration::max()));
-        context_.loop.timers().arm(timer_, sent_ + first);
-    }
+    const std::string_view body =
+        request_.body != nullptr ? std::string_view(*request_.body) : std::string_view();
+    connection_->begin_request(request_.method, request_.is_body_whole);
+    write_body(request_.head, body, request_.is_body_whole);
+    arm_answer_timer();
     if (!request_.is_body_whole) handler_.on_request_wanted();
 }
 
-void Attempt::write_body(std::string_view data, std::string_view head) {
-    if (!request_.is_chunked) return connection_->send_body({head, data});
+void Attempt::arm_answer_timer() {
+    const auto& header_timeout = request_.timeouts->response_header;
+    const auto& per_try = request_.per_try_timeout;
+    if (!header_timeout && !per_try) return;
+    const Duration first =
+        std::min(header_timeout.value_or(Duration::max()), per_try.value_or(Duration::max()));
+    context_.loop.timers().arm(timer_, sent_ + first);
+}
+
+void Attempt::write_body(std::string_view head, std::string_view data, bool is_last) {
+    if (!request_.is_chunked) return connection_->write({head, data});
     char buffer[20];
-    const std::string_view prefix = data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
+    const std::string_view prefix =
+        data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
     const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
-    const std::string_view last = request_.is_body_whole ? http::kLastChunk : std::string_view();
-    connection_->send_body({head, prefix, data, suffix, last});
+    if (!is_last) return connection_->write({head, prefix, data, suffix});
+    if (request_.trailers.empty())
+        return connection_->write({head, prefix, data, suffix, http::kLastChunk});
+    connection_->write({head, prefix, data, suffix, "0\r\n", request_.trailers, "\r\n"});
 }
 
 void Attempt::send_body(std::string_view data) {
-    if (connection_ != nullptr) write_body(data, {});
+    write_body({}, data, false);
 }
 
 void Attempt::finish_body(std::string_view trailers) {
     request_.is_body_whole = true;
-    if (connection_ == nullptr) return;
-    if (request_.is_chunked && trailers.empty()) connection_->send_body({http::kLastChunk});
-    if (request_.is_chunked && !trailers.empty()) connection_->send_body({"0\r\n", trailers, "\r\n"});
+    request_.trailers = trailers;
+    if (!is_sending()) return;
+    write_body({}, {}, true);
     connection_->finish_request();
 }
 
-std::size_t Attempt::pending() const { return connection_ == nullptr ? 0 : connection_->pending(); }
+std::size_t Attempt::pending() const {
+    return connection_ == nullptr ? 0 : connection_->pending();
+}
 
 void Attempt::pause_response() {
     if (connection_ != nullptr) connection_->pause_response();
@@ -231,7 +245,9 @@ void Attempt::on_body(std::string_view data, bool is_last, std::string_view trai
     handler_.on_response_body(data, is_last, trailers);
 }
 
-void Attempt::on_flush() { handler_.on_response_flush(); }
+void Attempt::on_flush() {
+    handler_.on_response_flush();
+}
 
 void Attempt::on_failed(const Error& error) {
     is_provably_unread_ = connection_ != nullptr && connection_->is_provably_unread();
@@ -240,11 +256,14 @@ void Attempt::on_failed(const Error& error) {
 
 void Attempt::on_timer() {
     const bool was_connecting = !is_sent_;
-    Error error{Reason::upstream_timeout, Error::Origin::upstream, Error::Retry::never, "timeout.response_header"};
+    Error error{Reason::upstream_timeout, Error::Origin::upstream, Error::Retry::never,
+                "timeout.response_header"};
     if (was_connecting) {
-        error = {Reason::upstream_connect_timeout, Error::Origin::upstream, Error::Retry::safe, "timeout.connect"};
+        error = {Reason::upstream_connect_timeout, Error::Origin::upstream, Error::Retry::safe,
+                 "timeout.connect"};
     } else if (!request_.timeouts->response_header ||
-               (request_.per_try_timeout && *request_.per_try_timeout < *request_.timeouts->response_header)) {
+               (request_.per_try_timeout &&
+                *request_.per_try_timeout < *request_.timeouts->response_header)) {
         error.detail = "retry.per_try_timeout";
     }
     fail(error);
@@ -285,7 +304,8 @@ void Attempt::refuse(const Error& error, Duration retry_after) {
 
 void Attempt::fail(const Error& error) {
     classify(error, false);
-    if (!is_sent_ && tried_) context_.shard.add(cluster_->cluster().metrics().of(to_label(error.reason)));
+    if (!is_sent_ && tried_)
+        context_.shard.add(cluster_->cluster().metrics().of(to_label(error.reason)));
     report();
     handler_.on_attempt_failed({error, {}});
 }
@@ -301,9 +321,11 @@ void Attempt::classify(const Error& error, bool client_left) {
         end_.connect_time = connection_->connect_time();
     }
     if (!end_.status) end_.waited = is_sent_ ? now - sent_ : Duration::zero();
-    end_.patience = resilience::patience(0, {}, request_.timeouts->request.value_or(Duration::max()));
-    verdict_ = error.origin == Error::Origin::local ? resilience::Verdict{.outcome = resilience::Outcome::ignored}
-                                                    : resilience::classify(end_);
+    end_.patience =
+        resilience::patience(0, {}, request_.timeouts->request.value_or(Duration::max()));
+    verdict_ = error.origin == Error::Origin::local
+                   ? resilience::Verdict{.outcome = resilience::Outcome::ignored}
+                   : resilience::classify(end_);
     const bool is_failure = verdict_.outcome == resilience::Outcome::failure ||
                             verdict_.outcome == resilience::Outcome::local_failure;
     if (is_failure && endpoint_) endpoint_->observe_failure(now);
@@ -333,10 +355,12 @@ void Attempt::report() {
     resilience::FailureKey key;
     if (endpoint_) {
         if (is_error) key = resilience::FailureKey::of(tried_->id(), context_.loop.turns());
-        if (holds_endpoint_) tried_->detector().complete(endpoint_permit_, verdict_, now, context_.worker);
+        if (holds_endpoint_)
+            tried_->detector().complete(endpoint_permit_, verdict_, now, context_.worker);
         endpoint_->request_ended(is_error);
     }
-    if (holds_breaker_) shared.breaker().complete(breaker_permit_, verdict_, now, context_.worker, key);
+    if (holds_breaker_)
+        shared.breaker().complete(breaker_permit_, verdict_, now, context_.worker, key);
     holds_endpoint_ = holds_breaker_ = false;
     request_slot_.reset();
     if (connection_ != nullptr) std::exchange(connection_, nullptr)->detach();

@@ -37,7 +37,10 @@ class PowerOfTwo final : public Balancer {
 
     void on_change(Candidates /*candidates*/) override {}
 
-    std::size_t pick(Candidates candidates, Random& random, TimePoint now, const Endpoint* avoid) override {
+    std::size_t pick(Candidates candidates,
+                     Random& random,
+                     TimePoint now,
+                     const Endpoint* avoid) override {
         const std::size_t size = candidates.size();
         if (size <= 1) return scan(candidates, random, avoid);
         const std::size_t first = draw(candidates, random, avoid, size);
@@ -48,7 +51,10 @@ class PowerOfTwo final : public Balancer {
     }
 
   private:
-    static std::size_t draw(Candidates candidates, Random& random, const Endpoint* avoid, std::size_t other) {
+    static std::size_t draw(Candidates candidates,
+                            Random& random,
+                            const Endpoint* avoid,
+                            std::size_t other) {
         for (int i = 0; i < kDraws; ++i) {
             const std::size_t index = random.below(static_cast<std::uint32_t>(candidates.size()));
             if (index != other && is_usable(*candidates[index], avoid)) return index;
@@ -65,11 +71,13 @@ class Weights {
     void rebuild(Candidates candidates) {
         ends_.clear();
         std::uint64_t end = 0;
-        for (const auto& candidate : candidates) ends_.push_back(end += candidate->shared().weight());
+        for (const auto& candidate : candidates)
+            ends_.push_back(end += candidate->shared().weight());
     }
     [[nodiscard]] std::uint64_t total() const { return ends_.empty() ? 0 : ends_.back(); }
     [[nodiscard]] std::size_t at(std::uint64_t point) const {
-        return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), point) - ends_.begin());
+        return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), point) -
+                                        ends_.begin());
     }
 
   private:
@@ -86,11 +94,15 @@ class Weighted : public Balancer {
   public:
     void on_change(Candidates candidates) override { weights_.rebuild(candidates); }
 
-    std::size_t pick(Candidates candidates, Random& random, TimePoint now, const Endpoint* avoid) override {
+    std::size_t pick(Candidates candidates,
+                     Random& random,
+                     TimePoint now,
+                     const Endpoint* avoid) override {
         if (weights_.total() == 0) return candidates.size();
         for (int i = 0; i < kDraws; ++i) {
             const std::size_t index = weights_.at(next(random, weights_.total()));
-            if (is_usable(*candidates[index], avoid) && takes_turn(*candidates[index], random, now)) return index;
+            if (is_usable(*candidates[index], avoid) && takes_turn(*candidates[index], random, now))
+                return index;
         }
         return scan(candidates, random, avoid);
     }
@@ -108,8 +120,8 @@ class RandomChoice final : public Weighted {
     }
 };
 
-// Equal weights: one after the other. Else steps of the golden ratio along the line of weights, which spread
-// the turns of a heavy endpoint evenly (a low-discrepancy sequence; Weyl, 1916).
+// Equal weights: one after the other. Else steps of the golden ratio along the line of weights,
+// which spread the turns of a heavy endpoint evenly (a low-discrepancy sequence; Weyl, 1916).
 class RoundRobin final : public Weighted {
   public:
     void on_change(Candidates candidates) override {
@@ -121,7 +133,10 @@ class RoundRobin final : public Weighted {
         begun_ = false;
     }
 
-    std::size_t pick(Candidates candidates, Random& random, TimePoint now, const Endpoint* avoid) override {
+    std::size_t pick(Candidates candidates,
+                     Random& random,
+                     TimePoint now,
+                     const Endpoint* avoid) override {
         if (!are_equal_) return Weighted::pick(candidates, random, now, avoid);
         const std::size_t size = candidates.size();
         // Workers begin at different places: else all would hit the first endpoint together.
@@ -153,10 +168,14 @@ class RoundRobin final : public Weighted {
 
 std::unique_ptr<Balancer> make_balancer(config::Policy policy) {
     switch (policy) {
-        case config::Policy::round_robin: return std::make_unique<RoundRobin>();
-        case config::Policy::least_request: return std::make_unique<PowerOfTwo>(&least_request_cost);
-        case config::Policy::random: return std::make_unique<RandomChoice>();
-        case config::Policy::p2c_ewma: break;
+        case config::Policy::round_robin:
+            return std::make_unique<RoundRobin>();
+        case config::Policy::least_request:
+            return std::make_unique<PowerOfTwo>(&least_request_cost);
+        case config::Policy::random:
+            return std::make_unique<RandomChoice>();
+        case config::Policy::p2c_ewma:
+            break;
     }
     return std::make_unique<PowerOfTwo>(
         [](const LocalEndpoint& endpoint, TimePoint now) { return endpoint.cost(now); });

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "local_endpoint.hpp"
 #include "weir/config/config.hpp"
 #include "weir/core/random.hpp"
 
+#include "local_endpoint.hpp"
 #include <boost/smart_ptr/local_shared_ptr.hpp>
 
 #include <memory>
@@ -13,7 +13,8 @@ namespace weir::upstream {
 
 using Candidates = std::span<const boost::local_shared_ptr<LocalEndpoint>>;
 
-// Chooses among the endpoints of a cluster that are selectable. One for each worker and cluster. Thread: worker.
+// Chooses among the endpoints of a cluster that are selectable. One for each worker and cluster.
+// Thread: worker.
 class Balancer {
   public:
     Balancer() = default;
@@ -24,8 +25,8 @@ class Balancer {
     // The set or a weight has changed.
     virtual void on_change(Candidates candidates) = 0;
 
-    // An index of a selectable candidate other than `avoid`, or size() if there is none. Costs no more among a thousand
-    // than among three while most are selectable.
+    // An index of a selectable candidate other than `avoid`, or size() if there is none. Costs no
+    // more among a thousand than among three while most are selectable.
     [[nodiscard]] virtual std::size_t pick(Candidates candidates,
                                            Random& random,
                                            TimePoint now,

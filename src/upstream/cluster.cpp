@@ -1,7 +1,8 @@
 #include "weir/upstream/cluster.hpp"
 
-#include "options.hpp"
 #include "weir/core/log.hpp"
+
+#include "options.hpp"
 
 #include <algorithm>
 
@@ -13,9 +14,11 @@ constexpr std::size_t kRemembered = 64;
 
 std::atomic<std::uint64_t> last_endpoint_id{0};
 
-std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from, const Address& address) {
-    const auto found = std::find_if(from.begin(), from.end(),
-                                    [&](const auto& endpoint) { return endpoint->address() == address; });
+std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from,
+                               const Address& address) {
+    const auto found = std::find_if(from.begin(), from.end(), [&](const auto& endpoint) {
+        return endpoint->address() == address;
+    });
     if (found == from.end()) return nullptr;
     auto endpoint = std::move(*found);
     from.erase(found);
@@ -37,7 +40,9 @@ Cluster::Cluster(const config::Cluster& config, const Surroundings& surroundings
                now,
                detectors_.get(),
                this),
-      budget_({.ratio = config.retry.budget, .min_rate = config.retry.budget_min, .shards = surroundings.workers},
+      budget_({.ratio = config.retry.budget,
+               .min_rate = config.retry.budget_min,
+               .shards = surroundings.workers},
               now),
       requests_(config.limits.max_requests),
       pending_(config.limits.max_pending),
@@ -56,7 +61,8 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
             if (endpoint) {
                 endpoint->set_weight(found.weight);
             } else {
-                const std::uint64_t id = last_endpoint_id.fetch_add(1, std::memory_order_relaxed) + 1;
+                const std::uint64_t id =
+                    last_endpoint_id.fetch_add(1, std::memory_order_relaxed) + 1;
                 endpoint = std::make_shared<Endpoint>(*this, found, id, now);
             }
             next->endpoints.push_back(std::move(endpoint));

@@ -1,8 +1,9 @@
 #include "weir/upstream/endpoint.hpp"
 
-#include "options.hpp"
 #include "weir/core/log.hpp"
 #include "weir/upstream/cluster.hpp"
+
+#include "options.hpp"
 
 namespace weir::upstream {
 
@@ -42,9 +43,12 @@ Endpoint::Totals Endpoint::totals() const {
 
 std::string_view Endpoint::state_word() const {
     switch (detector_.machine().state()) {
-        case resilience::State::open: return "ejected";
-        case resilience::State::half_open: return "half_open";
-        case resilience::State::closed: break;
+        case resilience::State::open:
+            return "ejected";
+        case resilience::State::half_open:
+            return "half_open";
+        case resilience::State::closed:
+            break;
     }
     return detector_.machine().is_penalized() ? "penalized" : "healthy";
 }
@@ -59,10 +63,13 @@ void Endpoint::on_transition(const resilience::Transition& transition) {
     if (transition.to == State::open && is_shadow) {
         surroundings.registry.count(telemetry::Family::shadow, {cluster_.name(), "would_eject"});
     } else if (transition.to == State::open) {
-        surroundings.registry.count(telemetry::Family::outlier_ejections, {cluster_.name(), reason});
+        surroundings.registry.count(telemetry::Family::outlier_ejections,
+                                    {cluster_.name(), reason});
     }
     const auto to_word = [](State state) {
-        return state == State::open ? "ejected" : state == State::half_open ? "half_open" : "healthy";
+        return state == State::open        ? "ejected"
+               : state == State::half_open ? "half_open"
+                                           : "healthy";
     };
     log::info(is_shadow ? "endpoint would change state" : "endpoint changed state",
               {{"cluster", cluster_.name()},

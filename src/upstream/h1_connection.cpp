@@ -1,7 +1,8 @@
 #include "h1_connection.hpp"
 
-#include "local_endpoint.hpp"
 #include "weir/upstream/local_context.hpp"
+
+#include "local_endpoint.hpp"
 
 #include <cerrno>
 
@@ -20,8 +21,9 @@ Error connect_error(int error) {
         return upstream_error(Reason::upstream_connect_timeout, Error::Retry::safe,
                               "the connection timed out");
     }
-    return upstream_error(Reason::upstream_connect_refused, Error::Retry::safe,
-                          error == ECONNREFUSED ? "the connection was refused" : "the endpoint cannot be reached");
+    return upstream_error(
+        Reason::upstream_connect_refused, Error::Retry::safe,
+        error == ECONNREFUSED ? "the connection was refused" : "the endpoint cannot be reached");
 }
 
 }  // namespace
@@ -88,17 +90,13 @@ void H1Connection::detach() {
     close();
 }
 
-void H1Connection::send_request(http::Method method,
-                                std::initializer_list<std::string_view> parts,
-                                bool is_whole) {
+void H1Connection::begin_request(http::Method method, bool is_whole) {
     state_ = State::head;
     method_ = method;
     is_request_whole_ = is_whole;
-    last_write_ = Clock::now();
-    stream_->write(parts);
 }
 
-void H1Connection::send_body(std::initializer_list<std::string_view> parts) {
+void H1Connection::write(std::initializer_list<std::string_view> parts) {
     if (state_ == State::closed) return;
     last_write_ = Clock::now();
     stream_->write(parts);
@@ -157,7 +155,8 @@ std::string_view H1Connection::take_head(std::string_view bytes) {
     }
     while (state_ == State::head && user_ != nullptr) {
         http::ResponseHead& head = context_.response_head;
-        const http::HeadParse parse = http::parse_response_head(bytes, method_, context_.upstream_limits, head);
+        const http::HeadParse parse =
+            http::parse_response_head(bytes, method_, context_.upstream_limits, head);
         if (parse.state == http::HeadParse::State::failed) {
             fail(parse.error);
             return {};
@@ -191,7 +190,8 @@ void H1Connection::take_body(std::string_view bytes) {
     while (state_ == State::body && user_ != nullptr) {
         const http::BodyDecoder::Step step = decoder_.next(bytes);
         if (step.has_failed) {
-            return fail(upstream_error(Reason::upstream_protocol, Error::Retry::never, "broken body framing"));
+            return fail(upstream_error(Reason::upstream_protocol, Error::Retry::never,
+                                       "broken body framing"));
         }
         bytes.remove_prefix(step.consumed);
         if (step.is_done) {
@@ -224,22 +224,23 @@ void H1Connection::discard(std::string_view bytes) {
 
 // Nobody uses it and the answer is whole: back to the pool, or closed.
 void H1Connection::settle() {
-    const bool is_reusable =
-        keeps_alive_ && (is_request_whole_ || requests_ == 0) && stream_->is_open() && !stream_->has_eof() &&
-        stream_->pending() == 0;
+    const bool is_reusable = keeps_alive_ && (is_request_whole_ || requests_ == 0) &&
+                             stream_->is_open() && !stream_->has_eof() && stream_->pending() == 0;
     if (!is_reusable) return close();
     state_ = State::idle;
     stream_->resume();
     idle_since_ = Clock::now();
     // One timer for many idle times: it looks at idle_since_ when it fires.
-    if (!idle_timer_.is_armed()) context_.loop.timers().arm(idle_timer_, idle_since_ + idle_timeout_);
+    if (!idle_timer_.is_armed())
+        context_.loop.timers().arm(idle_timer_, idle_since_ + idle_timeout_);
     if (!endpoint_.put_idle(*this)) close();
 }
 
 void H1Connection::on_idle_timer() {
     const TimePoint due = idle_since_ + idle_timeout_;
     if (state_ == State::idle && Clock::now() >= due) return close();
-    context_.loop.timers().arm(idle_timer_, state_ == State::idle ? due : Clock::now() + idle_timeout_);
+    context_.loop.timers().arm(idle_timer_,
+                               state_ == State::idle ? due : Clock::now() + idle_timeout_);
 }
 
 void H1Connection::on_eof() {

@@ -20,8 +20,9 @@ namespace weir::upstream {
 struct LocalContext;
 class LocalEndpoint;
 
-// One HTTP/1.1 connection to an endpoint, owned by its LocalEndpoint: connects, carries one request at a
-// time, and goes back to the pool when both messages are whole and the upstream keeps it. Thread: worker.
+// One HTTP/1.1 connection to an endpoint, owned by its LocalEndpoint: connects, carries one request
+// at a time, and goes back to the pool when both messages are whole and the upstream keeps it.
+// Thread: worker.
 class H1Connection final : public transport::Retired, public transport::StreamHandler {
   public:
     // Connects; `slots` are held for as long as the connection (and the connecting) lasts.
@@ -33,31 +34,35 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
                  Duration idle_timeout);
     ~H1Connection() override;
 
-    // The user owes send_request() once on_ready() was called, or at once if is_connected().
+    // The user owes begin_request() once on_ready() was called, or at once if is_connected().
     void attach(ConnectionUser& user);
-    // The user leaves. What is whole goes back to the pool, the short rest of a body is discarded, and
-    // anything else closes the connection.
+    // The user leaves. What is whole goes back to the pool, the short rest of a body is discarded,
+    // and anything else closes the connection.
     void detach();
 
-    void send_request(http::Method method, std::initializer_list<std::string_view> parts, bool is_whole);
-    void send_body(std::initializer_list<std::string_view> parts);
+    // What is written then is a request: `is_whole` if the first write() holds all of it, else
+    // finish_request() follows.
+    void begin_request(http::Method method, bool is_whole);
+    void write(std::initializer_list<std::string_view> parts);
     void finish_request();
     [[nodiscard]] std::size_t pending() const { return stream_->pending(); }
 
     void pause_response() { stream_->pause(); }
     void resume_response() { stream_->resume(); }
 
-    // After a 101: the stream, for a tunnel, and the token that counts it. The connection is spent; bytes that came
-    // behind the head follow by on_body().
+    // After a 101: the stream, for a tunnel, and the token that counts it. The connection is spent;
+    // bytes that came behind the head follow by on_body().
     [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> take_stream();
 
     // Closes an idle one, or fails its user's request: its endpoint goes.
     void abandon();
 
     [[nodiscard]] bool is_connected() const { return state_ != State::connecting; }
-    // For a request that must not be sent twice: remembers what the peer has acknowledged before it is written.
+    // For a request that must not be sent twice: remembers what the peer has acknowledged before it
+    // is written.
     void watch_acknowledgements() { acknowledged_ = stream_->socket().bytes_acknowledged(); }
-    // The connection ended properly and nothing was acknowledged since: nobody has read the request.
+    // The connection ended properly and nothing was acknowledged since: nobody has read the
+    // request.
     [[nodiscard]] bool is_provably_unread() const { return is_provably_unread_; }
     // It has carried a request before the present one.
     [[nodiscard]] bool is_reused() const { return requests_ > 1; }

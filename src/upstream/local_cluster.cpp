@@ -2,7 +2,6 @@
 
 #include "balancer.hpp"
 #include "local_endpoint.hpp"
-
 #include <boost/smart_ptr/make_local_shared.hpp>
 
 #include <algorithm>
@@ -16,21 +15,26 @@ constexpr Duration kStanding = std::chrono::milliseconds{100};
 }  // namespace
 
 LocalCluster::LocalCluster(LocalContext& context, std::shared_ptr<Cluster> cluster)
-    : context_(context), cluster_(std::move(cluster)), balancer_(make_balancer(cluster_->config().policy)) {}
+    : context_(context),
+      cluster_(std::move(cluster)),
+      balancer_(make_balancer(cluster_->config().policy)) {}
 
 LocalCluster::~LocalCluster() {
-    for (const auto& endpoint : endpoints_) endpoint->remove();
+    for (const auto& endpoint : endpoints_)
+        endpoint->remove();
 }
 
 void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) {
     auto before = std::exchange(endpoints_, {});
     for (const auto& endpoint : set->endpoints) {
-        const auto known = std::find_if(before.begin(), before.end(),
-                                        [&](const auto& local) { return local && local->pointer() == endpoint; });
+        const auto known = std::find_if(before.begin(), before.end(), [&](const auto& local) {
+            return local && local->pointer() == endpoint;
+        });
         if (known != before.end()) {
             endpoints_.push_back(std::move(*known));
         } else {
-            endpoints_.push_back(boost::make_local_shared<LocalEndpoint>(context_, *this, endpoint));
+            endpoints_.push_back(
+                boost::make_local_shared<LocalEndpoint>(context_, *this, endpoint));
         }
     }
     for (const auto& gone : before) {
@@ -40,11 +44,14 @@ void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) 
     serve_waiting_later();
 }
 
-LocalCluster::Choice LocalCluster::choose(TimePoint now, bool is_replay_safe, const Endpoint* avoid) {
+LocalCluster::Choice LocalCluster::choose(TimePoint now,
+                                          bool is_replay_safe,
+                                          const Endpoint* avoid) {
     if (cluster_->has_unready()) {
         for (const auto& endpoint : endpoints_) {
             Endpoint& shared = endpoint->shared();
-            if (&shared != avoid && shared.detector().wants_probe(now, is_replay_safe)) return {endpoint, false};
+            if (&shared != avoid && shared.detector().wants_probe(now, is_replay_safe))
+                return {endpoint, false};
         }
     }
     std::size_t index = balancer_->pick(endpoints_, context_.random, now, avoid);
@@ -92,10 +99,11 @@ void LocalCluster::serve_waiting() {
 
 void LocalCluster::arm_queue_timer() {
     if (queue_.empty() || queue_timer_.is_armed()) return;
-    const auto oldest = std::min_element(queue_.begin(), queue_.end(), [](const Waiting* a, const Waiting* b) {
-        return a->since_ < b->since_;
-    });
-    context_.loop.timers().arm(queue_timer_, (*oldest)->since_ + cluster_->config().limits.queue_timeout);
+    const auto oldest =
+        std::min_element(queue_.begin(), queue_.end(),
+                         [](const Waiting* a, const Waiting* b) { return a->since_ < b->since_; });
+    context_.loop.timers().arm(queue_timer_,
+                               (*oldest)->since_ + cluster_->config().limits.queue_timeout);
 }
 
 void LocalCluster::on_queue_timer() {

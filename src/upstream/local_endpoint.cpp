@@ -9,7 +9,9 @@ constexpr double kFade = 10e9;  // nanoseconds in which an old latency loses hal
 
 }  // namespace
 
-LocalEndpoint::LocalEndpoint(LocalContext& context, LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint)
+LocalEndpoint::LocalEndpoint(LocalContext& context,
+                             LocalCluster& cluster,
+                             std::shared_ptr<Endpoint> endpoint)
     : context_(context),
       cluster_(&cluster),
       shared_cluster_(cluster.shared()),
@@ -18,15 +20,19 @@ LocalEndpoint::LocalEndpoint(LocalContext& context, LocalCluster& cluster, std::
 
 LocalEndpoint::~LocalEndpoint() {
     cluster_ = nullptr;
-    while (!connections_.empty()) connections_.back()->abandon();
+    while (!connections_.empty())
+        connections_.back()->abandon();
 }
 
 void LocalEndpoint::remove() {
     cluster_ = nullptr;
-    while (!idle_.empty()) idle_.back()->abandon();
+    while (!idle_.empty())
+        idle_.back()->abandon();
 }
 
-void LocalEndpoint::request_began() { stats_.active.store(++active_, std::memory_order_relaxed); }
+void LocalEndpoint::request_began() {
+    stats_.active.store(++active_, std::memory_order_relaxed);
+}
 
 void LocalEndpoint::request_ended(bool is_error) {
     stats_.active.store(--active_, std::memory_order_relaxed);
@@ -44,7 +50,8 @@ void LocalEndpoint::observe(Duration latency, TimePoint now) {
     } else {
         const double elapsed = static_cast<double>((now - observed_).count());
         const double share = std::max(elapsed / (elapsed + kFade), 1.0 / 64);
-        ewma_ += Duration{static_cast<Duration::rep>(static_cast<double>((latency - ewma_).count()) * share)};
+        ewma_ += Duration{
+            static_cast<Duration::rep>(static_cast<double>((latency - ewma_).count()) * share)};
     }
     observed_ = now;
     stats_.ewma_ns.store(ewma_.count(), std::memory_order_relaxed);
@@ -53,7 +60,8 @@ void LocalEndpoint::observe(Duration latency, TimePoint now) {
 void LocalEndpoint::observe_failure(TimePoint now) {
     const Duration usual = cluster_ != nullptr ? cluster_->latency() : Duration::zero();
     constexpr Duration kLongest = std::chrono::seconds{10};
-    ewma_ = std::min(std::max({ewma_ * 10, usual * 10, Duration{std::chrono::milliseconds{1}}}), kLongest);
+    ewma_ = std::min(std::max({ewma_ * 10, usual * 10, Duration{std::chrono::milliseconds{1}}}),
+                     kLongest);
     observed_ = now;
     stats_.ewma_ns.store(ewma_.count(), std::memory_order_relaxed);
 }
@@ -76,7 +84,8 @@ H1Connection* LocalEndpoint::take_idle() {
 
 Result<H1Connection*> LocalEndpoint::open() {
     const TimePoint now = Clock::now();
-    const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe, "limits of connections"};
+    const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe,
+                     "limits of connections"};
     auto connection_slot = endpoint_->connections().try_acquire(now);
     if (!connection_slot) {
         context_.shard.add(shared_cluster_->metrics().of(telemetry::Limit::max_connections));
@@ -90,12 +99,13 @@ Result<H1Connection*> LocalEndpoint::open() {
     auto socket = transport::Socket::connect(endpoint_->address());
     if (!socket) return socket.error();
     ConnectionToken token(context_.shard, shared_cluster_->metrics(), std::move(*connection_slot));
-    auto connection = std::make_unique<H1Connection>(context_, *this, std::move(*socket), std::move(token),
-                                                     std::move(*connecting_slot),
+    auto connection = std::make_unique<H1Connection>(context_, *this, std::move(*socket),
+                                                     std::move(token), std::move(*connecting_slot),
                                                      shared_cluster_->config().timeout.idle);
     connection->index = connections_.size();
     connections_.push_back(std::move(connection));
-    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()), std::memory_order_relaxed);
+    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()),
+                             std::memory_order_relaxed);
     return connections_.back().get();
 }
 
@@ -128,7 +138,8 @@ void LocalEndpoint::forget(H1Connection& connection) {
     connections_[index]->index = index;
     context_.loop.retire(std::move(connections_.back()));
     connections_.pop_back();
-    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()), std::memory_order_relaxed);
+    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()),
+                             std::memory_order_relaxed);
     if (cluster_ != nullptr) cluster_->serve_waiting_later();
     shared_cluster_->connection_freed();
 }

@@ -1,17 +1,19 @@
 #pragma once
 
-#include "h1_connection.hpp"
 #include "weir/upstream/endpoint.hpp"
 #include "weir/upstream/local_cluster.hpp"
 #include "weir/upstream/local_context.hpp"
+
+#include "h1_connection.hpp"
 
 #include <memory>
 #include <vector>
 
 namespace weir::upstream {
 
-// One worker's side of an endpoint: its connections and how fast it answers. Held by its LocalCluster and by the
-// attempts that use it, so that it may be gone from discovery while they finish. Thread: worker.
+// One worker's side of an endpoint: its connections and how fast it answers. Held by its
+// LocalCluster and by the attempts that use it, so that it may be gone from discovery while they
+// finish. Thread: worker.
 class LocalEndpoint {
   public:
     LocalEndpoint(LocalContext& context, LocalCluster& cluster, std::shared_ptr<Endpoint> endpoint);
@@ -29,7 +31,8 @@ class LocalEndpoint {
     void request_began();
     void request_ended(bool is_error);
     [[nodiscard]] std::uint32_t active() const { return active_; }
-    // A latency counts at once if it is a peak and fades in over ten seconds else (the "peak EWMA" of Finagle).
+    // A latency counts at once if it is a peak and fades in over ten seconds else (the "peak EWMA"
+    // of Finagle).
     void observe(Duration latency, TimePoint now);
     // A failed attempt counts as a slow one: an endpoint that fails fast must not attract load.
     void observe_failure(TimePoint now);

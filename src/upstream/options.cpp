@@ -8,9 +8,12 @@ namespace {
 
 resilience::Mode to_mode(config::Enforcement enforcement) {
     switch (enforcement) {
-        case config::Enforcement::shadow: return resilience::Mode::shadow;
-        case config::Enforcement::off: return resilience::Mode::off;
-        case config::Enforcement::enforce: break;
+        case config::Enforcement::shadow:
+            return resilience::Mode::shadow;
+        case config::Enforcement::off:
+            return resilience::Mode::off;
+        case config::Enforcement::enforce:
+            break;
     }
     return resilience::Mode::enforce;
 }
@@ -18,13 +21,15 @@ resilience::Mode to_mode(config::Enforcement enforcement) {
 std::string in_seconds(Duration duration) {
     std::array<char, 32> text{};
     const double seconds = std::chrono::duration<double>(duration).count();
-    const auto end = std::to_chars(text.begin(), text.end(), seconds, std::chars_format::fixed, 2).ptr;
+    const auto end =
+        std::to_chars(text.begin(), text.end(), seconds, std::chars_format::fixed, 2).ptr;
     return std::string(text.begin(), end) + "s";
 }
 
 }  // namespace
 
-resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker, unsigned workers) {
+resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker,
+                                                    unsigned workers) {
     auto options = resilience::CircuitBreaker::Options::breaker();
     options.mode = to_mode(breaker.mode);
     options.shards = workers;
@@ -41,7 +46,8 @@ resilience::CircuitBreaker::Options breaker_options(const config::Breaker& break
     return options;
 }
 
-resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier, unsigned workers) {
+resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier,
+                                                      unsigned workers) {
     resilience::OutlierDetector::Options options;
     options.ramp = outlier.ramp;
     auto& machine = options.machine;
@@ -68,12 +74,14 @@ std::string describe(const resilience::Transition& transition) {
             text = std::to_string(transition.run) + " failures in a row";
             break;
         case resilience::TripReason::failure_rate:
-            text = std::to_string(transition.seen.failed()) + " of " + std::to_string(transition.seen.total()) +
-                   " requests failed";
+            text = std::to_string(transition.seen.failed()) + " of " +
+                   std::to_string(transition.seen.total()) + " requests failed";
             break;
-        default: text = resilience::word(transition.reason);
+        default:
+            text = resilience::word(transition.reason);
     }
-    if (transition.to == resilience::State::open) text += "; next try in " + in_seconds(transition.open_for);
+    if (transition.to == resilience::State::open)
+        text += "; next try in " + in_seconds(transition.open_for);
     return text;
 }
 

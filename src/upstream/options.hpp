@@ -9,8 +9,10 @@
 // From the configuration's words to the deciders' options.
 namespace weir::upstream {
 
-[[nodiscard]] resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker, unsigned workers);
-[[nodiscard]] resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier, unsigned workers);
+[[nodiscard]] resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker,
+                                                                  unsigned workers);
+[[nodiscard]] resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier,
+                                                                    unsigned workers);
 
 // For people: "5 failures in a row; next try in 0.5s".
 [[nodiscard]] std::string describe(const resilience::Transition& transition);

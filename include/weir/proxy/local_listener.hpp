@@ -2,6 +2,7 @@
 
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/access_log.hpp"
+#include "weir/transport/socket.hpp"
 #include "weir/upstream/local_context.hpp"
 
 #include <memory>
@@ -49,9 +50,13 @@ class LocalListener {
     LocalListener(const LocalListener&) = delete;
     LocalListener& operator=(const LocalListener&) = delete;
 
-    // From now on. A snapshot without this listener drains it: it goes on with what it has.
+    // From now on; the snapshot has this listener.
     void use(LocalSnapshotPtr snapshot);
+    // Connections end after their next request; see close_idle() for those that send none.
     void drain();
+    // The configuration has it no longer: it drains with the snapshot it has, for good.
+    void leave();
+    [[nodiscard]] bool is_gone() const { return is_gone_; }
 
     void accept(transport::Socket socket, const Address& peer);
     void forget(Session& session);
@@ -61,8 +66,11 @@ class LocalListener {
     [[nodiscard]] const LocalSnapshotPtr& snapshot() const { return snapshot_; }
     [[nodiscard]] bool is_draining() const { return is_draining_ || context_.is_draining; }
     [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
-    // Closes what is idle; with `all`, everything, telling the clients by a reset.
-    void close_sessions(bool all);
+    // Closes connections that have been idle for a while: a client about to send would find a
+    // closed one.
+    void close_idle();
+    // Closes everything, telling the clients by a reset.
+    void close_all();
 
   private:
     WorkerContext& context_;
@@ -70,6 +78,7 @@ class LocalListener {
     LocalSnapshotPtr snapshot_;
     const ListenerState* state_ = nullptr;
     bool is_draining_ = false;
+    bool is_gone_ = false;
     std::vector<std::unique_ptr<Session>> sessions_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "weir/config/config.hpp"
 #include "weir/http/h1.hpp"
+#include "weir/resilience/retry_policy.hpp"
 #include "weir/route/route_table.hpp"
 #include "weir/telemetry/handles.hpp"
 #include "weir/upstream/cluster.hpp"
@@ -19,8 +20,9 @@ namespace weir::proxy {
 // One target of a route, resolved: no name is looked up while a request is served.
 struct TargetState {
     const config::Target* config = nullptr;
-    std::uint32_t cluster = 0;           // index into Snapshot::clusters
+    std::uint32_t cluster = 0;             // index into Snapshot::clusters
     std::uint32_t replayable_methods = 0;  // a bit a http::Method, of retry.methods
+    resilience::RetryOptions retry;
     std::unique_ptr<telemetry::RequestMetrics> metrics;
 };
 
@@ -38,12 +40,14 @@ struct ListenerState {
     route::RouteTable table;
     std::vector<RouteState> routes;  // as in config
     telemetry::ListenerMetrics metrics;
-    telemetry::RequestMetrics unmatched;  // requests that no route took, or that were refused before
+    telemetry::RequestMetrics
+        unmatched;  // requests that no route took, or that were refused before
     http::H1Limits limits;
 };
 
-// A configuration made ready to serve: immutable, shared by all workers, replaced whole by a reload. An exchange
-// keeps the one it began with. Thread: any (immutable; clusters guard themselves).
+// A configuration made ready to serve: immutable, shared by all workers, replaced whole by a
+// reload. An exchange keeps the one it began with. Thread: any (immutable; clusters guard
+// themselves).
 class Snapshot {
   public:
     // `clusters` are those of the configuration, in its order (runtime makes or keeps them).
@@ -52,9 +56,15 @@ class Snapshot {
              telemetry::Registry& registry);
 
     [[nodiscard]] const config::Config& config() const { return *config_; }
-    [[nodiscard]] const std::shared_ptr<const config::Config>& shared_config() const { return config_; }
-    [[nodiscard]] const std::vector<std::shared_ptr<upstream::Cluster>>& clusters() const { return clusters_; }
-    [[nodiscard]] const std::vector<std::unique_ptr<ListenerState>>& listeners() const { return listeners_; }
+    [[nodiscard]] const std::shared_ptr<const config::Config>& shared_config() const {
+        return config_;
+    }
+    [[nodiscard]] const std::vector<std::shared_ptr<upstream::Cluster>>& clusters() const {
+        return clusters_;
+    }
+    [[nodiscard]] const std::vector<std::unique_ptr<ListenerState>>& listeners() const {
+        return listeners_;
+    }
     [[nodiscard]] const ListenerState* find_listener(std::string_view name) const;
     [[nodiscard]] std::shared_ptr<upstream::Cluster> find_cluster(std::string_view name) const;
 
@@ -67,7 +77,8 @@ class Snapshot {
 // A snapshot on one worker, with the worker's side of each cluster. Counted without atomics.
 struct LocalSnapshot {
     std::shared_ptr<const Snapshot> shared;
-    std::vector<boost::local_shared_ptr<upstream::LocalCluster>> clusters;  // as Snapshot::clusters()
+    std::vector<boost::local_shared_ptr<upstream::LocalCluster>>
+        clusters;  // as Snapshot::clusters()
 };
 using LocalSnapshotPtr = boost::local_shared_ptr<const LocalSnapshot>;
 

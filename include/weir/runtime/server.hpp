@@ -18,8 +18,9 @@ class io_context;
 
 namespace weir::runtime {
 
-// A whole Weir: workers, listeners, discovery, admin and telemetry ports, reload and drain, around the caller's main
-// loop. Builds and wires everything; there is no other global state. Thread: main.
+// A whole Weir: workers, listeners, discovery, admin and telemetry ports, reload and drain, around
+// the caller's main loop. Builds and wires everything; there is no other global state. Thread:
+// main.
 class Server {
   public:
     struct Options {
@@ -31,8 +32,8 @@ class Server {
         std::function<void()> on_stopped;
     };
 
-    // Opens the logs and every socket. Throws std::runtime_error with a sentence for people: an address in use, a
-    // log that cannot be opened.
+    // Opens the logs and every socket. Throws std::runtime_error with a sentence for people: an
+    // address in use, a log that cannot be opened.
     Server(boost::asio::io_context& main, Options options);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -41,18 +42,19 @@ class Server {
     // Starts the workers and discovery; returns when connections are accepted.
     void start();
 
-    // Reads the file again and replaces the configuration whole, or keeps the old one and says so loudly.
-    // True if the new one is in force.
+    // Reads the file again and replaces the configuration whole, or keeps the old one and says so
+    // loudly. True if the new one is in force.
     bool reload();
 
     // Readiness off and `Connection: close`, still accepting; no end.
     void drain();
-    // The same, then the listeners close once no connection came for 500 ms (at most 5 s), and on_stopped when the last
-    // request is done or config.drain is over.
+    // The same, then the listeners close once no connection came for 500 ms (at most 5 s), and
+    // on_stopped when the last request is done or config.drain is over.
     void shut_down();
 
     [[nodiscard]] std::shared_ptr<const proxy::Snapshot> snapshot() const;
-    // Where it listens, as bound (port 0 resolved): of a listener by name, the admin and the telemetry port.
+    // Where it listens, as bound (port 0 resolved): of a listener by name, the admin and the
+    // telemetry port.
     [[nodiscard]] std::vector<Address> listen_addresses(std::string_view listener) const;
     [[nodiscard]] std::optional<Address> admin_address() const;
     [[nodiscard]] std::optional<Address> telemetry_address() const;

@@ -17,12 +17,15 @@ class Listener final : public IoHandler {
     Listener(EventLoop& loop, Socket socket, Accepted accepted);
     ~Listener() override;
 
+    // Accepts all that waits: before the socket is closed, which would reset them.
+    void accept_waiting();
     // When the last connection was accepted, for draining.
     [[nodiscard]] TimePoint last_accept() const { return last_accept_; }
     [[nodiscard]] Address local_address() const { return socket_.local_address(); }
 
   private:
     void on_ready(Readiness readiness) override;
+    [[nodiscard]] bool accept_one();
     void rest();
     void on_rested();
 

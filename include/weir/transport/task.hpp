@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <functional>
 #include <memory>
@@ -46,7 +47,7 @@ class TaskScope {
     Task<T> run(IoObject& io, Task<T> operation) {
         throw_if_cancelled();
         const WaitGuard guard{*this};
-        cancel_wait_ = [&io] { io.cancel(); };
+        cancel_wait_ = [&io] { cancel(io); };
         T result = co_await std::move(operation);
         // Cancelled: io may be gone, though the operation may have succeeded a moment before.
         throw_if_cancelled();
@@ -64,6 +65,16 @@ class TaskScope {
     static Task<> run_body(std::shared_ptr<TaskScope> scope,
                            std::string name,
                            std::function<Task<>(TaskScope&)> body);
+
+    // Asio throws if it was closed before: then nothing waits on it any more.
+    template <typename IoObject>
+    static void cancel(IoObject& io) {
+        try {
+            io.cancel();
+        } catch (const boost::system::system_error&) {
+            return;
+        }
+    }
 
     struct WaitGuard {
         TaskScope& scope;

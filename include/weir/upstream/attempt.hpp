@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace weir::upstream {
@@ -27,13 +28,15 @@ class H1Connection;
 // One request, as an attempt needs it. Views live as long as the attempt.
 struct AttemptRequest {
     http::Method method = http::Method::get;
-    std::string_view head;  // whole, serialised
-    std::string_view body;  // what is there of it so far
+    std::string_view head;              // whole, serialised
+    const std::string* body = nullptr;  // what is there of it so far: may grow until it is sent
+    std::string_view trailers;          // of a chunked body that is whole
     bool is_body_whole = true;
     bool is_chunked = false;      // the body is sent in chunks
     bool is_replay_safe = false;  // may be sent twice: offered to half-open endpoints first
     bool is_upgrade = false;
-    bool must_not_repeat = false;  // executing it twice would do harm: a lost connection must prove it unread
+    bool must_not_repeat =
+        false;  // executing it twice would do harm: a lost connection must prove it unread
     const config::Timeouts* timeouts = nullptr;
     std::optional<Duration> per_try_timeout;
     const Endpoint* avoid = nullptr;  // where it was tried before, if there is another
@@ -45,13 +48,15 @@ struct AttemptFailure {
     Duration retry_after{};  // of an open breaker
 };
 
-// The owner of an attempt. Calls come from the event loop; none comes from inside cancel(), and only
-// on_request_wanted() and on_attempt_failed() from inside start().
+// The owner of an attempt. Calls come from the event loop; none comes from inside cancel(), and
+// only on_request_wanted() and on_attempt_failed() from inside start().
 class AttemptHandler {
   public:
     // A response head, interim ones (1xx) too. After the final one, on_response_body() follows.
     virtual void on_response_head(const http::ResponseHead& head) = 0;
-    virtual void on_response_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
+    virtual void on_response_body(std::string_view data,
+                                  bool is_last,
+                                  std::string_view trailers) = 0;
     virtual void on_response_flush() = 0;  // all that one read brought was handed over
     virtual void on_request_wanted() = 0;  // the upstream takes (more of) the body
     virtual void on_attempt_failed(const AttemptFailure& failure) = 0;
@@ -60,22 +65,25 @@ class AttemptHandler {
     ~AttemptHandler() = default;
 };
 
-// One try of one request at one endpoint: the one place where a breaker wraps a call. It takes a permit from the
-// cluster's breaker, lets the balancer choose, takes a permit from the endpoint's detector, leases a
-// connection, sends, receives, classifies the end and gives the permits back with the outcome. Reusable: start()
-// again after it has ended. Thread: worker.
+// One try of one request at one endpoint: the one place where a breaker wraps a call. It takes a
+// permit from the cluster's breaker, lets the balancer choose, takes a permit from the endpoint's
+// detector, leases a connection, sends, receives, classifies the end and gives the permits back
+// with the outcome. Reusable: start() again after it has ended. Thread: worker.
 class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
   public:
-    Attempt(LocalContext& context, AttemptHandler& handler) : context_(context), handler_(handler) {}
+    Attempt(LocalContext& context, AttemptHandler& handler)
+        : context_(context), handler_(handler) {}
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
     ~Attempt() override;
 
-    // May fail at once, by on_attempt_failed(). A cluster lives as long as somebody holds its pointer.
+    // May fail at once, by on_attempt_failed(). A cluster lives as long as somebody holds its
+    // pointer.
     void start(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request);
 
-    // More of the body; only after on_request_wanted() was called, or if is_sending().
+    // More of the body, if is_sending(); before that it waits in AttemptRequest::body.
     void send_body(std::string_view data);
+    // The body is whole. The trailers live as long as the attempt.
     void finish_body(std::string_view trailers);
     [[nodiscard]] bool is_sending() const { return is_sent_ && connection_ != nullptr; }
     [[nodiscard]] std::size_t pending() const;
@@ -102,7 +110,9 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] bool was_probe() const { return was_endpoint_probe_ || was_breaker_probe_; }
     [[nodiscard]] bool was_endpoint_probe() const { return was_endpoint_probe_; }
     [[nodiscard]] bool was_none_ready() const { return was_none_ready_; }
-    [[nodiscard]] bool lost_stale_connection() const { return verdict_.outcome == resilience::Outcome::stale; }
+    [[nodiscard]] bool lost_stale_connection() const {
+        return verdict_.outcome == resilience::Outcome::stale;
+    }
     // From sending to the last byte of the answer; zero without an answer.
     [[nodiscard]] Duration upstream_time() const { return upstream_time_; }
     // The verdict on the answer so far: valid from its head on.
@@ -124,7 +134,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request);
     [[nodiscard]] Lease lease(Error& error);
     void send();
-    void write_body(std::string_view data, std::string_view head);
+    void arm_answer_timer();
+    void write_body(std::string_view head, std::string_view data, bool is_last);
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
     void classify(const Error& error, bool client_left);

@@ -19,9 +19,10 @@
 
 namespace weir::upstream {
 
-// A cluster for the whole process: its breaker, budget and limits, and who its endpoints are. A reload that leaves
-// its section as it is keeps the object with all its state. Thread: any, but for set_endpoints() (main).
-// It outlives its endpoints' last user: attempts hold it through their LocalCluster.
+// A cluster for the whole process: its breaker, budget and limits, and who its endpoints are. A
+// reload that leaves its section as it is keeps the object with all its state. Thread: any, but for
+// set_endpoints() (main). It outlives its endpoints' last user: attempts hold it through their
+// LocalCluster.
 class Cluster final : public resilience::TransitionSink {
   public:
     struct Surroundings {
@@ -43,16 +44,19 @@ class Cluster final : public resilience::TransitionSink {
     [[nodiscard]] resilience::CircuitBreaker& breaker() { return breaker_; }
     [[nodiscard]] const resilience::CircuitBreaker& breaker() const { return breaker_; }
     [[nodiscard]] resilience::RetryBudget& budget() { return budget_; }
-    [[nodiscard]] const std::shared_ptr<resilience::DetectorGroup>& detectors() const { return detectors_; }
+    [[nodiscard]] const std::shared_ptr<resilience::DetectorGroup>& detectors() const {
+        return detectors_;
+    }
     [[nodiscard]] resilience::Limit& requests() { return requests_; }
     [[nodiscard]] resilience::Limit& pending() { return pending_; }
 
-    // Takes the place of the set before: known addresses keep their endpoint and its state. Thread: main.
+    // Takes the place of the set before: known addresses keep their endpoint and its state. Thread:
+    // main.
     void set_endpoints(const discovery::Update& update, TimePoint now);
     [[nodiscard]] std::shared_ptr<const EndpointSet> endpoints() const;
 
-    // Told of each new set, on the thread of set_endpoints(); and with nullptr, from any thread, when a connection became
-    // free that another worker may be waiting for. Until unsubscribe().
+    // Told of each new set, on the thread of set_endpoints(); and with nullptr, from any thread,
+    // when a connection became free that another worker may be waiting for. Until unsubscribe().
     using Subscriber = std::function<void(std::shared_ptr<const EndpointSet>)>;
     void subscribe(unsigned worker, Subscriber subscriber);
     void unsubscribe(unsigned worker);
@@ -83,7 +87,8 @@ class Cluster final : public resilience::TransitionSink {
     mutable std::mutex mutex_;
     std::shared_ptr<const EndpointSet> endpoints_;  // guarded by mutex_
     std::vector<Subscriber> subscribers_;           // guarded by mutex_; by worker
-    std::vector<std::shared_ptr<Endpoint>> gone_;   // guarded by mutex_; may come back with their state
+    std::vector<std::shared_ptr<Endpoint>>
+        gone_;  // guarded by mutex_; may come back with their state
 };
 
 }  // namespace weir::upstream

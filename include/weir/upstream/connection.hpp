@@ -10,11 +10,12 @@
 
 namespace weir::upstream {
 
-// Who uses a connection for one request: told what comes back. Every call but on_flush() may end the use.
+// Who uses a connection for one request: told what comes back. Every call but on_flush() may end
+// the use.
 class ConnectionUser {
   public:
-    virtual void on_ready() = 0;                                 // connected: send the request
-    virtual void on_head(const http::ResponseHead& head) = 0;    // interim ones (1xx) too
+    virtual void on_ready() = 0;                               // connected: send the request
+    virtual void on_head(const http::ResponseHead& head) = 0;  // interim ones (1xx) too
     // A stretch of body. The last one may be empty; its trailers are checked lines.
     virtual void on_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
     virtual void on_flush() = 0;  // all that one read brought has been handed over
@@ -28,9 +29,13 @@ class ConnectionUser {
 // A connection counted: its slot of the endpoint's limit, and its place in the gauges.
 class ConnectionToken {
   public:
-    ConnectionToken(telemetry::Shard& shard, const telemetry::ClusterMetrics& metrics, resilience::Limit::Slot slot);
+    ConnectionToken(telemetry::Shard& shard,
+                    const telemetry::ClusterMetrics& metrics,
+                    resilience::Limit::Slot slot);
     ConnectionToken(ConnectionToken&& other) noexcept
-        : shard_(std::exchange(other.shard_, nullptr)), active_(other.active_), slot_(std::move(other.slot_)) {}
+        : shard_(std::exchange(other.shard_, nullptr)),
+          active_(other.active_),
+          slot_(std::move(other.slot_)) {}
     ConnectionToken& operator=(ConnectionToken&& other) noexcept;
     ~ConnectionToken() { reset(); }
     void reset();

@@ -24,8 +24,8 @@ struct alignas(64) EndpointStats {
     std::atomic<std::int64_t> ewma_ns{0};  // 0: unknown yet
 };
 
-// One address of a cluster, for the whole process: its detector and its limits. It survives updates of
-// discovery, and reloads that leave its cluster as it is. Thread: any.
+// One address of a cluster, for the whole process: its detector and its limits. It survives updates
+// of discovery, and reloads that leave its cluster as it is. Thread: any.
 class Endpoint final : public resilience::TransitionSink {
   public:
     Endpoint(Cluster& cluster, discovery::Found found, std::uint64_t id, TimePoint now);
@@ -33,7 +33,9 @@ class Endpoint final : public resilience::TransitionSink {
     Endpoint& operator=(const Endpoint&) = delete;
 
     [[nodiscard]] const Address& address() const { return address_; }
-    [[nodiscard]] const std::string& name() const { return name_; }  // ip:port, as in logs and labels
+    [[nodiscard]] const std::string& name() const {
+        return name_;
+    }  // ip:port, as in logs and labels
     [[nodiscard]] std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
     void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t id() const { return id_; }  // unique in the process

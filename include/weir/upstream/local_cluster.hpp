@@ -16,8 +16,8 @@ namespace weir::upstream {
 class Balancer;
 class LocalEndpoint;
 
-// One worker's side of a cluster: its connections, its balancer, and the requests that wait for a connection.
-// Thread: worker.
+// One worker's side of a cluster: its connections, its balancer, and the requests that wait for a
+// connection. Thread: worker.
 class LocalCluster {
   public:
     LocalCluster(LocalContext& context, std::shared_ptr<Cluster> cluster);
@@ -30,8 +30,9 @@ class LocalCluster {
 
     void set_endpoints(const std::shared_ptr<const EndpointSet>& set);
 
-    // The endpoint for the next attempt: a half-open one that wants a probe first, then as the balancer says among
-    // those that are selectable. `avoid` only if there is no other. none_ready: no endpoint was ready and any one was taken.
+    // The endpoint for the next attempt: a half-open one that wants a probe first, then as the
+    // balancer says among those that are selectable. `avoid` only if there is no other. none_ready:
+    // no endpoint was ready and any one was taken.
     struct Choice {
         boost::local_shared_ptr<LocalEndpoint> endpoint;  // none: the cluster is empty
         bool is_none_ready = false;
@@ -57,8 +58,8 @@ class LocalCluster {
         TimePoint since_{};
         resilience::Limit::Slot slot_;
     };
-    // False if the queue is full. Served oldest first until the queue has stood for 100 ms, then newest
-    // first: after a stall the upstream works for clients that still wait.
+    // False if the queue is full. Served oldest first until the queue has stood for 100 ms, then
+    // newest first: after a stall the upstream works for clients that still wait.
     [[nodiscard]] bool enqueue(Waiting& waiting);
     void dequeue(Waiting& waiting);
     // A connection or a slot became free: those who wait are served on the next tick.

@@ -14,7 +14,8 @@ struct LocalContext {
     unsigned worker = 0;  // its number: the shard of the deciders' windows
     Random random;
     http::H1Limits upstream_limits{};  // of response heads
-    http::ResponseHead response_head{};  // being handed over; its capacity is kept from answer to answer
+    http::ResponseHead
+        response_head{};  // being handed over; its capacity is kept from answer to answer
 };
 
 }  // namespace weir::upstream

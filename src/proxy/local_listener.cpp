@@ -1,0 +1,95 @@
+#include "weir/proxy/local_listener.hpp"
+
+#include "exchange.hpp"
+#include "session.hpp"
+
+namespace weir::proxy {
+namespace {
+
+constexpr std::size_t kKeptExchanges = 256;
+
+// A draining connection that was idle for so long is closed.
+constexpr Duration kIdle = std::chrono::milliseconds{500};
+
+}  // namespace
+
+WorkerContext::WorkerContext(upstream::LocalContext& upstream_context,
+                             telemetry::AccessLogShard& log)
+    : upstream(upstream_context),
+      loop(upstream_context.loop),
+      shard(upstream_context.shard),
+      access_log(log) {}
+
+WorkerContext::~WorkerContext() = default;
+
+std::unique_ptr<Exchange> WorkerContext::take_exchange() {
+    if (free_.empty()) return std::make_unique<Exchange>(*this);
+    auto exchange = std::move(free_.back());
+    free_.pop_back();
+    return exchange;
+}
+
+void WorkerContext::give_back(std::unique_ptr<Exchange> exchange) {
+    given_back_.push_back(std::move(exchange));
+}
+
+void WorkerContext::end_turn() {
+    for (auto& exchange : given_back_) {
+        exchange->reset();
+        if (free_.size() < kKeptExchanges) free_.push_back(std::move(exchange));
+    }
+    given_back_.clear();
+}
+
+LocalListener::LocalListener(WorkerContext& context, std::string name)
+    : context_(context), name_(std::move(name)) {}
+
+LocalListener::~LocalListener() {
+    close_all();
+}
+
+void LocalListener::use(LocalSnapshotPtr snapshot) {
+    state_ = snapshot->shared->find_listener(name_);
+    snapshot_ = std::move(snapshot);
+}
+
+void LocalListener::leave() {
+    is_gone_ = true;
+    drain();
+}
+
+void LocalListener::drain() {
+    is_draining_ = true;
+}
+
+void LocalListener::accept(transport::Socket socket, const Address& peer) {
+    if (context_.sessions >= context_.connection_limit) {
+        context_.shard.add(state_->metrics.connections);
+        return;  // closed: limits.connections
+    }
+    auto session = std::make_unique<Session>(context_, *this, std::move(socket), peer);
+    session->index = sessions_.size();
+    sessions_.push_back(std::move(session));
+}
+
+void LocalListener::forget(Session& session) {
+    const std::size_t index = session.index;
+    std::swap(sessions_[index], sessions_.back());
+    sessions_[index]->index = index;
+    context_.loop.retire(std::move(sessions_.back()));
+    sessions_.pop_back();
+}
+
+void LocalListener::close_idle() {
+    const TimePoint before = Clock::now() - kIdle;
+    for (std::size_t i = sessions_.size(); i-- > 0;) {
+        if (sessions_[i]->is_idle_since(before)) sessions_[i]->close();
+    }
+}
+
+void LocalListener::close_all() {
+    while (!sessions_.empty())
+        sessions_.back()->close_with_reset();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,104 @@
+#include "sockets.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sched.h>
+#include <stdexcept>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace weir::runtime {
+namespace {
+
+[[noreturn]] void refuse(const config::ListenAddress& listen, const std::string& why) {
+    throw std::runtime_error("cannot listen on " + listen.text + ": " + why);
+}
+
+transport::Socket bind(const config::ListenAddress& listen,
+                       const Address& address,
+                       bool shares_port) {
+    auto socket = transport::Socket::listen(address, shares_port);
+    if (!socket) refuse(listen, socket.error().detail);
+    return std::move(*socket);
+}
+
+// A socket file that nobody listens on any more is in the way.
+void remove_stale(const Address& address) {
+    const std::string path = address.to_string().substr(5);
+    struct stat status {};
+    if (path.starts_with('@') || stat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
+        return;
+    if (!transport::Socket::connect(address)) unlink(path.c_str());
+}
+
+std::vector<transport::Socket> bind_for_all(const config::ListenAddress& listen, unsigned workers) {
+    std::vector<transport::Socket> sockets;
+    if (listen.address.is_unix()) {
+        remove_stale(listen.address);
+        sockets.push_back(bind(listen, listen.address, false));
+        while (sockets.size() < workers)
+            sockets.emplace_back(dup(sockets.front().fd()));
+        return sockets;
+    }
+    // SO_REUSEPORT would let a second process in unnoticed: look first whether the port is free.
+    if (workers > 1 && listen.address.port() != 0) bind(listen, listen.address, false).close();
+    sockets.push_back(bind(listen, listen.address, workers > 1));
+    const Address bound = sockets.front().local_address();
+    while (sockets.size() < workers)
+        sockets.push_back(bind(listen, bound, true));
+    return sockets;
+}
+
+}  // namespace
+
+SocketTable::Plan SocketTable::plan(const config::Config& config, unsigned workers) const {
+    Plan plan;
+    plan.by_worker.resize(workers);
+    for (const config::Listener& listener : config.listeners) {
+        for (const config::ListenAddress& listen : listener.listen) {
+            const auto known =
+                std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+                    return std::get<0>(entry) == listener.name && std::get<1>(entry) == listen.text;
+                });
+            if (known != entries_.end()) {
+                plan.entries.push_back(*known);
+                continue;
+            }
+            auto sockets = bind_for_all(listen, workers);
+            plan.entries.emplace_back(listener.name, listen.text, sockets.front().local_address());
+            for (unsigned worker = 0; worker < workers; ++worker) {
+                plan.by_worker[worker].push_back(
+                    {listener.name, listen.text, std::move(sockets[worker])});
+            }
+        }
+    }
+    return plan;
+}
+
+std::vector<Address> SocketTable::addresses(std::string_view listener) const {
+    std::vector<Address> found;
+    for (const auto& [name, text, address] : entries_) {
+        if (name == listener) found.push_back(address);
+    }
+    return found;
+}
+
+unsigned usable_processors() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    unsigned processors = 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        processors = static_cast<unsigned>(CPU_COUNT(&set));
+    std::ifstream file("/sys/fs/cgroup/cpu.max");
+    std::string quota;
+    double period = 0;
+    if (file >> quota >> period && quota != "max" && period > 0) {
+        const auto share = static_cast<unsigned>(std::ceil(std::stod(quota) / period));
+        processors = std::min(processors, std::max(1U, share));
+    }
+    return std::max(1U, processors);
+}
+
+}  // namespace weir::runtime

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "weir/proxy/local_listener.hpp"
+#include "weir/telemetry/access_log.hpp"
+#include "weir/transport/event_loop.hpp"
+#include "weir/transport/listener.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace weir::runtime {
+
+// A listening socket on its way to a worker: bound by the main thread, so that an address in use is
+// an error of start or reload, before anything changes.
+struct BoundSocket {
+    std::string listener;
+    std::string address;  // as configured: what makes it the same socket after a reload
+    transport::Socket socket;
+};
+
+// One worker: a thread, its event loop, listeners, and the worker's side of every cluster. The
+// public functions post to the loop. Thread: any, but for construction, start() and destruction
+// (main).
+class Worker {
+  public:
+    Worker(unsigned number,
+           unsigned workers,
+           telemetry::Registry& registry,
+           telemetry::AccessLog& access_log);
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker();
+
+    void start();
+
+    // Serves this from now on: listeners that are new get their sockets, those that are gone drain.
+    void use(std::shared_ptr<const proxy::Snapshot> snapshot, std::vector<BoundSocket> sockets);
+    void drain();
+    // Takes what waits in the queues of the listeners, then closes them.
+    void close_listeners();
+    // Calls back, on this worker's thread, with what it still has.
+    struct Load {
+        std::uint64_t sessions = 0;
+        TimePoint last_accept{};
+    };
+    void ask(std::function<void(Load)> answer);
+    void close_idle();  // of a drain: connections that send nothing
+    void stop();        // ends what still runs; join() follows
+    void join();
+
+  private:
+    struct Sockets {
+        std::unique_ptr<proxy::LocalListener> listener;
+        std::vector<std::pair<std::string, std::unique_ptr<transport::Listener>>>
+            sockets;  // by address
+    };
+
+    void apply(const std::shared_ptr<const proxy::Snapshot>& snapshot,
+               std::vector<BoundSocket> sockets);
+    void follow(const boost::local_shared_ptr<upstream::LocalCluster>& cluster);
+    Sockets& listener(const std::string& name);
+    static void close_sockets(Sockets& sockets);
+    void drop_gone(const proxy::Snapshot& snapshot);
+    void on_second();
+    void run();
+
+    transport::EventLoop loop_;
+    const unsigned number_;
+    const unsigned workers_;
+    telemetry::Shard& shard_;
+    telemetry::HistogramId lag_;
+    telemetry::AccessLogShard access_log_;
+    upstream::LocalContext upstream_;
+    proxy::WorkerContext context_;
+    proxy::LocalSnapshotPtr snapshot_;
+    std::vector<std::unique_ptr<Sockets>> listeners_;
+    TimerOf<Worker, &Worker::on_second> second_{*this};
+    std::thread thread_;
+};
+
+}  // namespace weir::runtime
