@@ -28,6 +28,7 @@ bool is_v4_mapped(const in6_addr& ip) {
 }  // namespace
 
 std::optional<Address> Address::parse(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) return std::nullopt;
     if (text.starts_with("unix:")) {
         const std::string_view path = text.substr(5);
         if (path.empty() || path == "@" || path.size() > kMaxUnixPath) return std::nullopt;
@@ -56,6 +57,8 @@ std::optional<Address> Address::parse(std::string_view text) {
 }
 
 std::optional<Address> Address::from_ip(std::string_view ip, std::uint16_t port) {
+    // inet_pton() would stop there and take the rest for nothing.
+    if (ip.find('\0') != std::string_view::npos) return std::nullopt;
     const std::string text(ip);
     Address address;
     address.port_ = port;
