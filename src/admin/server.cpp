@@ -1,25 +1,18 @@
 #include "weir/admin/server.hpp"
 
+#include "weir/transport/control_listener.hpp"
+
 #include "admin/connection.hpp"
 #include "admin/guard.hpp"
 #include "admin/listen.hpp"
 #include "admin/router.hpp"
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <chrono>
+#include <sys/uio.h>
 
 namespace weir::admin {
 namespace {
-
-using boost::asio::as_tuple;
-using boost::asio::use_awaitable;
-using Descriptor = boost::asio::posix::stream_descriptor;
-
-constexpr Duration kRest = std::chrono::milliseconds{100};  // out of descriptors
 
 std::string_view name(Server::Port port) {
     return port == Server::Port::admin ? "admin" : "telemetry";
@@ -32,34 +25,14 @@ struct Server::State {
         : executor(main.get_executor()),
           port(kind),
           context(std::move(given)),
-          listener(listen_on(listen, name(kind))),
-          address(listener.local_address()),
-          descriptor(executor, listener.fd()),
-          accepting(transport::spawn(executor,
-                                     std::string(name(kind)) + " port",
-                                     [this](auto& scope) { return accept(scope); })) {}
+          listener(executor,
+                   std::string(name(kind)) + " port",
+                   listen_on(listen, name(kind)),
+                   [this](transport::Socket socket) { take(std::move(socket)); }),
+          address(listener.local_address()) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
-    ~State() {
-        descriptor.release();  // listener closes it
-        remove_file_of(address);
-    }
-
-    transport::Task<> accept(transport::TaskScope& scope) {
-        for (;;) {
-            auto accepted = listener.accept();
-            if (!accepted) {
-                co_await scope.sleep_for(kRest);
-            } else if (accepted->first.is_open()) {
-                take(std::move(accepted->first));
-            } else {
-                const auto [ec] = co_await scope.run(
-                    descriptor,
-                    descriptor.async_wait(Descriptor::wait_read, as_tuple(use_awaitable)));
-                if (ec) co_return;
-            }
-        }
-    }
+    ~State() { remove_file_of(address); }
 
     void take(transport::Socket socket) {
         std::erase_if(clients, [](const Client& client) { return !client.task.is_running(); });
@@ -111,11 +84,9 @@ struct Server::State {
     boost::asio::any_io_executor executor;
     const Port port;
     const Context context;
-    transport::Socket listener;
-    const Address address;
-    Descriptor descriptor;
     std::vector<Client> clients;
-    transport::TaskHandle accepting;
+    transport::ControlListener listener;
+    const Address address;
 };
 
 Server::Server(boost::asio::io_context& main, const Address& listen, Port port, Context context)
