@@ -100,7 +100,8 @@ class AccessLog {
 
 // A worker's part: formats records into a buffer of its own and hands it over when it holds 64 KiB
 // or at flush(). When the log's buffer is full, records are dropped and counted; never waits.
-// Owns no buffer while empty. Thread: its worker's. Costs no allocation a record.
+// Owns no buffer while empty. The log outlives its shards. Thread: its worker's. No allocation a
+// record.
 class AccessLogShard {
   public:
     explicit AccessLogShard(AccessLog& log);

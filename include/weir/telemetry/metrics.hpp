@@ -93,11 +93,9 @@ class Shard {
 // What a collector adds to a scrape: values computed from live state.
 class Collector {
   public:
+    virtual ~Collector() = default;
     virtual void gauge(Family family, Labels labels, double value) = 0;
     virtual void counter(Family family, Labels labels, std::uint64_t value) = 0;
-
-  protected:
-    ~Collector() = default;
 };
 
 enum class Exposition : std::uint8_t { text, openmetrics };
@@ -130,8 +128,8 @@ class Registry {
     void set(Family family, Labels labels, double value);
     void set_info(Family family, Labels labels);
 
-    // Called at each scrape, under the registry's lock: it must not call the registry.
-    // The token's destructor takes the collector out, and waits for a scrape under way.
+    // Called at each scrape, on its thread: it may register and count, but not scrape or add
+    // collectors. The token's destructor takes the collector out, and waits for a scrape under way.
     class [[nodiscard]] CollectorToken {
       public:
         CollectorToken() = default;
