@@ -13,6 +13,8 @@
 namespace weir::config {
 namespace {
 
+constexpr std::string_view kBom = "\xEF\xBB\xBF";
+
 // FNV-1a: tells texts apart for people and dashboards, not for enemies.
 std::string hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325U;
@@ -31,7 +33,7 @@ std::string folder_of(const std::string& path) {
 }
 
 std::string_view without_bom(std::string_view text) {
-    return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
+    return text.starts_with(kBom) ? text.substr(kBom.size()) : text;
 }
 
 // A plain scalar if it can be one, else in quotes.
@@ -86,8 +88,12 @@ LoadResult load_text(std::string_view text,
 
 LoadResult load_file(const std::string& path, const Environment& environment) {
     std::ifstream file(path, std::ios::binary);
-    std::string text(kMostBytes + 4, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    std::string text;
+    std::array<char, 16384> chunk{};
+    while (file && text.size() <= kMostBytes + kBom.size()) {
+        file.read(chunk.data(), chunk.size());
+        text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
+    }
     if (!file && !file.eof()) {
         LoadResult result;
         result.sources.push_back({path, {}});
@@ -95,7 +101,6 @@ LoadResult load_file(const std::string& path, const Environment& environment) {
             {.code = 100, .what = std::string("cannot read the file: ") + std::strerror(errno)});
         return result;
     }
-    text.resize(static_cast<std::size_t>(file.gcount()));
     return load_text(text, path, environment);
 }
 
