@@ -79,15 +79,13 @@ void H1Connection::attach(ConnectionUser& user) {
 
 void H1Connection::detach() {
     user_ = nullptr;
-    if (state_ == State::closed || is_tunnel_) return;
-    if (state_ == State::body && is_request_whole_ && keeps_alive_) {
-        state_ = State::discarding;
-        discarded_ = 0;
-        stream_->resume();
-        return;
-    }
+    if (state_ == State::closed) return;
     if (is_response_whole_) return settle();
-    close();
+    const bool has_short_rest = state_ == State::body && is_request_whole_ && keeps_alive_;
+    if (!has_short_rest) return close();
+    state_ = State::discarding;
+    discarded_ = 0;
+    stream_->resume();
 }
 
 void H1Connection::begin_request(http::Method method, bool is_whole) {
