@@ -1,0 +1,31 @@
+#include "cli/commands.hpp"
+
+#include "weir/core/version.hpp"
+
+#include <cstdio>
+
+namespace weir::cli {
+namespace {
+
+struct Perform {
+    int operator()(const RunCommand& command) const { return run(command); }
+    int operator()(const CheckCommand& command) const { return check(command); }
+    int operator()(const DemoCommand& command) const { return demo(command); }
+    int operator()(const ExplainCommand& command) const { return explain(command); }
+    int operator()(const VersionCommand& /*command*/) const { return version(); }
+};
+
+}  // namespace
+
+int perform(const Command& command) {
+    return std::visit(Perform{}, command);
+}
+
+int version() {
+    const std::string number(kVersion);
+    const std::string commit(kCommit);
+    std::printf("weir %s (%s)\n", number.c_str(), commit.c_str());
+    return kSuccess;
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "weir/config/load.hpp"
+
+#include "cli/commands.hpp"
+
+namespace weir::cli {
+
+// Loaded and checked by every module that checks.
+[[nodiscard]] config::LoadResult load(const std::string& file);
+[[nodiscard]] config::LoadResult load_text(const std::string& text, const std::string& name);
+
+// Problems to stderr, if there are any.
+void print_problems(const config::LoadResult& loaded);
+
+}  // namespace weir::cli

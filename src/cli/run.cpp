@@ -1,0 +1,139 @@
+#include "weir/core/log.hpp"
+#include "weir/runtime/server.hpp"
+
+#include "cli/configuration.hpp"
+#include "cli/process.hpp"
+#include "cli/screen.hpp"
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <unistd.h>
+
+namespace weir::cli {
+namespace {
+
+constexpr const char* kCommandLine = "<command line>";
+
+// On a terminal the access log tells what happens; the diagnostic log adds what is wrong.
+log::Options log_options(const config::Log& log, bool has_screen) {
+    const bool is_terminal = log.to == "stderr" && ::isatty(STDERR_FILENO) == 1;
+    log::Options options{.level = log.level, .format = log::Format::text, .to = log.to};
+    if (log.format == config::LogFormat::json ||
+        (log.format == config::LogFormat::automatic && !is_terminal)) {
+        options.format = log::Format::json;
+    }
+    if (has_screen && is_terminal && log.level == log::Level::info) {
+        options.level = log::Level::warn;
+    }
+    return options;
+}
+
+Screen screen_of(const runtime::Server& server,
+                 const config::LoadResult& loaded,
+                 const std::string& file,
+                 TimePoint began) {
+    Screen screen;
+    screen.file = file;
+    const std::string& text = loaded.sources.empty() ? std::string{} : loaded.sources.front().text;
+    screen.lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    screen.ready_in = Clock::refresh() - began;
+    screen.config = loaded.config.get();
+    for (const config::Listener& listener : loaded.config->listeners)
+        screen.listeners.push_back({&listener, server.listen_addresses(listener.name)});
+    screen.admin = server.admin_address();
+    screen.telemetry = server.telemetry_address();
+    screen.pid = ::getpid();
+    return screen;
+}
+
+void announce(const runtime::Server& server, const Screen& screen, bool has_screen) {
+    if (has_screen) {
+        std::fputs(render(screen).c_str(), stdout);
+        std::fflush(stdout);
+        return;
+    }
+    for (const auto& listener : screen.listeners) {
+        for (const Address& address : listener.addresses) {
+            log::info("listening",
+                      {{"listener", listener.config->name}, {"address", address.to_string()}});
+        }
+    }
+    log::info("ready", {{"config", screen.config->source.hash},
+                        {"workers", server.workers()},
+                        {"admin", screen.admin ? screen.admin->to_string() : "off"},
+                        {"telemetry", screen.telemetry ? screen.telemetry->to_string() : "off"}});
+}
+
+// SIGHUP reloads; the first SIGTERM or SIGINT drains, the second ends at once.
+class Signals {
+  public:
+    Signals(boost::asio::io_context& main, runtime::Server& server)
+        : main_(main), server_(server), set_(main, SIGTERM, SIGINT, SIGHUP) {
+        wait();
+    }
+    [[nodiscard]] bool was_hurried() const { return was_hurried_; }
+
+  private:
+    void wait() {
+        set_.async_wait([this](const boost::system::error_code& ec, int number) {
+            if (ec) return;
+            handle(number);
+            wait();
+        });
+    }
+
+    void handle(int number) {
+        if (number == SIGHUP) {
+            server_.reload();
+        } else if (!is_stopping_) {
+            is_stopping_ = true;
+            log::info("draining", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+            server_.shut_down();
+        } else {
+            was_hurried_ = true;
+            main_.stop();
+        }
+    }
+
+    boost::asio::io_context& main_;
+    runtime::Server& server_;
+    boost::asio::signal_set set_;
+    bool is_stopping_ = false;
+    bool was_hurried_ = false;
+};
+
+}  // namespace
+
+int run(const RunCommand& command) {
+    const TimePoint began = Clock::refresh();
+    const bool is_from_file = command.from.empty();
+    const std::string text =
+        is_from_file ? std::string{} : config::from_to(command.from, command.to);
+    const config::LoadResult loaded =
+        is_from_file ? load(command.file) : load_text(text, kCommandLine);
+    print_problems(loaded);
+    if (!loaded) return kFailure;
+    if (command.prints_config) {
+        std::fputs(text.c_str(), stdout);
+        return kSuccess;
+    }
+    const bool has_screen = ::isatty(STDOUT_FILENO) == 1;
+    log::configure(log_options(loaded.config->log, has_screen));
+    prepare_process(command.allows_core_dumps);
+
+    boost::asio::io_context main(1);
+    runtime::Server server(main, {.config = loaded.config,
+                                  .file = command.file,
+                                  .on_event = {},
+                                  .on_stopped = [&main] { main.stop(); }});
+    const Signals signals(main, server);
+    server.start();
+    announce(server, screen_of(server, loaded, command.file, began), has_screen);
+    main.run();
+    return signals.was_hurried() ? kFailure : kSuccess;
+}
+
+}  // namespace weir::cli
