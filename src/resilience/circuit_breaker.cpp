@@ -51,7 +51,7 @@ CircuitBreaker::CircuitBreaker(
 
 bool CircuitBreaker::is_due(TimePoint now, bool is_replay_safe) const {
     const bool is_time = count_of(now) >= wake_at_.load(std::memory_order_acquire);
-    if (!is_time && !is_released_early()) return false;
+    if (!is_time && !(is_released_early() && state() == State::open)) return false;
     return is_replay_safe || !options_.are_probes_replayed ||
            count_of(now) >= ordinary_at_.load(std::memory_order_relaxed);
 }
@@ -261,7 +261,9 @@ void CircuitBreaker::enter(State next, TripReason reason, TimePoint at, Notices&
     decay_ok_base_ = window_.ok_total();
     ask_gate_at_ = {};
     release_early_.store(false, std::memory_order_relaxed);
-    ordinary_at_.store(count_of(at + kWaitForReplaySafe), std::memory_order_relaxed);
+    const TimePoint due = next == State::open ? open_until_ : at;
+    const TimePoint ordinary = std::min(due, TimePoint::max() - kWaitForReplaySafe);
+    ordinary_at_.store(count_of(ordinary + kWaitForReplaySafe), std::memory_order_relaxed);
     store_word(transition.epoch, next);
     if (gate_ != nullptr) gate_->entered(next, reason, at);
 

@@ -142,7 +142,9 @@ class CircuitBreaker {
         return (word_.load(std::memory_order_acquire) & kForced) != 0;
     }
     [[nodiscard]] bool is_penalized() const { return penalized_.load(std::memory_order_relaxed); }
-    // Would acquire() give a probe's permit now? A balancer asks before it offers. Takes no lock.
+    // Should the next request be offered as a probe? A balancer asks before it chooses; acquire()
+    // may still refuse (another thread was first, or the lease of a probe has just run out): then
+    // it chooses again. Takes no lock.
     [[nodiscard]] bool wants_probe(TimePoint now, bool is_replay_safe = true) const;
     // open: when the next probe may go; half_open: when the lease of the probe ends.
     [[nodiscard]] TimePoint next_probe_at() const;

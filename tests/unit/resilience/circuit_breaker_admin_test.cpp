@@ -119,6 +119,17 @@ TEST_F(ForcedTest, DoesNotMakeTheBackOffLonger) {
     EXPECT_TRUE(is_wait(machine->next_probe_at() - now, 500ms));
 }
 
+TEST_F(ForcedTest, MayLastForEver) {
+    make(Options::outlier());
+    machine->force(State::open, TimePoint::max(), now);
+    advance(24h * 365);
+    machine->tick(now);
+    expect_refused();
+    machine->force(State::closed, TimePoint::max(), now);
+    fail(50);
+    expect_closed();
+}
+
 TEST_F(ForcedTest, IsNotReleasedEarly) {
     machine->force(State::open, now + 1h, now);
     machine->release_early();

@@ -620,6 +620,17 @@ TEST_F(ReplayedProbeTest, TakesAnOrdinaryRequestWhenNoOtherCameForASecond) {
     EXPECT_TRUE(may_probe(false));
 }
 
+TEST_F(ReplayedProbeTest, CountsThatSecondFromWhenTheProbeIsDueAlsoIfNobodyAskedSince) {
+    now = machine->next_probe_at();
+    EXPECT_FALSE(machine->wants_probe(now, false));
+    advance(1s - 1ns);
+    EXPECT_FALSE(may_probe(false));
+    expect_open();
+    advance(1ns);
+    EXPECT_TRUE(machine->wants_probe(now, false));
+    EXPECT_TRUE(may_probe(false));
+}
+
 TEST_F(ReplayedProbeTest, TakesAnOrdinaryRequestOnceInItsOpenTime) {
     const Duration open_for = machine->snapshot(now).history.back().open_for;
     wait_for_probe();
@@ -699,7 +710,8 @@ TEST_F(CircuitBreakerTest, SurvivesJumpsOfTheClock) {
 
 TEST_F(CircuitBreakerTest, TakesAnswersOfAThreadWhoseClockIsReadLater) {
     std::vector<Permit> permits;
-    for (int i = 0; i < 30; ++i) permits.push_back(take());
+    for (int i = 0; i < 30; ++i)
+        permits.push_back(take());
     for (std::size_t i = 0; i < permits.size(); ++i) {
         const Duration behind = i % 2 == 0 ? 3ms : 0ms;
         machine->complete(permits[i], verdict_of(Outcome::failure), now - behind, 0);
