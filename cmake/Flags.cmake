@@ -3,7 +3,8 @@ add_library(weir_flags INTERFACE)
 target_compile_options(weir_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast
     -Wno-missing-field-initializers  # designated initialisers name what differs from the defaults
-    -fno-omit-frame-pointer -pthread
+    -pthread
+    $<$<NOT:$<CONFIG:Release>>:-fno-omit-frame-pointer>
     $<$<BOOL:${WEIR_WERROR}>:-Werror>)
 target_link_libraries(weir_flags INTERFACE Threads::Threads Boost::headers)
 # Asio: one library's worth of symbols, no deprecated names. Coroutines are for the main thread only.

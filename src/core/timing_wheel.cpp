@@ -58,6 +58,7 @@ void TimingWheel::insert(Timer& timer, std::uint64_t earliest) {
     const unsigned level = std::min((width - 1) / kBits, kLevels - 1);
     const auto slot = static_cast<unsigned>((due >> (level * kBits)) & (kSlots - 1));
     occupied_[level] |= std::uint64_t{1} << slot;
+    wake_ = std::min(wake_, due >> (level * kBits) << (level * kBits));
     timer.slot_ = static_cast<std::uint16_t>(level * kSlots + slot);
     Slot& head = slots_[timer.slot_];
     timer.prev_ = head.prev_;
@@ -102,20 +103,20 @@ void TimingWheel::fire(Slot& slot) {
 void TimingWheel::advance(TimePoint now) {
     if (now < start_) return;
     const auto target = static_cast<std::uint64_t>((now - start_) / kTick);
-    while (size_ > 0) {
-        // No slot before `next` holds a timer, so none is passed over.
-        const std::uint64_t next = next_tick();
-        if (next > target) break;
-        tick_ = next;
+    // No slot before wake_ holds a timer, so none is passed over.
+    while (wake_ <= target) {
+        tick_ = std::max(tick_, wake_);
+        wake_ = kNever;
         if ((tick_ & (kSlots - 1)) == 0) cascade(1);
         fire(slots_[tick_ & (kSlots - 1)]);
+        wake_ = size_ > 0 ? next_tick() : kNever;
     }
     tick_ = std::max(tick_, target);
 }
 
 std::optional<TimePoint> TimingWheel::next_wake() const {
-    if (size_ == 0) return std::nullopt;
-    return start_ + static_cast<std::int64_t>(next_tick()) * kTick;
+    if (wake_ == kNever) return std::nullopt;
+    return start_ + static_cast<std::int64_t>(wake_) * kTick;
 }
 
 // The start of the next slot that holds a timer: in the lowest level it is due then, in the others

@@ -27,11 +27,13 @@ void recycle(std::string& text) {
 
 void append_request_id(std::string& out, Random& random) {
     static constexpr std::string_view kHex = "0123456789abcdef";
-    for (int half = 0; half < 2; ++half) {
-        std::uint64_t bits = random();
-        for (int i = 0; i < 16; ++i, bits >>= 4U)
-            out += kHex[bits & 15U];
+    std::array<char, 32> id;
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < id.size(); ++i, bits >>= 4U) {
+        if (i % 16 == 0) bits = random();
+        id[i] = kHex[bits & 15U];
     }
+    out.append(id.data(), id.size());
 }
 
 bool accepts_problem_json(const http::RequestHead& head) {

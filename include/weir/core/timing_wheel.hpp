@@ -73,6 +73,7 @@ class TimingWheel {
     static constexpr unsigned kLevels = 5;
     static constexpr unsigned kBits = 6;
     static constexpr unsigned kSlots = 1U << kBits;
+    static constexpr std::uint64_t kNever = UINT64_MAX;
 
     // The head of a slot's circular list.
     struct Slot final : Timer {
@@ -89,6 +90,9 @@ class TimingWheel {
 
     TimePoint start_;
     std::uint64_t tick_ = 0;
+    // The first tick at which something may be due or handed down: computed when it is reached, so that a turn
+    // with nothing due costs a comparison. Early if what made it was cancelled since.
+    std::uint64_t wake_ = kNever;
     std::size_t size_ = 0;
     std::array<std::uint64_t, kLevels> occupied_{};  // a bit a slot
     std::array<Slot, kLevels * kSlots> slots_;
