@@ -26,6 +26,7 @@ class Peer:
         self.wire = Wire(sock, self.received)
         self.sent = 0
         self.is_open = True
+        self.thread: threading.Thread | None = None
 
     def send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -50,6 +51,15 @@ class Peer:
     def reset(self) -> None:
         self.is_open = False
         abort(self.sock)
+
+    def leave(self, rudely: bool) -> None:
+        """From a test's thread: closes, or resets, and returns when that has been sent."""
+        if rudely:
+            self.reset()
+        else:
+            self.close()
+        if self.thread:
+            self.thread.join(5)
 
 
 # Answers one request whose head was read; the body is read by the script, or after it.
@@ -125,7 +135,7 @@ class RawOrigin:
         """From now on connections are refused and those that are open are reset."""
         self._stop_listening()
         for peer in self.open_peers():
-            peer.reset()
+            peer.leave(rudely=True)
 
     def accept_again(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
@@ -155,9 +165,10 @@ class RawOrigin:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(self, sock)
+            peer.thread = threading.Thread(target=self._serve, args=(peer,), daemon=True)
             with self.lock:
                 self.peers.append(peer)
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+            peer.thread.start()
 
     def _serve(self, peer: Peer) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import unittest
+from collections.abc import Callable
 
 from harness import BARE, WeirTest, eventually
 from origins import Peer
@@ -107,6 +108,19 @@ class Bodies(WeirTest):
             sender.join(30)
             self.assertEqual(client.answer().body.decode(), DIGEST)
 
+    def test_a_flood_of_interim_answers_is_held_back(self) -> None:
+        def flood(peer: Peer, request: Message) -> None:
+            while peer.sent < SIZE:
+                peer.send(b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" * 1000)
+            peer.hang()
+
+        weir, origin = self.proxied(flood, BARE)
+        with weir.connect(30, receive_buffer=65536) as client:  # and does not read
+            before = weir.rss_bytes()
+            client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            self.wait_for_stall(lambda: origin.peers[-1].sent if origin.peers else 0)
+            self.assertLess(weir.rss_bytes() - before, ROOM)
+
     def test_many_downloads_at_once_are_whole(self) -> None:
         weir = self.forward(self.files())
         digests: list[str] = []
@@ -126,13 +140,13 @@ class Bodies(WeirTest):
         (origin.files / "data").write_bytes(BLOCK * 64)
         return origin.address
 
-    def wait_for_stall(self, progress: object) -> None:
+    def wait_for_stall(self, progress: Callable[[], int]) -> None:
         """Until bytes have flowed and then none did for many looks in a row."""
         last, same = -1, 0
 
         def is_stalled() -> bool:
             nonlocal last, same
-            now = progress()  # type: ignore[operator]
+            now = progress()
             same = same + 1 if now == last else 0
             last = now
             return now > 0 and same >= 40

@@ -64,13 +64,33 @@ class Clients(Disconnecting):
         self.assertEqual([m.body for m in self.origin_.requests if m.body], [])
 
     def test_client_leaves_while_it_waits_and_the_origin_is_told(self) -> None:
-        self.origin_.answer = lambda peer, _: self.assertFalse(peer.wire.fill())
-        for rudely in (False, True):
+        def until_told(peer: Peer, _: Message) -> None:
+            peer.wire.rest()
+
+        self.origin_.answer = until_told
+        for _ in range(5):
             client = self.weir_.connect()
             client.send(request())
             eventually(lambda: self.origin_.open_peers(), "the request at the origin")
-            self.leave(client, rudely)
+            client.abort()
             eventually(lambda: not self.origin_.open_peers(), "the origin's connection ended")
+
+    def test_client_that_left_quietly_is_noticed_with_the_answer(self) -> None:
+        """Its end alone is no reason: it may still read (half-close)."""
+
+        def late(peer: Peer, _: Message) -> None:
+            peer.hang()
+            peer.send(response(200, b"x" * 100_000))
+
+        self.origin_.answer = late
+        for _ in range(5):
+            self.origin_.released.clear()
+            count = len(self.origin_.requests)
+            client = self.weir_.connect()
+            client.send(request())
+            eventually(lambda: len(self.origin_.requests) > count, "the request at the origin")  # noqa: B023
+            client.sock.close()
+            self.origin_.released.set()
 
     def test_client_leaves_after_every_byte_of_the_answer(self) -> None:
         for data in ANSWERS.values():
@@ -195,7 +215,7 @@ class Origins(Disconnecting):
             for _ in range(20):
                 self.assertEqual(self.weir_.ask("/", "POST", body=b"x").status, 200)
                 for peer in self.origin_.open_peers():
-                    self.go(peer, rudely)
+                    peer.leave(rudely)
 
     def test_both_leave_at_once(self) -> None:
         self.origin_.answer = lambda peer, _: self.go(peer, True)

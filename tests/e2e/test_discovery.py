@@ -86,10 +86,10 @@ class Dns(WeirTest):
         self.service = self.origin()
         self.server.records["svc.test"] = ["127.0.0.1"]
 
-    def start(self) -> Weir:
+    def start(self, more: str = "keep_last: true") -> Weir:
         return self.weir("version: 1\nlisteners:\n  - {listen: $LISTEN, to: c}\nclusters:\n  c:\n"
                          f"    discovery: {{type: dns, name: svc.test, port: {self.service.port}, "
-                         f"servers: [\"{self.server.address}\"]}}\n")
+                         f"servers: [\"{self.server.address}\"], {more}}}\n")
 
     def at(self, *hosts: str) -> set[str]:
         return {f"[{host}]:{self.service.port}" if ":" in host else f"{host}:{self.service.port}" for host in hosts}
@@ -145,13 +145,16 @@ class Dns(WeirTest):
         self.server.records["svc.test"] = ["127.0.0.1", "127.0.0.2"]
         eventually(lambda: addresses(weir) == self.at("127.0.0.1", "127.0.0.2"), "heard again", 20)
 
-    def test_a_name_that_vanishes_leaves_the_last_answer_in_use(self) -> None:
-        weir = self.start()
+    def test_a_name_that_vanishes_is_believed_after_empty_hold(self) -> None:
+        weir = self.start("empty_hold: 2s")
         self.assertEqual(weir.ask().status, 200)
         del self.server.records["svc.test"]
-        eventually(lambda: weir.metrics().sum("weir_discovery_updates_total", cluster="c", result="failure"),
-                   "a failure counted")
-        self.assertEqual(weir.ask().status, 200)
+        count = len(self.server.queries)
+        eventually(lambda: len(self.server.queries) > count + 1, "asked again")
+        self.assertEqual(weir.ask().status, 200, "not at the first such answer")
+        eventually(lambda: weir.ask().error == "no_healthy_endpoint", "believed", 20)
+        self.server.records["svc.test"] = ["127.0.0.1"]
+        eventually(lambda: weir.ask().status == 200, "healed", 20)
 
     def test_an_unknown_name_at_the_start_is_said_and_heals(self) -> None:
         del self.server.records["svc.test"]

@@ -81,7 +81,8 @@ class Pairs(WeirTest):
         self.assertEqual([r for r in load.results[mark:] if r.status != 200], [])
 
     def test_a_connect_failure_goes_to_the_other_endpoint_also_for_post(self) -> None:
-        weir, bad, good = self.pair(cluster="lb: round_robin\noutlier: off")
+        weir, bad, good = self.pair(cluster="lb: round_robin\noutlier: off\n"
+                                    "retry: {budget: 100%, budget_min: 100/s}")
         bad.refuse()
         for i in range(10):
             self.assertEqual(weir.ask(f"/{i}", "POST", body=b"once").status, 200)
@@ -123,7 +124,7 @@ class Pairs(WeirTest):
             for thread in threads:
                 thread.join()
             for peer in bad.open_peers() + good.open_peers():
-                peer.close()
+                peer.leave(rudely=False)
             for i in range(8):
                 self.assertEqual(weir.ask(f"/{i}", "POST", body=b"x").status, 200)
         self.assertEqual(weir.metrics().sum("weir_outlier_ejections_total", cluster="c"), 0)

@@ -187,6 +187,13 @@ class Messages(SharedWeirTest):
             self.assertEqual((answer.get("connection") or "").lower(), "close")
             self.assertTrue(client.is_closed())
 
+    def test_connection_close_of_an_origin_is_obeyed(self) -> None:
+        self.origin_.answer = fixed(headers={"Connection": "close"})
+        with self.weir_.connect() as client:
+            for _ in range(5):
+                self.assertEqual(client.ask(request("POST", body=b"x")).status, 200)
+            self.assertNotEqual((client.ask(request()).get("connection") or "").lower(), "close")
+
     def test_absolute_form_names_the_host(self) -> None:
         with self.weir_.connect() as client:
             answer = client.ask("GET http://shop.test/a?b=c HTTP/1.1\r\nHost: shop.test\r\n\r\n")
@@ -262,9 +269,9 @@ class Tunnels(SharedWeirTest):
         self.origin_.answer = fixed(200, b"no upgrade")
         with self.weir_.connect() as client:
             self.assertEqual(client.ask(self.HEAD).body, b"no upgrade")
-            before = len(self.origin_.peers)
             self.assertEqual(client.ask(request(target="/next")).status, 200)
-        self.assertGreater(len(self.origin_.peers), before, "the connection of a declined upgrade was used again")
+        declined = next(peer for peer in self.origin_.peers if b"GET /ws" in peer.received and peer.sent < 200)
+        self.assertNotIn(b"GET /next", declined.received, "the connection of a declined upgrade was used again")
 
     def test_an_unasked_101_is_a_protocol_error(self) -> None:
         self.origin_.answer = raw(self.SWITCH)
