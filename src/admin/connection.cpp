@@ -53,9 +53,9 @@ Task<std::optional<Response>> Connection::read_body(TaskScope& scope, std::strin
     if (head_.framing == http::Framing::length && head_.content_length > limits_.body) {
         co_return refusal_of(Reason::body_too_large);
     }
-    if (head_.expect_continue && in_.empty() &&
-        !co_await stream_.write(scope, kContinue, limits_.write)) {
-        co_return refusal_of(Reason::client_closed);
+    if (head_.expect_continue && in_.empty()) {
+        const bool is_sent = co_await stream_.write(scope, kContinue, limits_.write);
+        if (!is_sent) co_return std::nullopt;
     }
     http::BodyDecoder decoder;
     decoder.start(head_.framing, head_.content_length, limits_.head);
@@ -66,9 +66,9 @@ Task<std::optional<Response>> Connection::read_body(TaskScope& scope, std::strin
         in_.erase(0, step.consumed);
         if (body.size() > limits_.body) co_return refusal_of(Reason::body_too_large);
         if (step.is_done || decoder.is_done()) co_return std::nullopt;
-        if (step.consumed == 0 && !co_await stream_.read_more(scope, in_)) {
-            co_return refusal_of(Reason::request_timeout);
-        }
+        if (step.consumed > 0) continue;
+        const bool has_more = co_await stream_.read_more(scope, in_);
+        if (!has_more) co_return refusal_of(Reason::request_timeout);
     }
 }
 

@@ -37,14 +37,16 @@ Task<std::optional<HttpClient::Answer>> HttpClient::read_answer(TaskScope& scope
         answer.body += step.data;
         in_.erase(0, step.consumed);
         if (body.is_done() || step.consumed > 0) continue;
-        if (!co_await stream_->read_more(scope, in_) && !body.on_eof()) co_return std::nullopt;
+        const bool has_more = co_await stream_->read_more(scope, in_);
+        if (!has_more && !body.on_eof()) co_return std::nullopt;
     }
     if (!head.keep_alive) stream_.reset();
     co_return answer;
 }
 
 Task<std::optional<HttpClient::Answer>> HttpClient::get(TaskScope& scope, std::string path) {
-    const bool is_connected = stream_ != nullptr || co_await connect(scope);
+    bool is_connected = stream_ != nullptr;
+    if (!is_connected) is_connected = co_await connect(scope);
     std::optional<Answer> answer;
     if (is_connected) {
         const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";

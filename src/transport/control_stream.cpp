@@ -78,8 +78,8 @@ const Socket& ControlStream::socket() const {
 }
 
 Task<bool> ControlStream::finish_connect(TaskScope& scope) {
-    if (!co_await state_->wait(scope, Descriptor::wait_write)) co_return false;
-    co_return state_->socket.connect_error() == 0;
+    const bool is_decided = co_await state_->wait(scope, Descriptor::wait_write);
+    co_return is_decided && state_->socket.connect_error() == 0;
 }
 
 Task<bool> ControlStream::read_more(TaskScope& scope, std::string& in) {
