@@ -29,15 +29,26 @@ std::uint32_t SuccessWindow::tenth(TimePoint at) const {
     return static_cast<std::uint32_t>(at.time_since_epoch() / tenth_);
 }
 
-// A reader that still sees the old tag must not see new counts below it: hence the 0 between.
+// The 0 keeps readers away meanwhile. One that has read the old tag already may add the new
+// bucket's counts to its sum, as if it had come a moment later.
 void SuccessWindow::reuse(Bucket& bucket, std::uint64_t tag) {
     bucket.tag.store(0, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
     for (Counter* counter :
          {&bucket.ok, &bucket.fail, &bucket.slow, &bucket.throttled, &bucket.local}) {
-        counter->store(0, std::memory_order_relaxed);
+        counter->store(0, std::memory_order_release);
     }
     bucket.tag.store(tag, std::memory_order_release);
+}
+
+// A division of 64 bits costs more than all the rest: one a tenth, not one an answer.
+std::uint32_t SuccessWindow::tenth_of_writer(Shard& own, TimePoint now) const {
+    if (now < own.begins || now >= own.ends) {
+        const Duration into = now.time_since_epoch() % tenth_;
+        own.begins = now - into;
+        own.ends = own.begins + tenth_;
+        own.tenth = tenth(now);
+    }
+    return own.tenth;
 }
 
 void SuccessWindow::add(std::uint32_t shard,
@@ -45,8 +56,8 @@ void SuccessWindow::add(std::uint32_t shard,
                         const Verdict& verdict,
                         TimePoint now) {
     WEIR_ASSERT(shard < shard_count_);
-    const std::uint32_t at = tenth(now);
     Shard& own = shards_[shard];
+    const std::uint32_t at = tenth_of_writer(own, now);
     Bucket& bucket = own.buckets[at % kBuckets];
     const std::uint64_t tag = tag_of(epoch, at);
     if (bucket.tag.load(std::memory_order_relaxed) != tag) reuse(bucket, tag);

@@ -61,9 +61,14 @@ class SuccessWindow {
     struct alignas(64) Shard {
         std::array<Bucket, kBuckets> buckets;
         std::atomic<std::uint64_t> ok_total{0};
+        // The writer's own: the tenth it is in.
+        TimePoint begins{};
+        TimePoint ends{};
+        std::uint32_t tenth = 0;
     };
 
     [[nodiscard]] std::uint32_t tenth(TimePoint at) const;
+    [[nodiscard]] std::uint32_t tenth_of_writer(Shard& own, TimePoint now) const;
     static void reuse(Bucket& bucket, std::uint64_t tag);
 
     Duration tenth_;
