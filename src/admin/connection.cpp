@@ -39,7 +39,8 @@ Task<bool> Connection::read_head(TaskScope& scope) {
             co_return false;
         }
         seen = in_.size();
-        if (!co_await stream_.read_more(scope, in_)) {
+        const bool has_more = co_await stream_.read_more(scope, in_);
+        if (!has_more) {
             if (stream_.is_late() && !in_.empty()) refusal_ = refusal_of(Reason::request_timeout);
             co_return false;
         }
@@ -75,7 +76,8 @@ Task<std::optional<Response>> Connection::read_body(TaskScope& scope, std::strin
 Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
     WriteOptions options{.keep_alive = false};
     std::optional<Response> response;
-    if (co_await read_head(scope)) {
+    const bool has_head = co_await read_head(scope);
+    if (has_head) {
         options.is_head = head_.method == http::Method::head;
         options.client_minor = head_.minor_version;
         Request request = to_request(head_);
@@ -86,7 +88,9 @@ Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
         response = std::exchange(refusal_, std::nullopt);
     }
     if (!response) co_return Next::end;
-    if (!co_await stream_.write(scope, serialise(*response, options), limits_.write)) {
+    const std::string message = serialise(*response, options);
+    const bool is_sent = co_await stream_.write(scope, message, limits_.write);
+    if (!is_sent) {
         co_return Next::end;
     }
     if (options.keep_alive) co_return Next::request;

@@ -153,7 +153,8 @@ class Demo {
             co_return;
         }
         exit_code_ = kFailure;
-        if (co_await story_->play_once(scope)) exit_code_ = kSuccess;
+        const bool is_proven = co_await story_->play_once(scope);
+        if (is_proven) exit_code_ = kSuccess;
         say(exit_code_ == kSuccess ? "the story went as told" : "the story went otherwise");
         // Not from within: it ends this coroutine.
         boost::asio::post(main_, [this] { stop(); });

@@ -29,7 +29,8 @@ Task<std::optional<HttpClient::Answer>> HttpClient::read_answer(TaskScope& scope
             in_.erase(0, parse.consumed);
             break;
         }
-        if (!co_await stream_->read_more(scope, in_)) co_return std::nullopt;
+        const bool has_more = co_await stream_->read_more(scope, in_);
+        if (!has_more) co_return std::nullopt;
     }
     while (!body.is_done()) {
         const auto step = body.next(in_);
@@ -51,7 +52,8 @@ Task<std::optional<HttpClient::Answer>> HttpClient::get(TaskScope& scope, std::s
     if (is_connected) {
         const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
         stream_->set_deadline(timeout_);
-        if (co_await stream_->write(scope, request, timeout_)) answer = co_await read_answer(scope);
+        const bool is_sent = co_await stream_->write(scope, request, timeout_);
+        if (is_sent) answer = co_await read_answer(scope);
     }
     if (!answer) stream_.reset();
     co_return answer;

@@ -62,7 +62,8 @@ transport::Task<> ToyService::serve(transport::TaskScope& scope, std::shared_ptr
         const auto parse = http::parse_request_head(client->in, {}, client->head);
         if (parse.state == http::HeadParse::State::failed) co_return;
         if (parse.state == http::HeadParse::State::need_more) {
-            if (!co_await client->stream.read_more(scope, client->in)) co_return;
+            const bool has_more = co_await client->stream.read_more(scope, client->in);
+            if (!has_more) co_return;
             continue;
         }
         // The demo's load has no bodies; of those who try a POST by hand it is not read.
@@ -71,7 +72,8 @@ transport::Task<> ToyService::serve(transport::TaskScope& scope, std::shared_ptr
         const std::string text = answer(client->head);
         client->in.erase(0, parse.consumed);
         co_await scope.sleep_for(kWork);
-        if (!co_await client->stream.write(scope, text, kStall)) co_return;
+        const bool is_sent = co_await client->stream.write(scope, text, kStall);
+        if (!is_sent) co_return;
         if (!is_last) continue;
         co_await client->stream.linger(scope, kStall);
         co_return;

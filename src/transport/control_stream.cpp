@@ -86,7 +86,8 @@ Task<bool> ControlStream::read_more(TaskScope& scope, std::string& in) {
     for (;;) {
         const IoResult::State result = state_->receive(in);
         if (result != IoResult::State::would_block) co_return result == IoResult::State::done;
-        if (!co_await state_->wait(scope, Descriptor::wait_read)) co_return false;
+        const bool is_ready = co_await state_->wait(scope, Descriptor::wait_read);
+        if (!is_ready) co_return false;
     }
 }
 
@@ -98,7 +99,8 @@ Task<bool> ControlStream::write(TaskScope& scope, std::string_view bytes, Durati
         bytes.remove_prefix(result.bytes);
         if (bytes.empty()) break;
         set_deadline(stall);
-        if (!co_await state_->wait(scope, Descriptor::wait_write)) co_return false;
+        const bool is_ready = co_await state_->wait(scope, Descriptor::wait_write);
+        if (!is_ready) co_return false;
     }
     co_return true;
 }
@@ -109,7 +111,8 @@ Task<> ControlStream::linger(TaskScope& scope, Duration at_most) {
     std::string ignored;
     for (std::size_t taken = 0; taken < kMostLingered; taken += ignored.size()) {
         ignored.clear();
-        if (!co_await read_more(scope, ignored)) co_return;
+        const bool has_more = co_await read_more(scope, ignored);
+        if (!has_more) co_return;
     }
 }
 
