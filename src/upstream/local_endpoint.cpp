@@ -5,7 +5,9 @@
 namespace weir::upstream {
 namespace {
 
-constexpr double kFade = 10e9;  // nanoseconds in which an old latency loses half its weight
+// Nanoseconds in which an old latency, or the memory of a failure, loses half its weight.
+constexpr double kFade = 1e9;
+constexpr double kPenalty = 100e6;
 
 }  // namespace
 
@@ -58,21 +60,24 @@ void LocalEndpoint::observe(Duration latency, TimePoint now) {
 }
 
 void LocalEndpoint::observe_failure(TimePoint now) {
-    const Duration usual = cluster_ != nullptr ? cluster_->latency() : Duration::zero();
-    constexpr Duration kLongest = std::chrono::seconds{10};
-    ewma_ = std::min(std::max({ewma_ * 10, usual * 10, Duration{std::chrono::milliseconds{1}}}),
-                     kLongest);
-    observed_ = now;
-    stats_.ewma_ns.store(ewma_.count(), std::memory_order_relaxed);
+    failed_ = now;
+    if (ewma_ == Duration::zero()) observed_ = now;
 }
 
+// What was seen long ago counts for little, so that a slow endpoint is looked at again. A failure
+// counts as a latency ten times as long, for some tenths of a second: long enough not to attract
+// load by failing fast, short enough that its detector gets to see whether it goes on.
 double LocalEndpoint::cost(TimePoint now) const {
     Duration latency = ewma_;
     if (latency == Duration::zero() && cluster_ != nullptr) latency = cluster_->latency();
     const double elapsed = static_cast<double>((now - observed_).count());
-    const double faded = static_cast<double>(latency.count()) * (kFade / (kFade + elapsed)) + 1.0;
+    double cost = static_cast<double>(latency.count()) * (kFade / (kFade + elapsed)) + 1.0;
+    if (failed_ != TimePoint{}) {
+        const double since = static_cast<double>((now - failed_).count()) / kPenalty;
+        cost *= 1.0 + 9.0 / (1.0 + since * since);
+    }
     const double weight = endpoint_->weight() * endpoint_->detector().weight(now);
-    return faded * (active_ + 1.0) / std::max(weight, 1e-3);
+    return cost * (active_ + 1.0) / std::max(weight, 1e-3);
 }
 
 H1Connection* LocalEndpoint::take_idle() {

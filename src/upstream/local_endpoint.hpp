@@ -60,6 +60,7 @@ class LocalEndpoint {
     std::uint32_t active_ = 0;
     Duration ewma_{};  // zero: unknown
     TimePoint observed_{};
+    TimePoint failed_{};  // last; never: the epoch
     std::vector<std::unique_ptr<H1Connection>> connections_;
     std::vector<H1Connection*> idle_;
 };
