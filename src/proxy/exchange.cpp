@@ -2,6 +2,7 @@
 
 #include "weir/http/rules.hpp"
 
+#include "client_address.hpp"
 #include "local_reply.hpp"
 #include "session.hpp"
 #include "tunnel.hpp"
@@ -62,6 +63,20 @@ telemetry::Outcome to_label(const resilience::Verdict& verdict) {
     }
 }
 
+// When a client may come again, where Weir itself was the one without room.
+Duration usual_retry_after(Reason reason) {
+    switch (reason) {
+        case Reason::limit_exceeded:
+        case Reason::queue_full:
+        case Reason::queue_timeout:
+        case Reason::overloaded:
+        case Reason::draining:
+            return std::chrono::seconds{1};
+        default:
+            return Duration::zero();
+    }
+}
+
 // What Weir answers by itself: a client's mistake is nobody's failure.
 telemetry::Outcome to_label(Reason reason) {
     const std::uint16_t status = info(reason).status;
@@ -86,7 +101,7 @@ void Exchange::reset() {
     recycle(body_);
     recycle(trailers_);
     recycle(extra_);
-    method_ = host_ = path_ = request_id_ = {};
+    method_ = host_ = path_ = request_id_ = client_ = {};
     state_ = State::over;
     route_ = nullptr;
     target_ = nullptr;
@@ -143,6 +158,8 @@ void Exchange::begin_refused(Session& session, const Error& error) {
     metrics_ = &listener.unmatched;
     append_request_id(facts_, context_.upstream.random);
     request_id_ = facts_;
+    client_ = session.client_ip();
+    context_.shard.add(listener.refused(error.reason));
     reply(error, {});
 }
 
@@ -152,7 +169,7 @@ void Exchange::remember(const http::RequestHead& head) {
     const http::HeaderField* const id = head.headers.find(http::HeaderId::x_request_id);
     const bool keeps_id = id != nullptr && http::is_valid_request_id(id->value);
     facts_.reserve(head.method_text.size() + head.authority.size() + head.path.size() +
-                   head.query.size() + 192);
+                   head.query.size() + 256);
     // Views into facts_ stay valid: the room was reserved.
     const auto keep = [this](std::string_view text) {
         const std::size_t begin = facts_.size();
@@ -172,6 +189,13 @@ void Exchange::remember(const http::RequestHead& head) {
         append_request_id(facts_, context_.upstream.random);
     }
     request_id_ = std::string_view(facts_).substr(id_begin);
+    client_ = session_->client_ip();
+    if (!session_->trusts_client()) return;
+    const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
+    if (forwarded == nullptr) return;
+    const config::Listener& listener = session_->listener().state().config;
+    client_ = keep(
+        real_client(forwarded->value, client_, listener.trusted_proxies, listener.trusted_hops));
 }
 
 void Exchange::answer_locally(const http::RequestHead& head, const route::RouteMatch& match) {
@@ -190,8 +214,8 @@ void Exchange::answer_locally(const http::RequestHead& head, const route::RouteM
     }
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
-    session_->send_local(context_.out);
     finish(local.status, Reason::none, telemetry::Outcome::ok);
+    session_->send_local(context_.out);
     end(local.keeps_alive);
 }
 
@@ -337,6 +361,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
     if (head.status < 200 && !head.is_upgrade) {
         // 100 is ours to send: Expect is not forwarded.
         if (head.status != 100 && session_->client_minor() > 0) session_->send_interim(head);
+        if (session_->pending() > 0) attempt_.pause_response();
         return;
     }
     status_ = head.status;
@@ -355,11 +380,10 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
 void Exchange::on_response_body(std::string_view data, bool is_last, std::string_view trailers) {
     if (tunnel_) return tunnel_->write_down(data);
     response_bytes_ += data.size();
+    // Counted before it is sent: who has the answer finds it in the metrics.
+    if (is_last) finish(status_, Reason::none, to_label(attempt_.verdict()));
     session_->send_body(data, is_last, trailers);
-    if (is_last) {
-        finish(status_, Reason::none, to_label(attempt_.verdict()));
-        return end(keeps_alive_);
-    }
+    if (is_last) return end(keeps_alive_);
     note_progress();
     if (session_->pending() > 0) attempt_.pause_response();
 }
@@ -372,7 +396,7 @@ void Exchange::on_response_flush() {
 }
 
 void Exchange::on_downstream_drained() {
-    if (state_ == State::responding) attempt_.resume_response();
+    if (attempt_.is_running()) attempt_.resume_response();
 }
 
 // ---- failure and retry
@@ -542,15 +566,16 @@ void Exchange::reply(const Error& error, Duration retry_after) {
         .request_id = request_id_,
         .cluster = names_cluster ? std::string_view(target_->config->cluster) : std::string_view(),
         .detail = error.detail,
-        .retry_after = retry_after,
+        .retry_after =
+            retry_after > Duration::zero() ? retry_after : usual_retry_after(error.reason),
         .wants_problem_json = wants_problem_json_,
         .is_head = method_id_ == http::Method::head,
         .keeps_alive = is_readable && session_->may_keep_alive(),
         .client_minor = session_->client_minor()};
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
-    session_->send_local(context_.out);
     finish(info(error.reason).status, error.reason, to_label(error.reason));
+    session_->send_local(context_.out);
     end(local.keeps_alive);
 }
 
@@ -592,7 +617,7 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
          .path = path_,
          .protocol = session_->client_minor() == 0 ? "HTTP/1.0" : "HTTP/1.1",
          .request_id = request_id_,
-         .client = session_->client_ip(),
+         .client = client_,
          .duration = now - began_,
          .upstream = attempts_ > 0 ? attempt_.upstream_time() : Duration::zero(),
          .request_bytes = request_bytes_,

@@ -96,7 +96,7 @@ class Exchange final : private upstream::AttemptHandler {
 
     // What is kept of the request's head, one string for all.
     std::string facts_;
-    std::string_view method_, host_, path_, request_id_;
+    std::string_view method_, host_, path_, request_id_, client_;
     http::Method method_id_ = http::Method::get;
     bool wants_problem_json_ = false;
     bool is_upgrade_ = false;

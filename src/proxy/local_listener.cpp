@@ -14,11 +14,27 @@ constexpr Duration kIdle = std::chrono::milliseconds{500};
 }  // namespace
 
 WorkerContext::WorkerContext(upstream::LocalContext& upstream_context,
-                             telemetry::AccessLogShard& log)
+                             telemetry::AccessLogShard& log,
+                             std::atomic<std::uint64_t>& connections)
     : upstream(upstream_context),
       loop(upstream_context.loop),
       shard(upstream_context.shard),
-      access_log(log) {}
+      access_log(log),
+      connections_(connections) {}
+
+bool WorkerContext::admit_connection() {
+    if (connections_.fetch_add(1, std::memory_order_relaxed) < connection_limit) {
+        ++sessions;
+        return true;
+    }
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+}
+
+void WorkerContext::forget_connection() {
+    --sessions;
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+}
 
 WorkerContext::~WorkerContext() = default;
 
@@ -63,7 +79,7 @@ void LocalListener::drain() {
 }
 
 void LocalListener::accept(transport::Socket socket, const Address& peer) {
-    if (context_.sessions >= context_.connection_limit) {
+    if (!context_.admit_connection()) {
         context_.shard.add(state_->metrics.connections);
         return;  // closed: limits.connections
     }

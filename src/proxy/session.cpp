@@ -29,7 +29,6 @@ Session::Session(WorkerContext& context,
                      std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
                                  [&](const config::Cidr& range) { return range.contains(peer); });
     stream_->report_reset_while_paused();
-    ++context_.sessions;
     context_.shard.add(listener_.state().metrics.connections);
     context_.shard.add(listener_.state().metrics.connections_active);
     set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
@@ -59,12 +58,13 @@ void Session::on_timer() {
 bool Session::may_keep_alive() const {
     const auto& limit = listener_.state().config.limits.requests_per_connection;
     return keeps_alive_ && !listener_.is_draining() && !(limit && requests_ >= *limit) &&
-           !stream_->has_eof();
+           !(stream_->has_eof() && partial_.empty());
 }
 
 void Session::on_bytes(std::string_view bytes) {
     if (state_ == State::lingering) return;
     if (partial_.empty()) return process(bytes);
+    seen_ = partial_.size();
     std::string joined = std::exchange(partial_, {});
     joined.append(bytes);
     process(joined);
@@ -102,14 +102,19 @@ void Session::process(std::string_view input) {
 }
 
 bool Session::take_head(std::string_view& input) {
-    const http::HeadParse parse =
-        http::parse_request_head(input, listener_.state().limits, context_.request_head);
+    const http::HeadParse parse = http::parse_request_head(
+        input, listener_.state().limits, context_.request_head, std::exchange(seen_, 0));
     switch (parse.state) {
         case http::HeadParse::State::need_more:
+            if (stream_->has_eof()) {
+                close();
+                return false;
+            }
             // The time for a head begins with its first byte.
-            if (partial_.capacity() == 0 && requests_ > 0) {
+            if (!has_begun_head_) {
                 set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
             }
+            has_begun_head_ = true;
             partial_.assign(input);
             return false;
         case http::HeadParse::State::failed:
@@ -241,11 +246,12 @@ void Session::end_exchange(bool keeps_alive) {
     if (exchange_) context_.give_back(std::move(exchange_));
     if (state_ == State::closed) return;
     const bool is_whole = state_ != State::body;
-    if (!keeps_alive || !is_whole || stream_->has_eof()) {
+    if (!keeps_alive || !is_whole || (stream_->has_eof() && partial_.empty())) {
         if (is_whole && partial_.empty()) return finish_close();
         return linger();
     }
     state_ = State::head;
+    has_begun_head_ = false;
     idle_since_ = Clock::now();
     set_deadline(listener_.snapshot()->shared->config().client_timeout.idle);
     stream_->resume();
@@ -276,8 +282,9 @@ void Session::on_drained() {
 void Session::on_eof() {
     switch (state_) {
         case State::head:
-            close();
-            return;
+            // What waits may still hold whole requests.
+            if (partial_.empty()) return close();
+            return process(std::exchange(partial_, {}));
         case State::body:
             client_left();
             return;
@@ -321,7 +328,7 @@ void Session::close() {
     context_.loop.unwatch(-1, *this);
     if (stream_) stream_->close();
     if (exchange_) context_.give_back(std::move(exchange_));
-    --context_.sessions;
+    context_.forget_connection();
     context_.shard.sub(listener_.state().metrics.connections_active);
     listener_.forget(*this);
 }

@@ -102,9 +102,11 @@ class Session final : public transport::Retired,
     bool trusts_client_ = false;
     bool keeps_alive_ = true;
     bool is_processing_ = false;
+    bool has_begun_head_ = true;     // its time has begun: for the first head with the connection
     bool has_head_waiting_ = false;  // in context_.out
     bool closes_when_drained_ = false;
     std::uint32_t requests_ = 0;
+    std::size_t seen_ = 0;  // bytes of an incomplete head the parser has been shown
     TimePoint deadline_;
     TimePoint idle_since_;
     http::BodyDecoder decoder_;

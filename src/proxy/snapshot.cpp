@@ -59,7 +59,15 @@ ListenerState::ListenerState(const config::Listener& listener, telemetry::Regist
       table(listener.routes),
       metrics(registry, listener.name),
       unmatched(registry, listener.name, telemetry::kNone, telemetry::kNone),
-      limits(head_limits(listener)) {}
+      limits(head_limits(listener)) {
+    for (const Reason reason :
+         {Reason::bad_request, Reason::headers_too_large, Reason::uri_too_long,
+          Reason::body_too_large, Reason::request_timeout}) {
+        protocol_refused[static_cast<std::size_t>(reason)] =
+            registry.counter(telemetry::Family::protocol_refused,
+                             {listener.name, word(reason), "enforce"}, telemetry::Show::once_used);
+    }
+}
 
 Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
                    std::vector<std::shared_ptr<upstream::Cluster>> clusters,

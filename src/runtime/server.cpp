@@ -69,6 +69,7 @@ struct Server::State {
     telemetry::EventLog events;
     telemetry::AccessLog access_log;
     unsigned worker_count;
+    std::atomic<std::uint64_t> connections{0};
     SocketTable sockets;
     std::map<std::string, ClusterSlot, std::less<>> clusters;
     std::map<std::string, ClusterSlot, std::less<>> next_clusters;  // while a reload is made
@@ -96,7 +97,7 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     });
     registry.set_info(telemetry::Family::build_info, {kVersion, kCommit});
     for (unsigned number = 0; number < worker_count; ++number) {
-        workers.push_back(std::make_unique<Worker>(number, worker_count, registry, access_log));
+        workers.push_back(std::make_unique<Worker>(number, connections, registry, access_log));
     }
     SocketTable::Plan plan = sockets.plan(*config, worker_count);
     make_clusters(*config);

@@ -16,16 +16,15 @@ constexpr Duration kSecond = std::chrono::seconds{1};
 }  // namespace
 
 Worker::Worker(unsigned number,
-               unsigned workers,
+               std::atomic<std::uint64_t>& connections,
                telemetry::Registry& registry,
                telemetry::AccessLog& access_log)
     : number_(number),
-      workers_(workers),
       shard_(registry.make_shard()),
       lag_(registry.histogram(telemetry::Family::event_loop_lag, {std::to_string(number)})),
       access_log_(access_log),
       upstream_{.loop = loop_, .shard = shard_, .worker = number, .random = Random::from_system()},
-      context_(upstream_, access_log_) {
+      context_(upstream_, access_log_, connections) {
     loop_.set_end_of_turn([this] { context_.end_turn(); });
 }
 
@@ -109,9 +108,7 @@ void Worker::apply(const std::shared_ptr<const proxy::Snapshot>& snapshot,
     const auto& limit = snapshot->config().limits.connections;
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
-    // For the whole process; each worker takes its share.
-    const std::uint64_t connections = limit ? *limit : files.rlim_cur * 8 / 10;
-    context_.connection_limit = std::max<std::uint64_t>(1, connections / workers_);
+    context_.connection_limit = limit ? *limit : files.rlim_cur * 8 / 10;
     for (const auto& state : snapshot->listeners())
         listener(state->config.name).listener->use(snapshot_);
     drop_gone(*snapshot);

@@ -28,7 +28,7 @@ struct BoundSocket {
 class Worker {
   public:
     Worker(unsigned number,
-           unsigned workers,
+           std::atomic<std::uint64_t>& connections,
            telemetry::Registry& registry,
            telemetry::AccessLog& access_log);
     Worker(const Worker&) = delete;
@@ -70,7 +70,6 @@ class Worker {
 
     transport::EventLoop loop_;
     const unsigned number_;
-    const unsigned workers_;
     telemetry::Shard& shard_;
     telemetry::HistogramId lag_;
     telemetry::AccessLogShard access_log_;

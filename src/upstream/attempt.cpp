@@ -158,7 +158,7 @@ void Attempt::send() {
         request_.body != nullptr ? std::string_view(*request_.body) : std::string_view();
     connection_->begin_request(request_.method, request_.is_body_whole);
     write_body(request_.head, body, request_.is_body_whole);
-    arm_answer_timer();
+    if (request_.is_body_whole) arm_answer_timer();
     if (!request_.is_body_whole) handler_.on_request_wanted();
 }
 
@@ -168,7 +168,7 @@ void Attempt::arm_answer_timer() {
     if (!header_timeout && !per_try) return;
     const Duration first =
         std::min(header_timeout.value_or(Duration::max()), per_try.value_or(Duration::max()));
-    context_.loop.timers().arm(timer_, sent_ + first);
+    context_.loop.timers().arm(timer_, Clock::now() + first);
 }
 
 void Attempt::write_body(std::string_view head, std::string_view data, bool is_last) {
@@ -193,6 +193,7 @@ void Attempt::finish_body(std::string_view trailers) {
     if (!is_sending()) return;
     write_body({}, {}, true);
     connection_->finish_request();
+    if (!end_.status) arm_answer_timer();
 }
 
 std::size_t Attempt::pending() const {
@@ -215,7 +216,13 @@ void Attempt::on_request_drained() {
 
 void Attempt::on_head(const http::ResponseHead& head) {
     if (head.status < 200 && !head.is_upgrade) return handler_.on_response_head(head);
+    if (head.is_upgrade && !request_.is_upgrade) {
+        return fail({Reason::upstream_protocol, Error::Origin::upstream, Error::Retry::never,
+                     "a 101 nobody asked for"});
+    }
     timer_.cancel();
+    // The upstream may take what follows on this connection for the other protocol.
+    if (request_.is_upgrade && !head.is_upgrade) connection_->do_not_reuse();
     const TimePoint now = Clock::now();
     const Duration latency = now - sent_;
     end_.status = head.status;

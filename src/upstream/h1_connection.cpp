@@ -147,14 +147,15 @@ void H1Connection::on_bytes(std::string_view bytes) {
 std::string_view H1Connection::take_head(std::string_view bytes) {
     std::string joined;
     if (!partial_.empty()) {
+        seen_ = partial_.size();
         partial_.append(bytes);
         joined = std::exchange(partial_, {});
         bytes = joined;
     }
     while (state_ == State::head && user_ != nullptr) {
         http::ResponseHead& head = context_.response_head;
-        const http::HeadParse parse =
-            http::parse_response_head(bytes, method_, context_.upstream_limits, head);
+        const http::HeadParse parse = http::parse_response_head(
+            bytes, method_, context_.upstream_limits, head, std::exchange(seen_, 0));
         if (parse.state == http::HeadParse::State::failed) {
             fail(parse.error);
             return {};

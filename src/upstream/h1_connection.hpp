@@ -47,6 +47,7 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     void finish_request();
     [[nodiscard]] std::size_t pending() const { return stream_->pending(); }
 
+    void do_not_reuse() { keeps_alive_ = false; }
     void pause_response() { stream_->pause(); }
     void resume_response() { stream_->resume(); }
 
@@ -117,7 +118,8 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     TimePoint last_write_;
     TimePoint idle_since_;
     http::BodyDecoder decoder_;
-    std::string partial_;  // the beginning of a head that came in pieces
+    std::size_t seen_ = 0;  // bytes of an incomplete head the parser has been shown
+    std::string partial_;   // the beginning of a head that came in pieces
     TimerOf<H1Connection, &H1Connection::on_idle_timer> idle_timer_{*this};
 };
 

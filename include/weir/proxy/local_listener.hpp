@@ -5,6 +5,8 @@
 #include "weir/transport/socket.hpp"
 #include "weir/upstream/local_context.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,7 +19,10 @@ class Session;
 // What the sessions of one worker share. Thread: worker.
 class WorkerContext {
   public:
-    WorkerContext(upstream::LocalContext& upstream, telemetry::AccessLogShard& access_log);
+    // `connections` counts those of all workers.
+    WorkerContext(upstream::LocalContext& upstream,
+                  telemetry::AccessLogShard& access_log,
+                  std::atomic<std::uint64_t>& connections);
     ~WorkerContext();
 
     // Exchanges are reused with the capacity of their strings, so that a request allocates nothing.
@@ -25,6 +30,10 @@ class WorkerContext {
     [[nodiscard]] std::unique_ptr<Exchange> take_exchange();
     void give_back(std::unique_ptr<Exchange> exchange);
     void end_turn();
+
+    // One more connection, if limits.connections allows it; exact for the process.
+    [[nodiscard]] bool admit_connection();
+    void forget_connection();
 
     upstream::LocalContext& upstream;
     transport::EventLoop& loop;
@@ -34,9 +43,10 @@ class WorkerContext {
     std::string out;                 // the head being written; valid within one callback
     bool is_draining = false;        // connections are closed after their request
     std::uint64_t sessions = 0;
-    std::uint64_t connection_limit = UINT64_MAX;  // of this worker
+    std::uint64_t connection_limit = UINT64_MAX;  // limits.connections
 
   private:
+    std::atomic<std::uint64_t>& connections_;
     std::vector<std::unique_ptr<Exchange>> free_;
     std::vector<std::unique_ptr<Exchange>> given_back_;
 };

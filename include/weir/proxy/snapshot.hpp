@@ -10,6 +10,7 @@
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,6 +44,12 @@ struct ListenerState {
     telemetry::RequestMetrics
         unmatched;  // requests that no route took, or that were refused before
     http::H1Limits limits;
+
+    // Of weir_protocol_refused_total.
+    [[nodiscard]] telemetry::CellId refused(Reason reason) const {
+        return protocol_refused[static_cast<std::size_t>(reason)];
+    }
+    std::array<telemetry::CellId, kReasonCount> protocol_refused;
 };
 
 // A configuration made ready to serve: immutable, shared by all workers, replaced whole by a
