@@ -144,7 +144,8 @@ Task<> DemoStory::assert_ejection(TaskScope& scope) {
     note(errors <= kMostPairErrors, "the clients of the pair see " + std::to_string(errors) +
                                         " errors (at most " + std::to_string(kMostPairErrors) +
                                         ")");
-    note(co_await is_breaker(scope, "pair", "closed"), "the breaker of the pair stays closed");
+    const bool is_closed = co_await is_breaker(scope, "pair", "closed");
+    note(is_closed, "the breaker of the pair stays closed");
 }
 
 Task<> DemoStory::assert_return(TaskScope& scope) {

@@ -1,0 +1,93 @@
+#pragma once
+
+#include "weir/admin/server.hpp"
+#include "weir/config/load.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weir::admin {
+
+// A process as the admin server sees it, without workers: two clusters, "orders" of two endpoints
+// and "127.0.0.1:9000" of one. What it answers can be set.
+struct FakeProcess {
+    FakeProcess() {
+        auto loaded = config::load_text(
+            "version: 1\n"
+            "node: {name: here}\n"
+            "listeners:\n"
+            "  - name: in\n"
+            "    listen: 127.0.0.1:8080\n"
+            "    routes:\n"
+            "      - {path: /orders/, method: GET, to: orders}\n"
+            "      - {path: /gone, respond: {status: 410}}\n"
+            "      - {to: 127.0.0.1:9000}\n"
+            "clusters:\n"
+            "  orders:\n"
+            "    endpoints: [127.0.0.1:9001, 127.0.0.1:9002]\n"
+            "    breaker: {consecutive_for: 0s}\n"
+            "    metrics_per_endpoint: true\n",
+            "weir.yaml");
+        if (!loaded) throw std::logic_error(config::render(loaded.report, loaded.sources));
+        const TimePoint now = Clock::refresh();
+        for (const auto& [name, section] : loaded.config->clusters) {
+            const upstream::Cluster::Surroundings surroundings{.registry = registry,
+                                                               .events = events};
+            auto cluster = std::make_shared<upstream::Cluster>(section, surroundings, now);
+            discovery::Update update;
+            for (const auto& endpoint : section.endpoints)
+                update.endpoints.push_back({*endpoint.address, endpoint.text, endpoint.weight});
+            cluster->set_endpoints(update, now);
+            clusters.push_back(cluster);
+        }
+        snapshot = std::make_shared<proxy::Snapshot>(loaded.config, clusters, registry);
+    }
+
+    [[nodiscard]] upstream::Cluster& cluster(std::string_view name) const {
+        return *snapshot->find_cluster(name);
+    }
+
+    // Failures in a row, as many as trip by default.
+    static void trip(resilience::CircuitBreaker& breaker, TimePoint now) {
+        for (std::uint64_t i = 0; i < 5; ++i) {
+            const auto admission = breaker.acquire(now);
+            breaker.complete(admission.permit,
+                             {.outcome = resilience::Outcome::failure,
+                              .kind = resilience::FailureKind::status_500},
+                             now, 0, {i + 1});
+        }
+    }
+
+    [[nodiscard]] Context context() {
+        return {.snapshot = [this] { return snapshot; },
+                .readiness = [this] { return readiness; },
+                .config_state = [this] { return config_state; },
+                .discovery = [this](std::string_view name) -> std::optional<discovery::Status> {
+                    const auto found = sources.find(name);
+                    if (found == sources.end()) return std::nullopt;
+                    return found->second;
+                },
+                .reload = [] { return true; },
+                .registry = registry,
+                .events = events,
+                .started = Clock::wall() - std::chrono::seconds{90},
+                .workers = 1};
+    }
+
+    telemetry::Registry registry;
+    telemetry::EventLog events;
+    std::vector<std::shared_ptr<upstream::Cluster>> clusters;
+    std::shared_ptr<const proxy::Snapshot> snapshot;
+    Readiness readiness{.is_ready = true, .is_draining = false, .waiting = {}};
+    ConfigState config_state{.hash = "0123456789abcdef",
+                             .file = "weir.yaml",
+                             .last_error = {},
+                             .loaded_at = Clock::wall()};
+    std::map<std::string, discovery::Status, std::less<>> sources;
+};
+
+}  // namespace weir::admin
