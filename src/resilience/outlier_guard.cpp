@@ -39,7 +39,9 @@ TripGate::Answer DetectorGroup::may_trip(TimePoint now) {
     const double enough = std::max(1.0, kWellShare * static_cast<double>(members_.size()));
     std::uint32_t well = 0;
     for (const Member& member : members_) {
-        if (member.is_out) continue;
+        // A penalized one is failing now, however many good answers its window still holds: with
+        // them the breaker of a cluster that dies as a whole opened only after 2 to 3 s.
+        if (member.is_out || member.detector->machine().is_penalized()) continue;
         const SuccessWindow::Counts seen = member.detector->machine().counts(now);
         if (seen.ok == 0 || seen.failure_rate() >= rate) continue;
         if (static_cast<double>(++well) >= enough) return Answer::hold;

@@ -22,9 +22,9 @@ class OutlierDetector;
 // how many of them are closed and available (r), and allows an ejection only while r - 1 >= floor.
 //
 // It is also the gate of the cluster's breaker: in a cluster of two or more endpoints the breaker
-// may trip only while fewer than max(1, 20 % of n) endpoints are closed, fail less than
-// failure_rate and have an ok in their window. First the detectors eject; the breaker opens when
-// too little is left.
+// may trip only while fewer than max(1, 20 % of n) endpoints are closed and not penalized, fail
+// less than failure_rate and have an ok in their window. First the detectors eject; the breaker
+// opens when too little is left.
 //
 // Thread: any; a mutex, taken at transitions and membership changes, never in the closed state.
 // Locks: a machine's before the group's, and the group never locks a machine.

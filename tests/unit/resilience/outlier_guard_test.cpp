@@ -385,6 +385,18 @@ TEST_F(DetectorGroupTest, DoesNotCallAnEndpointWellThatFailsHalfTheTime) {
     EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
 }
 
+TEST_F(DetectorGroupTest, DoesNotCallAPenalizedEndpointWellForItsOldGoodAnswers) {
+    make(2);
+    kill(0);
+    answer(1, Outcome::ok, 50);
+    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    kill(1);
+    ASSERT_TRUE(is_penalized(1));
+    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    answer(1, Outcome::ok, 2);
+    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+}
+
 TEST_F(DetectorGroupTest, DoesNotCallAnEjectedEndpointWell) {
     make(2);
     answer(0, Outcome::ok, 20);
