@@ -13,8 +13,6 @@
 namespace weir::proxy {
 namespace {
 
-constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
-
 // Capacity kept from request to request; a string that grew beyond is given back.
 constexpr std::size_t kKeptCapacity = 4096;
 
@@ -26,14 +24,25 @@ void recycle(std::string& text) {
     }
 }
 
-void append_request_id(std::string& out, Random& random) {
-    static constexpr std::string_view kHex = "0123456789abcdef";
-    std::array<char, 32> id;
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < id.size(); ++i, bits >>= 4U) {
-        if (i % 16 == 0) bits = random();
-        id[i] = kHex[bits & 15U];
+// Two digits of each byte.
+constexpr std::array<char, 512> make_hex_pairs() {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    std::array<char, 512> pairs{};
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+        pairs[2 * byte] = kHex[byte >> 4U];
+        pairs[2 * byte + 1] = kHex[byte & 15U];
     }
+    return pairs;
+}
+
+void append_request_id(std::string& out, Random& random) {
+    static constexpr std::array<char, 512> kPairs = make_hex_pairs();
+    const std::array<std::uint64_t, 2> bits{random(), random()};
+    std::array<std::uint8_t, sizeof bits> bytes;
+    std::memcpy(bytes.data(), bits.data(), sizeof bits);
+    std::array<char, 2 * sizeof bits> id;
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        std::memcpy(&id[2 * i], &kPairs[std::size_t{2} * bytes[i]], 2);
     out.append(id.data(), id.size());
 }
 
@@ -61,26 +70,6 @@ telemetry::Outcome to_label(const resilience::Verdict& verdict) {
         default:
             return telemetry::Outcome::failure;
     }
-}
-
-// When a client may come again, where Weir itself was the one without room.
-Duration usual_retry_after(Reason reason) {
-    switch (reason) {
-        case Reason::limit_exceeded:
-        case Reason::queue_full:
-        case Reason::queue_timeout:
-        case Reason::overloaded:
-        case Reason::draining:
-            return std::chrono::seconds{1};
-        default:
-            return Duration::zero();
-    }
-}
-
-// What Weir answers by itself: a client's mistake is nobody's failure.
-telemetry::Outcome to_label(Reason reason) {
-    const std::uint16_t status = info(reason).status;
-    return status >= 500 ? telemetry::Outcome::failure : telemetry::Outcome::ignored;
 }
 
 }  // namespace
@@ -399,139 +388,6 @@ void Exchange::on_downstream_drained() {
     if (attempt_.is_running()) attempt_.resume_response();
 }
 
-// ---- failure and retry
-
-void Exchange::on_attempt_failed(const upstream::AttemptFailure& failure) {
-    if (attempt_.lost_stale_connection())
-        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::stale_reuse);
-    if (state_ == State::responding) {
-        finish(status_, failure.error.reason, telemetry::Outcome::failure);
-        session_->cut_off();
-        return end(false);
-    }
-    if (retries()) return;
-    reply(failure.error, failure.retry_after);
-}
-
-bool Exchange::retries() {
-    const TimePoint now = Clock::now();
-    upstream::LocalCluster& local = *snapshot_->clusters[target_->cluster];
-    const std::uint32_t retry = attempts_;  // the number this one would have, from 1
-    resilience::RetryInput input;
-    attempt_.describe(input);
-    input.is_method_listed =
-        (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) != 0;
-    input.is_body_replayable = is_body_kept_;
-    input.is_response_forwarded = state_ == State::responding;
-    input.retries = attempts_ - 1;
-    input.depth = retry_depth_;
-    if (request_timer_.is_armed()) input.remaining = request_deadline_ - now;
-    input.median_latency = local.latency();
-    input.wait = target_->retry.backoff.wait(retry, input.verdict.hint, context_.upstream.random);
-    const auto decision = resilience::decide_retry(target_->retry, input);
-    if (retry > 1) count_retry_result(false);
-    // A failed probe of an endpoint costs its user nothing: it is sent again elsewhere, at once.
-    const bool is_probe =
-        attempt_.was_endpoint_probe() && is_replay_safe() && state_ != State::responding;
-    if (is_probe) {
-        local.cluster().budget().charge_always(now);
-        input.wait = Duration::zero();
-    } else if (!charges_retry(local.cluster(), decision.refusal, now)) {
-        return false;
-    }
-    if (attempt_.is_running()) attempt_.cancel_answered();
-    back_off(input.wait);
-    return true;
-}
-
-bool Exchange::charges_retry(upstream::Cluster& cluster,
-                             resilience::RetryRefusal refusal,
-                             TimePoint now) {
-    if (refusal == resilience::RetryRefusal::none) {
-        charge_ = cluster.budget().try_charge(now);
-        if (charge_) return true;
-        refusal = resilience::RetryRefusal::budget;
-    }
-    if (refusal < resilience::RetryRefusal::budget) return false;
-    const auto first = static_cast<unsigned>(resilience::RetryRefusal::budget);
-    context_.shard.add(cluster.metrics().retries_refused[static_cast<unsigned>(refusal) - first]);
-    return false;
-}
-
-void Exchange::back_off(Duration wait) {
-    state_ = State::backing_off;
-    status_ = 0;
-    if (attempts_ == 1) note_retry_depth();
-    context_.loop.timers().arm(backoff_timer_, Clock::now() + wait);
-}
-
-// How deep in a chain of proxies a retry is, so that the next one does not multiply it.
-void Exchange::note_retry_depth() {
-    upstream_head_.resize(upstream_head_.size() - 2);
-    upstream_head_.append(kRetryDepth)
-        .append(": ")
-        .append(std::to_string(retry_depth_ + 1))
-        .append("\r\n\r\n");
-}
-
-void Exchange::count_retry_result(bool is_success) {
-    const telemetry::ClusterMetrics& metrics =
-        snapshot_->clusters[target_->cluster]->cluster().metrics();
-    context_.shard.add(is_success ? metrics.retries_success : metrics.retries_failure);
-}
-
-void Exchange::note_progress() {
-    last_progress_ = Clock::now();
-    // Armed once a stream; it looks at last_progress_ when it fires.
-    if (target_ != nullptr && !stream_timer_.is_armed()) {
-        context_.loop.timers().arm(stream_timer_,
-                                   last_progress_ + target_->config->timeout.stream_idle);
-    }
-}
-
-void Exchange::start_request_timer() {
-    const auto& request = target_->config->timeout.request;
-    if (!request) return;
-    request_deadline_ = Clock::now() + *request;
-    context_.loop.timers().arm(request_timer_, request_deadline_);
-}
-
-void Exchange::on_request_timer() {
-    time_out("timeout.request");
-}
-
-void Exchange::on_total_timer() {
-    time_out("timeout.total");
-}
-
-void Exchange::on_stream_timer() {
-    const TimePoint due = last_progress_ + target_->config->timeout.stream_idle;
-    const bool is_streaming = state_ == State::responding || !is_request_whole_;
-    if (!is_streaming) return;
-    if (Clock::now() < due) return context_.loop.timers().arm(stream_timer_, due);
-    time_out("timeout.stream_idle");
-}
-
-void Exchange::time_out(const char* which) {
-    const bool is_clients = !is_request_whole_ && state_ != State::responding;
-    const Error error{is_clients ? Reason::request_timeout : Reason::upstream_timeout,
-                      is_clients ? Error::Origin::downstream : Error::Origin::upstream,
-                      Error::Retry::never, which};
-    if (attempt_.is_running()) attempt_.cancel(error, is_clients);
-    if (state_ == State::responding) {
-        finish(status_, error.reason, telemetry::Outcome::failure);
-        session_->cut_off();
-        return end(false);
-    }
-    reply(error, {});
-}
-
-void Exchange::on_backoff_timer() {
-    if (charge_) charge_->sent();
-    charge_.reset();
-    start_attempt();
-}
-
 // ---- upgraded
 
 void Exchange::start_tunnel() {
@@ -553,84 +409,6 @@ void Exchange::on_tunnel_end(std::uint64_t up, std::uint64_t down) {
     attempt_.finish_tunnel();
     finish(status_, Reason::none, telemetry::Outcome::ok);
     session_->end_tunnel();
-}
-
-// ---- the end
-
-void Exchange::reply(const Error& error, Duration retry_after) {
-    const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
-    const bool names_cluster =
-        target_ != nullptr && session_->listener().state().config.mode != config::Mode::gateway;
-    const LocalReply local{
-        .reason = error.reason,
-        .request_id = request_id_,
-        .cluster = names_cluster ? std::string_view(target_->config->cluster) : std::string_view(),
-        .detail = error.detail,
-        .retry_after =
-            retry_after > Duration::zero() ? retry_after : usual_retry_after(error.reason),
-        .wants_problem_json = wants_problem_json_,
-        .is_head = method_id_ == http::Method::head,
-        .keeps_alive = is_readable && session_->may_keep_alive(),
-        .client_minor = session_->client_minor()};
-    context_.out.clear();
-    response_bytes_ = write_local_reply(context_.out, local);
-    finish(info(error.reason).status, error.reason, to_label(error.reason));
-    session_->send_local(context_.out);
-    end(local.keeps_alive);
-}
-
-void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome) {
-    const TimePoint now = Clock::now();
-    const ListenerState& listener = session_->listener().state();
-    context_.shard.sub(listener.metrics.requests_active);
-    metrics_->record(context_.shard, {.status = status,
-                                      .outcome = outcome,
-                                      .reason = reason,
-                                      .duration = now - began_,
-                                      .request_bytes = request_bytes_,
-                                      .response_bytes = response_bytes_});
-    const bool is_good = outcome == telemetry::Outcome::ok;
-    if (attempts_ > 1 && is_good) count_retry_result(true);
-    if ((flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0) {
-        const telemetry::ClusterMetrics& metrics =
-            snapshot_->clusters[target_->cluster]->cluster().metrics();
-        context_.shard.add(is_good ? metrics.stale_reuse_success : metrics.stale_reuse_failure);
-    }
-    if (attempts_ > 1) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::retried);
-    if (attempts_ > 0 && attempt_.was_none_ready())
-        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::none_ready);
-    if (attempts_ > 0 && attempt_.was_probe())
-        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
-    if (is_upgrade_ && status == 101)
-        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
-    context_.access_log.append(
-        {.time = began_wall_,
-         .listener = listener.config.name,
-         .route = route_ != nullptr ? std::string_view(route_->config->name) : std::string_view(),
-         .cluster =
-             target_ != nullptr ? std::string_view(target_->config->cluster) : std::string_view(),
-         .endpoint = attempts_ > 0 && attempt_.endpoint()
-                         ? std::string_view(attempt_.endpoint()->name())
-                         : std::string_view(),
-         .method = method_,
-         .host = host_,
-         .path = path_,
-         .protocol = session_->client_minor() == 0 ? "HTTP/1.0" : "HTTP/1.1",
-         .request_id = request_id_,
-         .client = client_,
-         .duration = now - began_,
-         .upstream = attempts_ > 0 ? attempt_.upstream_time() : Duration::zero(),
-         .request_bytes = request_bytes_,
-         .response_bytes = response_bytes_,
-         .attempts = attempts_,
-         .status = status,
-         .reason = reason,
-         .flags = flags_});
-    state_ = State::over;
-}
-
-void Exchange::end(bool keeps_alive) {
-    session_->end_exchange(keeps_alive);
 }
 
 }  // namespace weir::proxy

@@ -14,6 +14,9 @@ namespace weir::proxy {
 class Session;
 class Tunnel;
 
+// How deep in a chain of proxies a retry is: sent with each retry, from 1.
+inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
+
 // One request and its answer: finds the route, runs attempts until one answers or none may follow,
 // streams both bodies with back-pressure, and writes the request's metrics and access record.
 // Reused from request to request. Thread: worker.

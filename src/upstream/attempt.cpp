@@ -217,6 +217,7 @@ void Attempt::on_request_drained() {
 void Attempt::on_head(const http::ResponseHead& head) {
     if (head.status < 200 && !head.is_upgrade) return handler_.on_response_head(head);
     if (head.is_upgrade && !request_.is_upgrade) {
+        connection_->do_not_reuse();
         return fail({Reason::upstream_protocol, Error::Origin::upstream, Error::Retry::never,
                      "a 101 nobody asked for"});
     }

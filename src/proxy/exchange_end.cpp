@@ -1,0 +1,108 @@
+#include "exchange.hpp"
+#include "local_reply.hpp"
+#include "session.hpp"
+#include "tunnel.hpp"
+
+// How a request ends: an answer of our own, its metrics, its line in the access log.
+namespace weir::proxy {
+namespace {
+
+// When a client may come again, where Weir itself was the one without room.
+Duration usual_retry_after(Reason reason) {
+    switch (reason) {
+        case Reason::limit_exceeded:
+        case Reason::queue_full:
+        case Reason::queue_timeout:
+        case Reason::overloaded:
+        case Reason::draining:
+            return std::chrono::seconds{1};
+        default:
+            return Duration::zero();
+    }
+}
+
+// What Weir answers by itself: a client's mistake is nobody's failure.
+telemetry::Outcome to_label(Reason reason) {
+    const std::uint16_t status = info(reason).status;
+    return status >= 500 ? telemetry::Outcome::failure : telemetry::Outcome::ignored;
+}
+
+}  // namespace
+
+void Exchange::reply(const Error& error, Duration retry_after) {
+    const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
+    const bool names_cluster =
+        target_ != nullptr && session_->listener().state().config.mode != config::Mode::gateway;
+    const LocalReply local{
+        .reason = error.reason,
+        .request_id = request_id_,
+        .cluster = names_cluster ? std::string_view(target_->config->cluster) : std::string_view(),
+        .detail = error.detail,
+        .retry_after =
+            retry_after > Duration::zero() ? retry_after : usual_retry_after(error.reason),
+        .wants_problem_json = wants_problem_json_,
+        .is_head = method_id_ == http::Method::head,
+        .keeps_alive = is_readable && session_->may_keep_alive(),
+        .client_minor = session_->client_minor()};
+    context_.out.clear();
+    response_bytes_ = write_local_reply(context_.out, local);
+    finish(info(error.reason).status, error.reason, to_label(error.reason));
+    session_->send_local(context_.out);
+    end(local.keeps_alive);
+}
+
+void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome) {
+    const TimePoint now = Clock::now();
+    const ListenerState& listener = session_->listener().state();
+    context_.shard.sub(listener.metrics.requests_active);
+    metrics_->record(context_.shard, {.status = status,
+                                      .outcome = outcome,
+                                      .reason = reason,
+                                      .duration = now - began_,
+                                      .request_bytes = request_bytes_,
+                                      .response_bytes = response_bytes_});
+    const bool is_good = outcome == telemetry::Outcome::ok;
+    if (attempts_ > 1 && is_good) count_retry_result(true);
+    if ((flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0) {
+        const telemetry::ClusterMetrics& metrics =
+            snapshot_->clusters[target_->cluster]->cluster().metrics();
+        context_.shard.add(is_good ? metrics.stale_reuse_success : metrics.stale_reuse_failure);
+    }
+    if (attempts_ > 1) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::retried);
+    if (attempts_ > 0 && attempt_.was_none_ready())
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::none_ready);
+    if (attempts_ > 0 && attempt_.was_probe())
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
+    if (is_upgrade_ && status == 101)
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
+    context_.access_log.append(
+        {.time = began_wall_,
+         .listener = listener.config.name,
+         .route = route_ != nullptr ? std::string_view(route_->config->name) : std::string_view(),
+         .cluster =
+             target_ != nullptr ? std::string_view(target_->config->cluster) : std::string_view(),
+         .endpoint = attempts_ > 0 && attempt_.endpoint()
+                         ? std::string_view(attempt_.endpoint()->name())
+                         : std::string_view(),
+         .method = method_,
+         .host = host_,
+         .path = path_,
+         .protocol = session_->client_minor() == 0 ? "HTTP/1.0" : "HTTP/1.1",
+         .request_id = request_id_,
+         .client = client_,
+         .duration = now - began_,
+         .upstream = attempts_ > 0 ? attempt_.upstream_time() : Duration::zero(),
+         .request_bytes = request_bytes_,
+         .response_bytes = response_bytes_,
+         .attempts = attempts_,
+         .status = status,
+         .reason = reason,
+         .flags = flags_});
+    state_ = State::over;
+}
+
+void Exchange::end(bool keeps_alive) {
+    session_->end_exchange(keeps_alive);
+}
+
+}  // namespace weir::proxy
