@@ -99,13 +99,19 @@ Attempt::Lease Attempt::lease(Error& error) {
         error = local_error(Reason::no_healthy_endpoint, "the cluster is empty");
         return Lease::failed;
     }
-    resilience::OutlierDetector& detector = choice.endpoint->shared().detector();
-    const auto admission = detector.acquire(now, {.is_replay_safe = request_.is_replay_safe});
+    const resilience::CircuitBreaker::AcquireOptions options{.is_replay_safe =
+                                                                 request_.is_replay_safe};
+    auto admission = choice.endpoint->shared().detector().acquire(now, options);
+    if (!admission && !choice.is_none_ready) {
+        // Another worker's request became its probe a moment ago.
+        choice = cluster_->choose(now, false, &choice.endpoint->shared());
+        admission = choice.endpoint->shared().detector().acquire(now, options);
+    }
     H1Connection* connection = choice.endpoint->take_idle();
     if (connection == nullptr) {
         auto opened = choice.endpoint->open();
         if (!opened && opened.error().reason == Reason::limit_exceeded) {
-            if (admission) detector.release(admission.permit);
+            if (admission) choice.endpoint->shared().detector().release(admission.permit);
             return Lease::must_wait;
         }
         if (opened) connection = *opened;
