@@ -87,7 +87,8 @@ void Exchange::reset() {
     snapshot_.reset();
     recycle(facts_);
     recycle(upstream_head_);
-    recycle(body_);
+    context_.give_back(std::move(body_));
+    body_ = {};
     recycle(trailers_);
     recycle(extra_);
     method_ = host_ = path_ = request_id_ = client_ = {};
@@ -106,7 +107,7 @@ void Exchange::reset() {
     method_id_ = http::Method::get;
     status_ = 0;
     flags_ = 0;
-    request_bytes_ = response_bytes_ = 0;
+    request_bytes_ = response_bytes_ = announced_bytes_ = 0;
     max_body_.reset();
 }
 
@@ -226,6 +227,7 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     metrics_ = target_->metrics.get();
     is_upgrade_ = head.is_upgrade;
     is_chunked_ = head.framing == http::Framing::chunked;
+    announced_bytes_ = head.content_length;
     write_upstream_head(head, match);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
@@ -297,9 +299,14 @@ void Exchange::on_request_body(std::string_view data) {
     // Kept for a replay while it is small, or while nobody takes it yet; else it is streamed, and
     // not sent twice.
     const bool is_waiting = !attempt_.is_sending() && state_ != State::responding;
-    const bool fits = body_.size() + data.size() <= target_->config->retry.buffer;
+    const std::uint64_t most = target_->config->retry.buffer;
+    const bool fits = std::max(announced_bytes_, std::uint64_t{body_.size() + data.size()}) <= most;
     is_body_kept_ = is_body_kept_ && (fits || is_waiting);
-    if (is_body_kept_) body_.append(data);
+    if (is_body_kept_) {
+        if (body_.capacity() < data.size())
+            body_ = context_.take_buffer(std::min(announced_bytes_, most));
+        body_.append(data);
+    }
     if (attempt_.is_sending()) attempt_.send_body(data);
 }
 

@@ -122,6 +122,7 @@ class Exchange final : private upstream::AttemptHandler {
     TimePoint request_deadline_ = TimePoint::max();
     std::uint16_t status_ = 0;
     std::uint8_t flags_ = 0;
+    std::uint64_t announced_bytes_ = 0;  // Content-Length of the request
     std::uint64_t request_bytes_ = 0;
     std::uint64_t response_bytes_ = 0;
     TimePoint began_;

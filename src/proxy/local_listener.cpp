@@ -7,6 +7,8 @@ namespace weir::proxy {
 namespace {
 
 constexpr std::size_t kKeptExchanges = 256;
+constexpr std::size_t kKeptBuffers = 8;
+constexpr std::size_t kSmallestBuffer = 1024;
 
 // A draining connection that was idle for so long is closed.
 constexpr Duration kIdle = std::chrono::milliseconds{500};
@@ -21,6 +23,22 @@ WorkerContext::WorkerContext(upstream::LocalContext& upstream_context,
       shard(upstream_context.shard),
       access_log(log),
       connections_(connections) {}
+
+std::string WorkerContext::take_buffer(std::size_t size) {
+    std::string buffer;
+    if (!buffers_.empty()) {
+        buffer = std::move(buffers_.back());
+        buffers_.pop_back();
+    }
+    buffer.reserve(size);
+    return buffer;
+}
+
+void WorkerContext::give_back(std::string buffer) {
+    if (buffer.capacity() < kSmallestBuffer || buffers_.size() >= kKeptBuffers) return;
+    buffer.clear();
+    buffers_.push_back(std::move(buffer));
+}
 
 bool WorkerContext::admit_connection() {
     if (connections_.fetch_add(1, std::memory_order_relaxed) < connection_limit) {

@@ -3,9 +3,9 @@
 #include "weir/admin/collect.hpp"
 #include "weir/admin/server.hpp"
 #include "weir/core/log.hpp"
+#include "weir/core/version.hpp"
 #include "weir/discovery/provider.hpp"
 #include "weir/route/route_table.hpp"
-#include "weir/runtime/version.hpp"
 #include "weir/transport/task.hpp"
 
 #include "drain.hpp"

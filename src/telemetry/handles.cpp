@@ -73,7 +73,7 @@ ClusterMetrics::ClusterMetrics(Registry& registry, std::string_view cluster)
       retries_failure(registry.counter(Family::retries, {cluster, "failure"})),
       retries_refused(counters(registry, Family::retries_refused, cluster, kRetryRefusals)),
       limit_rejected(counters(registry, Family::limit_rejected, cluster, kLimits)),
-      breaker_rejected(registry.counter(Family::breaker_rejected, {cluster}, Show::once_used)),
+      breaker_rejected(registry.counter(Family::breaker_rejected, {cluster})),
       stale_reuse_success(
           registry.counter(Family::upstream_stale_reuse, {cluster, "success"}, Show::once_used)),
       stale_reuse_failure(

@@ -31,6 +31,10 @@ class WorkerContext {
     void give_back(std::unique_ptr<Exchange> exchange);
     void end_turn();
 
+    // Buffers for bodies that may have to be sent again: a few are kept, as fresh pages cost more than the copy.
+    [[nodiscard]] std::string take_buffer(std::size_t size);
+    void give_back(std::string buffer);
+
     // One more connection, if limits.connections allows it; exact for the process.
     [[nodiscard]] bool admit_connection();
     void forget_connection();
@@ -49,6 +53,7 @@ class WorkerContext {
     std::atomic<std::uint64_t>& connections_;
     std::vector<std::unique_ptr<Exchange>> free_;
     std::vector<std::unique_ptr<Exchange>> given_back_;
+    std::vector<std::string> buffers_;
 };
 
 // The connections of one listener on one worker, and the snapshot their next request is served by.
