@@ -79,10 +79,7 @@ Exchange::Exchange(WorkerContext& context) : context_(context), attempt_(context
 Exchange::~Exchange() = default;
 
 void Exchange::reset() {
-    request_timer_.cancel();
-    total_timer_.cancel();
-    stream_timer_.cancel();
-    backoff_timer_.cancel();
+    cancel_timers();
     tunnel_.reset();
     snapshot_.reset();
     recycle(facts_);

@@ -88,6 +88,7 @@ class Exchange final : private upstream::AttemptHandler {
     void reply(const Error& error, Duration retry_after);
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     void end(bool keeps_alive);
+    void cancel_timers();
 
     WorkerContext& context_;
     Session* session_ = nullptr;

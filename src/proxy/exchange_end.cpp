@@ -99,6 +99,14 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
          .reason = reason,
          .flags = flags_});
     state_ = State::over;
+    cancel_timers();
+}
+
+void Exchange::cancel_timers() {
+    request_timer_.cancel();
+    total_timer_.cancel();
+    stream_timer_.cancel();
+    backoff_timer_.cancel();
 }
 
 void Exchange::end(bool keeps_alive) {

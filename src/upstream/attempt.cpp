@@ -379,6 +379,7 @@ void Attempt::report() {
     request_slot_.reset();
     if (connection_ != nullptr) std::exchange(connection_, nullptr)->detach();
     endpoint_.reset();
+    cluster_.reset();  // it may be gone from the configuration
 }
 
 }  // namespace weir::upstream

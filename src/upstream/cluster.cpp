@@ -49,9 +49,11 @@ Cluster::Cluster(const config::Cluster& config, const Surroundings& surroundings
       endpoints_(std::make_shared<EndpointSet>()),
       subscribers_(surroundings.workers) {
     // At 0 from the start: to an alert the step from nothing to one is no increase.
-    for (const auto reason : {resilience::TripReason::consecutive, resilience::TripReason::failure_rate}) {
-        surroundings.registry.count(telemetry::Family::breaker_transitions,
-                                    {config.name, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
+    for (const auto reason :
+         {resilience::TripReason::consecutive, resilience::TripReason::failure_rate}) {
+        surroundings.registry.count(
+            telemetry::Family::breaker_transitions,
+            {config.name, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
     }
 }
 

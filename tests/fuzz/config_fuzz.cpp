@@ -12,11 +12,12 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace weir::config;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    const Environment environment{.variable = [](std::string_view name) -> std::optional<std::string> {
-                                      if (name != "SET") return std::nullopt;
-                                      return "value";
-                                  },
-                                  .host_name = "fuzz"};
+    const Environment environment{
+        .variable = [](std::string_view name) -> std::optional<std::string> {
+            if (name != "SET") return std::nullopt;
+            return "value";
+        },
+        .host_name = "fuzz"};
     const auto result = load_text(text, "fuzz.yaml", environment);
     const bool is_loaded = result.config != nullptr;
     if (is_loaded == result.report.has_errors()) std::abort();

@@ -32,6 +32,8 @@ PLANTED = [
     ("clocks", "tests/unit/x_test.cpp", "\nvoid f() { std::this_thread::sleep_for(1s); }\n", 2, "sleeps"),
     ("clocks", "tests/unit/x_test.cpp", "void f() { ::sleep(1); }\n", 1, "sleeps"),
     ("clocks", "src/http/x.cpp", "int f() { return rand(); }\n", 1, "Random"),
+    ("coroutines", "src/admin/x.cpp", "Task<> f() {\n    if (!co_await g()) co_return;\n}\n", 2, "condition"),
+    ("coroutines", "src/admin/x.cpp", "Task<> f() {\n    bool x = a || co_await g();\n}\n", 2, "condition"),
     ("sizes", "src/http/x.cpp", "\n" * 601, 601, "at most 600"),
     ("sizes", "tests/unit/x_test.cpp", "\n" * 801, 801, "at most 800"),
     ("places", "README.md", "\ncd /" + "root/weir\n", 2, "one machine"),

@@ -90,8 +90,8 @@ class TimingWheel {
 
     TimePoint start_;
     std::uint64_t tick_ = 0;
-    // The first tick at which something may be due or handed down: computed when it is reached, so that a turn
-    // with nothing due costs a comparison. Early if what made it was cancelled since.
+    // The first tick at which something may be due or handed down: computed when it is reached, so
+    // that a turn with nothing due costs a comparison. Early if what made it was cancelled since.
     std::uint64_t wake_ = kNever;
     std::size_t size_ = 0;
     std::array<std::uint64_t, kLevels> occupied_{};  // a bit a slot

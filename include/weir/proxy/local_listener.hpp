@@ -31,7 +31,8 @@ class WorkerContext {
     void give_back(std::unique_ptr<Exchange> exchange);
     void end_turn();
 
-    // Buffers for bodies that may have to be sent again: a few are kept, as fresh pages cost more than the copy.
+    // Buffers for bodies that may have to be sent again: a few are kept, as fresh pages cost more
+    // than the copy.
     [[nodiscard]] std::string take_buffer(std::size_t size);
     void give_back(std::string buffer);
 
