@@ -124,6 +124,28 @@ class Clients(Disconnecting):
             self.leave(client, rudely)
         eventually(lambda: not self.origin_.open_peers(), "the origin's connections ended")
 
+    def test_client_ends_its_side_within_the_second_request_of_a_pipeline(self) -> None:
+        """Its end is read while the first is served; the rest of the second will never come."""
+        def late(peer: Peer, message: Message) -> None:
+            if message.target == "/first":
+                peer.hang()
+            peer.read_body(message)
+            peer.send(response())
+
+        self.origin_.answer = late
+        second = [data[:size] for data in (request("POST", "/length", body=b"hello"), CHUNKED)
+                  for size in range(1, len(data), 5)]
+        clients = [self.weir_.connect() for _ in second]
+        for client, part in zip(clients, second, strict=True):
+            client.send(request(target="/first") + part)
+            client.end_sending()
+        eventually(lambda: self.origin_.targets().count("/first") == len(second), "all first requests")
+        self.origin_.released.set()
+        for client in clients:
+            self.assertEqual(client.answer().status, 200)
+            self.assertNotIn(b" 200 ", client.wire.rest()[:20])
+            client.sock.close()
+
     def test_client_leaves_a_pipeline(self) -> None:
         for rudely in (False, True):
             for _ in range(20):

@@ -167,10 +167,10 @@ class Timeouts(WeirTest):
 
     def test_a_client_that_stops_sending_its_body_ends(self) -> None:
         weir, origin = self.proxied(echo, BARE + "timeout: {stream_idle: 300ms}")
-        with weir.connect() as client:
-            client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf")
-            data = client.wire.rest()
-        self.assertRegex(data[:20], rb"^(HTTP/1.1 408 |$)")
+        for part in ("half", ""):
+            with self.subTest(part), weir.connect() as client:
+                client.send(f"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n{part}")
+                self.assertRegex(client.wire.rest()[:20], rb"^(HTTP/1.1 408 |$)")
         eventually(lambda: not origin.open_peers(), "the origin's connection ended", LATEST)
 
     def test_tcp_idle_ends_a_silent_tunnel_and_only_that(self) -> None:
