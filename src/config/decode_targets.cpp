@@ -148,7 +148,7 @@ Target settle(Context& ctx, const Share& share, const RouteBlock& route, const s
     finish(ctx, retry);
     return {.cluster = share.draft->cluster.name,
             .weight = share.weight,
-            .timeout = timeout.value,
+            .timeout = static_cast<const Timeouts&>(timeout.value),  // without the client's
             .retry = retry.value};
 }
 

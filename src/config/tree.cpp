@@ -33,10 +33,9 @@ Problem feature(const Place& place, std::string what, std::string note = {}) {
 std::optional<std::size_t> quoted_width(std::string_view rest) {
     const char quote = rest.front();
     for (std::size_t i = 1; i < rest.size(); ++i) {
-        if (quote == '"' && rest[i] == '\\') {
-            ++i;
-        } else if (rest[i] == quote && quote == '\'' && i + 1 < rest.size() &&
-                   rest[i + 1] == '\'') {
+        const bool is_escape = quote == '"' && rest[i] == '\\';
+        const bool is_doubled = quote == '\'' && rest.substr(i).starts_with("\'\'");
+        if (is_escape || is_doubled) {
             ++i;
         } else if (rest[i] == quote) {
             return i + 1;

@@ -70,7 +70,7 @@ std::string first_problem(const std::string& path, const config::Report& report)
 // Thread: main.
 class FileProvider final : public Provider {
   public:
-    FileProvider(const config::Cluster& cluster, boost::asio::any_io_executor executor)
+    FileProvider(const config::Cluster& cluster, const boost::asio::any_io_executor& executor)
         : cluster_(cluster.name),
           path_(cluster.discovery.path),
           refresh_(cluster.discovery.refresh.value_or(kRefresh)),

@@ -157,11 +157,11 @@ void BodyDecoder::take_extension_byte(char byte) {
     ++excess_;
     if (byte == '\r') {
         state_ = State::chunk_size_lf;
-    } else if (++line_bytes_ > kMaxChunkLine || excess_ > kMaxExcess) {
-        state_ = State::failed;
-    } else if (scan::is_control(byte) && byte != '\t') {
-        state_ = State::failed;
+        return;
     }
+    const bool is_too_long = ++line_bytes_ > kMaxChunkLine || excess_ > kMaxExcess;
+    const bool is_forbidden = scan::is_control(byte) && byte != '\t';
+    if (is_too_long || is_forbidden) state_ = State::failed;
 }
 
 void BodyDecoder::end_size_line() {

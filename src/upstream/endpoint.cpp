@@ -7,7 +7,7 @@
 
 namespace weir::upstream {
 
-Endpoint::Endpoint(Cluster& cluster, discovery::Found found, std::uint64_t id, TimePoint now)
+Endpoint::Endpoint(Cluster& cluster, const discovery::Found& found, std::uint64_t id, TimePoint now)
     : cluster_(cluster),
       address_(found.address),
       name_(found.address.to_string()),

@@ -28,7 +28,7 @@ struct alignas(64) EndpointStats {
 // of discovery, and reloads that leave its cluster as it is. Thread: any.
 class Endpoint final : public resilience::TransitionSink {
   public:
-    Endpoint(Cluster& cluster, discovery::Found found, std::uint64_t id, TimePoint now);
+    Endpoint(Cluster& cluster, const discovery::Found& found, std::uint64_t id, TimePoint now);
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
 
