@@ -13,6 +13,8 @@
 namespace weir::proxy {
 namespace {
 
+constexpr std::string_view kRequestId = "x-request-id: ";
+
 // Capacity kept from request to request; a string that grew beyond is given back.
 constexpr std::size_t kKeptCapacity = 4096;
 
@@ -87,8 +89,7 @@ void Exchange::reset() {
     context_.give_back(std::move(body_));
     body_ = {};
     recycle(trailers_);
-    recycle(extra_);
-    method_ = host_ = path_ = request_id_ = client_ = {};
+    method_ = host_ = path_ = request_id_ = request_id_line_ = client_ = {};
     state_ = State::over;
     route_ = nullptr;
     target_ = nullptr;
@@ -169,13 +170,18 @@ void Exchange::remember(const http::RequestHead& head) {
     facts_.append(head.path);
     if (head.has_query) facts_.append("?").append(head.query);
     path_ = std::string_view(facts_).substr(path_begin);
+    const std::size_t line_begin = facts_.size();
+    facts_.append(kRequestId);
     const std::size_t id_begin = facts_.size();
     if (keeps_id) {
         facts_.append(id->value);
     } else {
         append_request_id(facts_, context_.upstream.random);
     }
-    request_id_ = std::string_view(facts_).substr(id_begin);
+    const std::size_t id_size = facts_.size() - id_begin;
+    facts_.append("\r\n");
+    request_id_ = std::string_view(facts_).substr(id_begin, id_size);
+    request_id_line_ = std::string_view(facts_).substr(line_begin);
     client_ = session_->client_ip();
     if (!session_->trusts_client()) return;
     const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
@@ -228,7 +234,11 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     write_upstream_head(head, match);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
-    if (is_request_whole_) start_request_timer();
+    if (is_request_whole_) {
+        start_request_timer();
+    } else {
+        note_progress();  // a body that never comes is a stream that stands still
+    }
     snapshot_->clusters[target_->cluster]->cluster().budget().count_original(
         context_.upstream.worker, began_);
     if (head.expect_continue && !is_request_whole_) session_->send_continue();
@@ -362,9 +372,8 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
         return;
     request_timer_.cancel();
     state_ = State::responding;
-    extra_.assign("x-request-id: ").append(request_id_).append("\r\n");
     keeps_alive_ = session_->may_keep_alive() && session_->is_request_whole() && !head.is_upgrade;
-    session_->send_head(head, keeps_alive_, extra_);
+    session_->send_head(head, keeps_alive_, request_id_line_);
     if (!head.is_upgrade) return;
     session_->flush();
     start_tunnel();

@@ -100,7 +100,7 @@ class Exchange final : private upstream::AttemptHandler {
 
     // What is kept of the request's head, one string for all.
     std::string facts_;
-    std::string_view method_, host_, path_, request_id_, client_;
+    std::string_view method_, host_, path_, request_id_, request_id_line_, client_;
     http::Method method_id_ = http::Method::get;
     bool wants_problem_json_ = false;
     bool is_upgrade_ = false;
@@ -113,7 +113,6 @@ class Exchange final : private upstream::AttemptHandler {
     bool is_body_kept_ = true;  // body_ is all that came so far
     std::optional<std::uint64_t> max_body_;
     std::string trailers_;
-    std::string extra_;  // headers added to the answer
     bool keeps_alive_ = false;
 
     upstream::Attempt attempt_;

@@ -58,7 +58,7 @@ void Session::on_timer() {
 bool Session::may_keep_alive() const {
     const auto& limit = listener_.state().config.limits.requests_per_connection;
     return keeps_alive_ && !listener_.is_draining() && !(limit && requests_ >= *limit) &&
-           !(stream_->has_eof() && partial_.empty());
+           !(stream_->has_eof() && !has_waiting());
 }
 
 void Session::on_bytes(std::string_view bytes) {
@@ -99,6 +99,12 @@ void Session::process(std::string_view input) {
         }
     }
     is_processing_ = false;
+    rest_ = 0;
+    // The end came before, and what waited behind it is used up.
+    const bool wants_more = (state_ == State::head || state_ == State::body) && partial_.empty();
+    if (!wants_more || !stream_->has_eof()) return;
+    if (state_ == State::body) return client_left();
+    close();
 }
 
 bool Session::take_head(std::string_view& input) {
@@ -124,6 +130,7 @@ bool Session::take_head(std::string_view& input) {
             break;
     }
     input.remove_prefix(parse.consumed);
+    rest_ = input.size();
     begin_request();
     return true;
 }
@@ -148,6 +155,7 @@ bool Session::take_body(std::string_view& input) {
         return false;
     }
     input.remove_prefix(step.consumed);
+    rest_ = input.size();
     if (!step.data.empty()) exchange_->on_request_body(step.data);
     if (state_ != State::body) return false;
     if (step.is_done) {
@@ -246,7 +254,7 @@ void Session::end_exchange(bool keeps_alive) {
     if (exchange_) context_.give_back(std::move(exchange_));
     if (state_ == State::closed) return;
     const bool is_whole = state_ != State::body;
-    if (!keeps_alive || !is_whole || (stream_->has_eof() && partial_.empty())) {
+    if (!keeps_alive || !is_whole || (stream_->has_eof() && !has_waiting())) {
         if (is_whole && partial_.empty()) return finish_close();
         return linger();
     }

@@ -81,6 +81,8 @@ class Session final : public transport::Retired,
 
     void on_timer();
 
+    // Bytes of the client that were read and not used yet.
+    [[nodiscard]] bool has_waiting() const { return !partial_.empty() || rest_ > 0; }
     void process(std::string_view input);
     [[nodiscard]] bool take_head(std::string_view& input);
     [[nodiscard]] bool take_body(std::string_view& input);
@@ -106,6 +108,7 @@ class Session final : public transport::Retired,
     bool has_head_waiting_ = false;  // in context_.out
     bool closes_when_drained_ = false;
     std::uint32_t requests_ = 0;
+    std::size_t rest_ = 0;  // bytes behind what is being processed
     std::size_t seen_ = 0;  // bytes of an incomplete head the parser has been shown
     TimePoint deadline_;
     TimePoint idle_since_;

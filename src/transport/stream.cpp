@@ -55,22 +55,25 @@ void Stream::write(std::initializer_list<std::string_view> parts) {
     if (pending_.empty() && !is_connecting_) {
         std::array<iovec, kMaxParts> vectors;
         std::size_t count = 0;
+        std::size_t size = 0;
         for (const std::string_view part : parts) {
             if (part.empty()) continue;
             WEIR_ASSERT(count < kMaxParts);
             vectors[count++] = {const_cast<char*>(part.data()), part.size()};
+            size += part.size();
         }
-        if (count == 0) return;
+        if (size == 0) return;
         const IoResult result = socket_.send({vectors.data(), count});
         if (result.state == IoResult::State::failed) return fail_write();
         sent = result.bytes;
+        if (sent == size) return;
     }
-    for (std::string_view part : parts) {
+    for (const std::string_view part : parts) {
         const std::size_t skipped = std::min(sent, part.size());
         sent -= skipped;
         pending_.append(part.substr(skipped));
     }
-    if (!pending_.empty()) want_writes();
+    want_writes();
 }
 
 // The bytes that wait are worthless now; what the peer sent before may still be its answer.
