@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::string_view kRequestId = "x-request-id: ";
 
+// So long a small body is waited for before its request is sent.
+constexpr Duration kGathering = std::chrono::milliseconds{2};
+
 // Capacity kept from request to request; a string that grew beyond is given back.
 constexpr std::size_t kKeptCapacity = 4096;
 
@@ -242,7 +245,12 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     snapshot_->clusters[target_->cluster]->cluster().budget().count_original(
         context_.upstream.worker, began_);
     if (head.expect_continue && !is_request_whole_) session_->send_continue();
-    start_attempt();
+    const bool is_small = head.framing == http::Framing::length &&
+                          head.content_length <= target_->config->retry.buffer;
+    if (is_request_whole_ || !is_small) return start_attempt();
+    // A small body is about to be whole: sent in one piece it costs less, and may be sent again.
+    state_ = State::gathering;
+    context_.loop.timers().arm(start_timer_, began_ + kGathering);
 }
 
 void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
@@ -270,6 +278,7 @@ bool Exchange::is_replay_safe() const {
 
 void Exchange::start_attempt() {
     state_ = State::attempting;
+    start_timer_.cancel();
     // Retries go elsewhere, if there is an elsewhere.
     const std::shared_ptr<upstream::Endpoint> avoid = attempts_ > 0 ? attempt_.endpoint() : nullptr;
     ++attempts_;
@@ -322,6 +331,7 @@ void Exchange::on_request_end(std::string_view trailers) {
     trailers_.assign(trailers);
     if (state_ == State::over) return;
     if (state_ != State::responding) start_request_timer();
+    if (state_ == State::gathering) return start_attempt();
     if (attempt_.is_running()) attempt_.finish_body(trailers_);
 }
 

@@ -21,7 +21,9 @@ inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
 // streams both bodies with back-pressure, and writes the request's metrics and access record.
 // Reused from request to request. Thread: worker.
 //
-//   routing   --forwarded--> attempting      --answered here--> over
+//   routing   --forwarded--> attempting, or gathering a small body first
+//   routing   --answered here--> over
+//   gathering --the body is whole, or 2 ms have passed--> attempting
 //   attempting --retry--> backing_off --> attempting
 //   attempting --response head--> responding --last byte--> over
 //   attempting --101--> tunnelling --both ends closed--> over
@@ -51,7 +53,14 @@ class Exchange final : private upstream::AttemptHandler {
     void reset();
 
   private:
-    enum class State : std::uint8_t { over, attempting, backing_off, responding, tunnelling };
+    enum class State : std::uint8_t {
+        over,
+        gathering,
+        attempting,
+        backing_off,
+        responding,
+        tunnelling
+    };
 
     void on_response_head(const http::ResponseHead& head) override;
     void on_response_body(std::string_view data, bool is_last, std::string_view trailers) override;
@@ -82,7 +91,7 @@ class Exchange final : private upstream::AttemptHandler {
     void on_request_timer();
     void on_total_timer();
     void on_stream_timer();
-    void on_backoff_timer();
+    void on_start_timer();
     void time_out(const char* which);
 
     void reply(const Error& error, Duration retry_after);
@@ -132,7 +141,7 @@ class Exchange final : private upstream::AttemptHandler {
     TimerOf<Exchange, &Exchange::on_request_timer> request_timer_{*this};
     TimerOf<Exchange, &Exchange::on_total_timer> total_timer_{*this};
     TimerOf<Exchange, &Exchange::on_stream_timer> stream_timer_{*this};
-    TimerOf<Exchange, &Exchange::on_backoff_timer> backoff_timer_{*this};
+    TimerOf<Exchange, &Exchange::on_start_timer> start_timer_{*this};
 };
 
 }  // namespace weir::proxy

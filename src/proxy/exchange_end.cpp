@@ -106,7 +106,7 @@ void Exchange::cancel_timers() {
     request_timer_.cancel();
     total_timer_.cancel();
     stream_timer_.cancel();
-    backoff_timer_.cancel();
+    start_timer_.cancel();
 }
 
 void Exchange::end(bool keeps_alive) {

@@ -66,7 +66,7 @@ void Exchange::back_off(Duration wait) {
     state_ = State::backing_off;
     status_ = 0;
     if (attempts_ == 1) note_retry_depth();
-    context_.loop.timers().arm(backoff_timer_, Clock::now() + wait);
+    context_.loop.timers().arm(start_timer_, Clock::now() + wait);
 }
 
 // How deep in a chain of proxies a retry is, so that the next one does not multiply it.
@@ -130,7 +130,7 @@ void Exchange::time_out(const char* which) {
     reply(error, {});
 }
 
-void Exchange::on_backoff_timer() {
+void Exchange::on_start_timer() {
     if (charge_) charge_->sent();
     charge_.reset();
     start_attempt();
