@@ -16,14 +16,21 @@ import threading
 import time
 from pathlib import Path
 
-REQUEST = (
-    "GET /orders/42?page=3 HTTP/1.1\r\nHost: shop.example.com\r\n"
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
-    "Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"
-    "Cookie: session=8f14e45fceea167a5a36dedd4bea2543; theme=dark\r\n"
-    "Referer: http://shop.example.com/orders?page=2\r\nCache-Control: max-age=0\r\n\r\n"
-).encode()
+# As the load of `./dev bench` and services send it, and as a browser does.
+REQUESTS = {
+    "service": (
+        "GET /orders/42?page=3 HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: shop-front/4.2\r\n"
+        "Accept: application/json\r\nAccept-Encoding: gzip\r\n\r\n"
+    ),
+    "browser": (
+        "GET /orders/42?page=3 HTTP/1.1\r\nHost: shop.example.com\r\n"
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+        "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
+        "Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"
+        "Cookie: session=8f14e45fceea167a5a36dedd4bea2543; theme=dark\r\n"
+        "Referer: http://shop.example.com/orders?page=2\r\nCache-Control: max-age=0\r\n\r\n"
+    ),
+}
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 23 Nov 2026 10:00:00 GMT\r\n"
     b"Content-Type: application/json\r\nContent-Length: 1024\r\nCache-Control: no-store\r\n\r\n" + b"x" * 1024
@@ -65,8 +72,8 @@ def connect(port, child, limit=60):
     raise RuntimeError(f"weir does not listen on port {port}")
 
 
-def exchange(client):
-    client.sendall(REQUEST)
+def exchange(client, request):
+    client.sendall(request)
     received = b""
     while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < 1024:
         chunk = client.recv(65536)
@@ -77,7 +84,7 @@ def exchange(client):
         raise RuntimeError(received[:200].decode(errors="replace"))
 
 
-def instructions(weir, folder, origin_port, requests):
+def instructions(weir, folder, origin_port, request, requests):
     """All instructions of a run of so many requests."""
     port, out = free_port(), folder / f"callgrind.{requests}"
     config = folder / "weir.yaml"
@@ -93,7 +100,7 @@ def instructions(weir, folder, origin_port, requests):
     try:
         with connect(port, child) as client:
             for _ in range(requests):
-                exchange(client)
+                exchange(client, request)
         child.send_signal(signal.SIGTERM)
         code = child.wait(120)
     finally:
@@ -109,6 +116,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", type=Path, required=True)
     parser.add_argument("--at-most", type=int, default=10_000)
+    parser.add_argument("--from", dest="sender", choices=REQUESTS, default="service", help="whose request")
     parser.add_argument("--requests", type=int, default=500, help="N")
     parser.add_argument("--keep", type=Path, help="copy the profile of the longer run here")
     options = parser.parse_args()
@@ -122,7 +130,8 @@ def main():
     try:
         few, many = options.requests, options.requests * 5
         port = listener.getsockname()[1]
-        counts = [instructions(options.weir, folder, port, n) for n in (few, many)]
+        request = REQUESTS[options.sender].encode()
+        counts = [instructions(options.weir, folder, port, request, n) for n in (few, many)]
         if options.keep:
             shutil.copy(folder / f"callgrind.{many}", options.keep)
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
@@ -131,7 +140,7 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     each = (counts[1] - counts[0]) / (many - few)
-    print(f"{each:.0f} user instructions a request, at most {options.at_most}")
+    print(f"{each:.0f} user instructions a request of a {options.sender}, at most {options.at_most}")
     return 0 if each <= options.at_most else 1
 
 
