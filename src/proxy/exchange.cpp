@@ -114,7 +114,7 @@ void Exchange::reset() {
 
 // ---- the request
 
-void Exchange::begin(Session& session, const http::RequestHead& head) {
+const ListenerState& Exchange::open(Session& session) {
     session_ = &session;
     snapshot_ = session.listener().snapshot();
     began_ = Clock::now();
@@ -122,6 +122,11 @@ void Exchange::begin(Session& session, const http::RequestHead& head) {
     const ListenerState& listener = session.listener().state();
     context_.shard.add(listener.metrics.requests_active);
     metrics_ = &listener.unmatched;
+    return listener;
+}
+
+void Exchange::begin(Session& session, const http::RequestHead& head) {
+    const ListenerState& listener = open(session);
     remember(head);
     is_request_whole_ = session.is_request_whole();
     const auto match = listener.table.match(head);
@@ -140,13 +145,7 @@ void Exchange::begin(Session& session, const http::RequestHead& head) {
 }
 
 void Exchange::begin_refused(Session& session, const Error& error) {
-    session_ = &session;
-    snapshot_ = session.listener().snapshot();
-    began_ = Clock::now();
-    began_wall_ = Clock::wall();
-    const ListenerState& listener = session.listener().state();
-    context_.shard.add(listener.metrics.requests_active);
-    metrics_ = &listener.unmatched;
+    const ListenerState& listener = open(session);
     append_request_id(facts_, context_.upstream.random);
     request_id_ = facts_;
     client_ = session.client_ip();

@@ -68,6 +68,7 @@ class Exchange final : private upstream::AttemptHandler {
     void on_request_wanted() override;
     void on_attempt_failed(const upstream::AttemptFailure& failure) override;
 
+    const ListenerState& open(Session& session);
     void remember(const http::RequestHead& head);
     void choose_target(const RouteState& route);
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
