@@ -75,11 +75,19 @@ void BodyDecoder::start(Framing framing, std::uint64_t content_length, const H1L
 
 BodyDecoder::Step BodyDecoder::next(std::string_view input) {
     Step step;
+    if (state_ == State::length) {
+        step.data = input.substr(
+            0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size())));
+        step.consumed = step.data.size();
+        remaining_ -= step.consumed;
+        if (remaining_ == 0) state_ = State::done;
+        step.is_done = remaining_ == 0;
+        return step;
+    }
     bool has_data = false;
     while (step.consumed < input.size() && state_ != State::done && state_ != State::failed) {
         const std::string_view rest = input.substr(step.consumed);
-        if (state_ == State::length || state_ == State::chunk_data ||
-            state_ == State::until_close) {
+        if (state_ == State::chunk_data || state_ == State::until_close) {
             if (has_data) break;
             const bool is_bounded = state_ != State::until_close;
             const std::uint64_t wanted = is_bounded ? remaining_ : rest.size();
@@ -89,8 +97,7 @@ BodyDecoder::Step BodyDecoder::next(std::string_view input) {
             has_data = true;
             if (!is_bounded) break;
             remaining_ -= step.data.size();
-            if (remaining_ == 0)
-                state_ = state_ == State::length ? State::done : State::chunk_data_cr;
+            if (remaining_ == 0) state_ = State::chunk_data_cr;
             excess_ -= std::min<std::uint64_t>(excess_, step.data.size());
         } else {
             take_control_byte(rest.front());

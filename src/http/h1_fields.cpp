@@ -1,5 +1,6 @@
 #include "http/h1_fields.hpp"
 
+#include "http/known.hpp"
 #include "http/scan.hpp"
 #include "http/words.hpp"
 
@@ -38,11 +39,6 @@ bool is_blank(char byte) {
     return byte == ' ' || byte == '\t';
 }
 
-// Also true of the CR that follows an empty value.
-bool may_be_blank(char byte) {
-    return static_cast<unsigned char>(byte) <= ' ';
-}
-
 std::string_view trim(const char* begin, const char* end) {
     while (begin != end && is_blank(*begin))
         ++begin;
@@ -59,11 +55,11 @@ const char* note_length(std::string_view value, Framings& framings) {
     if (value.size() > kMaxLengthDigits) return "Content-Length too large";
     std::uint64_t length = 0;
     for (const char byte : value) {
-        if (!scan::is(byte, scan::digit)) return "Content-Length is not a number";
-        const auto digit = static_cast<std::uint64_t>(byte - '0');
+        const unsigned digit = static_cast<unsigned char>(byte) - unsigned{'0'};
+        if (digit > 9) return "Content-Length is not a number";
         length = length * 10 + digit;
-        if (length > kMax) return "Content-Length too large";
     }
+    if (length > kMax) return "Content-Length too large";
     framings.has_content_length = true;
     framings.content_length = length;
     return nullptr;
@@ -177,57 +173,48 @@ const char* note(HeaderId id, std::string_view value, Framings& framings) {
     }
 }
 
-// The end of the line, where `stop` is the first control in the value.
-[[gnu::noinline]] Step end_unusual_line(Cursor& cursor, const char* stop) {
-    while (stop != cursor.end && *stop == '\t') {
+// Where the line ends: its CR, or what cannot be in it.
+const char* to_value_end(const Cursor& cursor, const char* at) {
+    const char* stop = scan::to_control(at, cursor.end, cursor.begin);
+    while (stop != cursor.end && *stop == '\t')
         stop = scan::to_control(stop + 1, cursor.end, cursor.begin);
-    }
-    if (stop == cursor.end) return Step::more;
-    if (*stop != '\r') return cursor.fail(value_fault(*stop));
-    cursor.at = stop;
-    return parse_line_end(cursor);
+    return stop;
 }
 
-[[gnu::always_inline]] inline Step take_field_line(Cursor& cursor, FieldLine& line) {
-    const char* const begin = cursor.at;
-    const char* const end = cursor.end;
-    const char* const colon = scan::to_token_end(begin, end, line.has_underscore);
-    if (colon == end) return Step::more;
-    if (*colon != ':' || colon == begin) return cursor.fail(name_fault(*colon, colon == begin));
-    const char* stop = scan::to_control(colon + 1, end, cursor.begin);
-    if (end - stop >= 2 && stop[0] == '\r' && stop[1] == '\n') {
-        cursor.at = stop + 2;
-    } else {
-        if (const Step step = end_unusual_line(cursor, stop); step != Step::ok) return step;
-        stop = cursor.at - 2;
+#if defined(__SSE2__)
+// Takes a line as nearly all are: a name of at most 16 letters and '-', ": ", a printable value
+// without blanks around it, CRLF. Returns what follows, or nullptr if the line is not so plain, or
+// lies within the last bytes at hand.
+[[gnu::always_inline]] inline const char* take_plain_line(const char* begin,
+                                                          const char* end,
+                                                          FieldLine& line) {
+    if (end - begin < scan::kBlock + 2) return nullptr;
+    const char* const last_block = end - scan::kBlock;
+    const char* const colon = begin + scan::name_size(scan::load(begin));
+    if (std::memcmp(colon, ": ", 2) != 0 || colon == begin) return nullptr;
+    const char* const value = colon + 2;
+    const char* at = value;
+    unsigned found = 0;
+    for (; at <= last_block; at += scan::kBlock) {
+        found = scan::unprintable(scan::load(at));
+        if (found != 0) break;
     }
+    if (found == 0) {
+        found = scan::unprintable(scan::load(last_block)) >> (at - last_block);
+        if (found == 0) return nullptr;
+    }
+    const char* const stop = at + scan::first(found);
+    if (stop == end - 1 || std::memcmp(stop, "\r\n", 2) != 0) return nullptr;
+    if (*value == ' ' || stop[-1] == ' ') return nullptr;  // stop[-1] is so if there is no value
     line.name = {begin, static_cast<std::size_t>(colon - begin)};
-    const char* const value = colon + (colon[1] == ' ' ? 2 : 1);  // nearly always all of it
     line.value = {value, static_cast<std::size_t>(stop - value)};
-    if (may_be_blank(*value) || may_be_blank(stop[-1])) line.value = trim(colon + 1, stop);
-    return Step::ok;
+    return stop + 2;
 }
-
-[[gnu::always_inline]] inline Step take_fields(Cursor& cursor,
-                                               const H1Limits& limits,
-                                               HeaderList& headers,
-                                               Framings& framings) {
-    for (std::size_t left = limits.headers;; --left) {
-        if (cursor.at == cursor.end) return Step::more;
-        if (*cursor.at == '\r') return parse_line_end(cursor);
-        if (left == 0) return cursor.fail("too many fields", Reason::headers_too_large);
-        FieldLine line;
-        if (const Step step = take_field_line(cursor, line); step != Step::ok) return step;
-        if (line.has_underscore && limits.underscores != H1Limits::Underscores::allow) {
-            if (limits.underscores == H1Limits::Underscores::drop) continue;
-            return cursor.fail("underscore in a field name");
-        }
-        const HeaderId id = header_id(line.name);
-        headers.add(line.name, line.value, id);
-        if ((kNoted & bit(id)) == 0) continue;
-        if (const char* wrong = note(id, line.value, framings)) return cursor.fail(wrong);
-    }
+#else
+inline const char* take_plain_line(const char*, const char*, FieldLine&) {
+    return nullptr;
 }
+#endif
 
 }  // namespace
 
@@ -238,21 +225,50 @@ std::string_view next_member(std::string_view& list) {
     return member;
 }
 
-bool is_line_open(std::string_view bytes, std::size_t seen, std::size_t limit) {
-    if (seen == 0 || seen > bytes.size() || bytes.size() >= limit) return false;
-    if (seen >> 10 != bytes.size() >> 10) return false;
-    return bytes.find('\n', seen) == std::string_view::npos;
-}
-
 Step parse_field_line(Cursor& cursor, FieldLine& line) {
-    return take_field_line(cursor, line);
+    const char* const begin = cursor.at;
+    const char* const colon = scan::to_token_end(begin, cursor.end, line.has_underscore);
+    if (colon == cursor.end) return Step::more;
+    if (*colon != ':' || colon == begin) return cursor.fail(name_fault(*colon, colon == begin));
+    const char* const stop = to_value_end(cursor, colon + 1);
+    if (stop == cursor.end) return Step::more;
+    if (*stop != '\r') return cursor.fail(value_fault(*stop));
+    cursor.at = stop;
+    if (const Step step = parse_line_end(cursor); step != Step::ok) return step;
+    line.name = {begin, static_cast<std::size_t>(colon - begin)};
+    line.value = trim(colon + 1, stop);
+    return Step::ok;
 }
 
 Step parse_fields(Cursor& cursor, const H1Limits& limits, HeaderList& headers, Framings& framings) {
-    Cursor local = cursor;  // stays in registers
-    const Step step = take_fields(local, limits, headers, framings);
-    cursor = local;
-    return step;
+    const char* at = cursor.at;
+    const char* const end = cursor.end;
+    for (std::size_t left = limits.headers;; --left) {
+        if (at == end) return Step::more;
+        if (*at == '\r') {
+            cursor.at = at;
+            return parse_line_end(cursor);
+        }
+        if (left == 0) return cursor.fail("too many fields", Reason::headers_too_large);
+        FieldLine line;  // in registers: the call gets another
+        if (const char* const next = take_plain_line(at, end, line)) {
+            at = next;
+        } else {
+            FieldLine unusual;
+            cursor.at = at;
+            if (const Step step = parse_field_line(cursor, unusual); step != Step::ok) return step;
+            line = unusual;
+            at = cursor.at;
+        }
+        if (line.has_underscore && limits.underscores != H1Limits::Underscores::allow) {
+            if (limits.underscores == H1Limits::Underscores::drop) continue;
+            return cursor.fail("underscore in a field name");
+        }
+        const HeaderId id = find_header_id(line.name);
+        headers.add(line.name, line.value, id);
+        if ((kNoted & bit(id)) == 0) continue;
+        if (const char* wrong = note(id, line.value, framings)) return cursor.fail(wrong);
+    }
 }
 
 }  // namespace weir::http

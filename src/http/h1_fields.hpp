@@ -79,6 +79,12 @@ Step parse_fields(Cursor& cursor, const H1Limits& limits, HeaderList& headers, F
 
 // Whether there is nothing to parse yet: `seen` bytes were looked at before and no line has ended
 // since.
-[[nodiscard]] bool is_line_open(std::string_view bytes, std::size_t seen, std::size_t limit);
+[[nodiscard]] inline bool is_line_open(std::string_view bytes,
+                                       std::size_t seen,
+                                       std::size_t limit) {
+    if (seen == 0 || seen > bytes.size() || bytes.size() >= limit) return false;
+    if (seen >> 10 != bytes.size() >> 10) return false;
+    return bytes.find('\n', seen) == std::string_view::npos;
+}
 
 }  // namespace weir::http

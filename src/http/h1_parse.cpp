@@ -28,6 +28,12 @@ Step skip_empty_lines(Cursor& cursor) {
 
 Step parse_method(Cursor& cursor, RequestHead& head) {
     const char* const begin = cursor.at;
+    if (cursor.end - begin >= 4 && std::memcmp(begin, "GET ", 4) == 0) {  // nearly all
+        head.method = Method::get;
+        head.method_text = text(begin, begin + 3);
+        cursor.at = begin + 4;
+        return Step::ok;
+    }
     const char* at = begin;
     while (at != cursor.end && scan::is(*at, scan::token))
         ++at;
@@ -56,7 +62,7 @@ Step parse_target(Cursor& cursor, const H1Limits& limits, std::string_view& targ
 }
 
 // "HTTP/1.0" or "HTTP/1.1"; refused at the first byte that differs.
-Step parse_version(Cursor& cursor, std::uint8_t& minor) {
+[[gnu::noinline]] Step parse_any_version(Cursor& cursor, std::uint8_t& minor) {
     constexpr std::string_view kVersion = "HTTP/1.";
     const auto have = static_cast<std::size_t>(cursor.end - cursor.at);
     if (have <= kVersion.size()) {
@@ -72,6 +78,52 @@ Step parse_version(Cursor& cursor, std::uint8_t& minor) {
     cursor.at += kVersion.size() + 1;
     return Step::ok;
 }
+
+Step parse_version(Cursor& cursor, std::uint8_t& minor) {
+    if (cursor.end - cursor.at < 8 || std::memcmp(cursor.at, "HTTP/1.1", 8) != 0) {
+        return parse_any_version(cursor, minor);
+    }
+    minor = 1;
+    cursor.at += 8;
+    return Step::ok;
+}
+
+#if defined(__SSE2__)
+// Takes a target as nearly all are, and the blank after it: a path that normalise_path leaves
+// alone, and perhaps a query. False if it is not so plain, or lies within the last bytes at hand.
+bool take_plain_target(Cursor& cursor, const H1Limits& limits, RequestHead& head) {
+    const char* const begin = cursor.at;
+    const char* at = begin;
+    unsigned found = 0;
+    for (bool after_slash = false; found == 0; at += scan::kBlock) {
+        if (cursor.end - at < scan::kBlock) return false;
+        const scan::PathBlock block = scan::path_block(scan::load(at), limits.merge_slashes);
+        found = block.faults(after_slash);
+        after_slash = (block.slashes & 0x8000U) != 0;
+    }
+    const char* const path_end = at - scan::kBlock + scan::first(found);
+    const char* end = path_end;
+    if (*end == '?') {
+        end = scan::to_invisible(path_end + 1, cursor.end, cursor.begin);
+        if (std::memchr(path_end, '#', static_cast<std::size_t>(end - path_end)) != nullptr) {
+            return false;
+        }
+    }
+    if (end == cursor.end || *end != ' ' || *begin != '/') return false;
+    if (static_cast<std::size_t>(end - begin) > limits.target) return false;
+    head.path = text(begin, path_end);
+    if (end != path_end) {
+        head.has_query = true;
+        head.query = text(path_end + 1, end);
+    }
+    cursor.at = end + 1;
+    return true;
+}
+#else
+bool take_plain_target(Cursor&, const H1Limits&, RequestHead&) {
+    return false;
+}
+#endif
 
 // Takes "http://authority" off an absolute-form target (RFC 9112, 3.2.2).
 Step parse_absolute(Cursor& cursor, std::string_view& target, RequestHead& head) {
@@ -90,10 +142,10 @@ Step parse_absolute(Cursor& cursor, std::string_view& target, RequestHead& head)
 }
 
 // Origin-form, absolute-form or "*".
-Step take_target(Cursor& cursor,
-                 std::string_view target,
-                 const H1Limits& limits,
-                 RequestHead& head) {
+Step understand_target(Cursor& cursor,
+                       std::string_view target,
+                       const H1Limits& limits,
+                       RequestHead& head) {
     if (target == "*") {
         if (head.method != Method::options) return cursor.fail("target * is for OPTIONS");
         head.path = target;
@@ -121,6 +173,13 @@ Step take_target(Cursor& cursor,
     return Step::ok;
 }
 
+Step take_target(Cursor& cursor, const H1Limits& limits, RequestHead& head) {
+    if (take_plain_target(cursor, limits, head)) return Step::ok;
+    std::string_view target;
+    const Step step = parse_target(cursor, limits, target);
+    return step == Step::ok ? understand_target(cursor, target, limits, head) : step;
+}
+
 // What the fields mean for this request.
 Step conclude(Cursor& cursor, const Framings& framings, RequestHead& head) {
     if (!framings.has_host && head.minor_version == 1) return cursor.fail("no Host");
@@ -146,12 +205,10 @@ Step conclude(Cursor& cursor, const Framings& framings, RequestHead& head) {
 }
 
 Step parse_request(Cursor& cursor, const H1Limits& limits, RequestHead& head) {
-    std::string_view target;
     Framings framings;
     Step step = skip_empty_lines(cursor);
     if (step == Step::ok) step = parse_method(cursor, head);
-    if (step == Step::ok) step = parse_target(cursor, limits, target);
-    if (step == Step::ok) step = take_target(cursor, target, limits, head);
+    if (step == Step::ok) step = take_target(cursor, limits, head);
     if (step == Step::ok) step = parse_version(cursor, head.minor_version);
     if (step == Step::ok) step = parse_line_end(cursor);
     framings.minor_version = head.minor_version;
@@ -164,14 +221,16 @@ Step parse_request(Cursor& cursor, const H1Limits& limits, RequestHead& head) {
 Step parse_status_line(Cursor& cursor, ResponseHead& head) {
     if (const Step step = parse_version(cursor, head.minor_version); step != Step::ok) return step;
     constexpr std::ptrdiff_t kStatus = 4;  // " 200"
+    unsigned status = 0;
     for (std::ptrdiff_t at = 0; at < kStatus; ++at) {
         if (cursor.at + at == cursor.end) return Step::more;
         const char byte = cursor.at[at];
-        const bool is_good = at == 0 ? byte == ' ' : scan::is(byte, scan::digit);
-        if (!is_good) return cursor.fail("bad status");
-        if (at > 0) head.status = static_cast<std::uint16_t>(head.status * 10 + (byte - '0'));
+        const unsigned digit = static_cast<unsigned char>(byte) - unsigned{'0'};
+        if (at == 0 ? byte != ' ' : digit > 9) return cursor.fail("bad status");
+        if (at > 0) status = status * 10 + digit;
     }
-    if (head.status < 100 || head.status > 599) return cursor.fail("status out of range");
+    if (status < 100 || status > 599) return cursor.fail("status out of range");
+    head.status = static_cast<std::uint16_t>(status);
     cursor.at += kStatus;
     if (cursor.at == cursor.end) return Step::more;
     if (*cursor.at != ' ') return parse_line_end(cursor);

@@ -1,6 +1,7 @@
 #include "weir/http/h1.hpp"
 
 #include "http/appender.hpp"
+#include "http/field_writer.hpp"
 #include "http/h1_fields.hpp"
 
 #include <algorithm>
@@ -23,48 +24,12 @@ constexpr std::uint32_t kReplaced =
     bit(HeaderId::x_forwarded_proto);
 constexpr std::uint32_t kOnlyTrusted =
     bit(HeaderId::weir_error) | bit(HeaderId::weir_internal) | bit(HeaderId::x_forwarded_other);
+constexpr std::uint32_t kFraming = bit(HeaderId::content_length) | bit(HeaderId::transfer_encoding);
 // Need a look before they are copied.
 constexpr std::uint32_t kLooked = bit(HeaderId::content_length) | bit(HeaderId::trailer);
 
-// Copies fields. Lines that lie one after the other in the message go out in one stretch,
-// untouched.
-class FieldWriter {
-  public:
-    explicit FieldWriter(Appender& out) : out_(out) {}
-
-    [[gnu::always_inline]] void copy(const HeaderField& field) {
-        const char* const name_end = field.name.data() + field.name.size();
-        const bool is_line =
-            field.value.data() == name_end + 2 && name_end[0] == ':' && name_end[1] == ' ';
-        const auto gap = reinterpret_cast<std::uintptr_t>(field.name.data()) -
-                         reinterpret_cast<std::uintptr_t>(end_);  // end_ may be null
-        const bool follows = is_line && gap == 2 && end_[0] == '\r';
-        if (!follows) begin_ = start(field, is_line);
-        end_ = field.value.data() + field.value.size();
-    }
-
-    void flush() {
-        if (begin_ == nullptr) return;
-        out_.put({begin_, static_cast<std::size_t>(end_ - begin_)});
-        out_.put("\r\n");
-        begin_ = nullptr;
-    }
-
-  private:
-    // Where the next stretch begins: at the field's line, or, put together from parts, after its
-    // name.
-    [[gnu::noinline]] const char* start(const HeaderField& field, bool is_line) {
-        flush();
-        if (is_line) return field.name.data();
-        out_.put(field.name);
-        out_.put(": ");
-        return field.value.data();
-    }
-
-    Appender& out_;
-    const char* begin_ = nullptr;
-    const char* end_ = nullptr;
-};
+// More than all the literals that go out with the texts that room is claimed for.
+constexpr std::size_t kFixedText = 160;
 
 // Fields that Connection must not make an intermediary take away: an attacker would name the one
 // that the upstream's decision rests on.
@@ -91,7 +56,7 @@ bool is_nominated(const HeaderField& field, const HeaderList& headers) {
     return false;
 }
 
-void put_length(Appender& out, std::uint64_t length) {
+[[gnu::noinline]] void put_length(Appender& out, std::uint64_t length) {
     char digits[20];
     const auto end = std::to_chars(std::begin(digits), std::end(digits), length).ptr;
     out.put("Content-Length: ");
@@ -103,9 +68,10 @@ void put_length(Appender& out, std::uint64_t length) {
 bool is_canonical_length(std::string_view text, std::uint64_t length) {
     if (text.empty() || text.size() > 19 || (text[0] == '0' && text.size() > 1)) return false;
     std::uint64_t number = 0;
-    for (const char digit : text) {
-        if (digit < '0' || digit > '9') return false;
-        number = number * 10 + static_cast<std::uint64_t>(digit - '0');
+    for (const char byte : text) {
+        const unsigned digit = static_cast<unsigned char>(byte) - unsigned{'0'};
+        if (digit > 9) return false;
+        number = number * 10 + digit;
     }
     return number == length;
 }
@@ -116,8 +82,15 @@ struct Framed {
     bool has_length_line = false;
 };
 
+// The fields that are not simply copied, besides those that are dropped. Only others can be
+// nominated.
+std::uint32_t may_stay_behind(bool has_nominated) {
+    return kLooked | (has_nominated ? bit(HeaderId::other) : 0);
+}
+
 // Content-Length and Trailer: whether the line is copied.
 bool may_copy(const HeaderField& field, Framed& framed) {
+    if ((kLooked & bit(field.id)) == 0) return true;
     if (field.id == HeaderId::trailer) return framed.framing == Framing::chunked;
     if (framed.framing != Framing::length || framed.has_length_line) return false;
     framed.has_length_line = is_canonical_length(field.value, framed.length);
@@ -180,31 +153,48 @@ void put_trusted_forwarding(Appender& out, const RequestHead& head, const Forwar
     if (head.headers.find(HeaderId::forwarded) != nullptr) put_forwarded(out, head, forward);
 }
 
-void put_forwarding(Appender& out, const RequestHead& head, const ForwardRequest& forward) {
-    if (forward.trusts_client) return put_trusted_forwarding(out, head, forward);
-    if (!forward.client_ip.empty()) {
-        out.put("X-Forwarded-For: ");
-        out.put(forward.client_ip);
-        out.put("\r\n");
+// The last lines and the empty one.
+void put_request_end(Appender& out, const RequestHead& head, const ForwardRequest& forward) {
+    if (forward.trusts_client) put_trusted_forwarding(out, head, forward);
+    char* at = out.claim(kFixedText + forward.client_ip.size() + forward.scheme.size() +
+                         head.authority.size() + forward.request_id.size());
+    if (!forward.trusts_client) {
+        if (!forward.client_ip.empty()) {
+            at = copy(at, "X-Forwarded-For: ");
+            at = copy(at, forward.client_ip);
+            at = copy(at, "\r\n");
+        }
+        at = copy(at, "X-Forwarded-Proto: ");
+        at = copy(at, forward.scheme);
+        at = copy(at, "\r\nX-Forwarded-Host: ");
+        at = copy(at, head.authority);
+        at = copy(at, "\r\n");
     }
-    out.put("X-Forwarded-Proto: ");
-    out.put(forward.scheme);
-    out.put("\r\nX-Forwarded-Host: ");
-    out.put(head.authority);
-    out.put("\r\n");
+    if (!forward.request_id.empty()) {
+        at = copy(at, "x-request-id: ");
+        at = copy(at, forward.request_id);
+        at = copy(at, "\r\n");
+    }
+    at = head.minor_version == 0 ? copy(at, "Via: 1.0 weir\r\n\r\n")
+                                 : copy(at, "Via: 1.1 weir\r\n\r\n");
+    out.commit(at);
 }
 
 void put_request_line(Appender& out, const RequestHead& head, const ForwardRequest& forward) {
-    out.put(head.method_text);
-    out.put(" ");
-    out.put(forward.path.empty() ? head.path : forward.path);
+    const std::string_view path = forward.path.empty() ? head.path : forward.path;
+    const std::string_view host = forward.host.empty() ? head.authority : forward.host;
+    char* at = out.claim(kFixedText + head.method_text.size() + path.size() + head.query.size() +
+                         host.size());
+    at = copy(at, head.method_text);
+    at = copy(at, " ");
+    at = copy(at, path);
     if (head.has_query) {
-        out.put("?");
-        out.put(head.query);
+        at = copy(at, "?");
+        at = copy(at, head.query);
     }
-    out.put(" HTTP/1.1\r\nHost: ");
-    out.put(forward.host.empty() ? head.authority : forward.host);
-    out.put("\r\n");
+    at = copy(at, " HTTP/1.1\r\nHost: ");
+    at = copy(at, host);
+    out.commit(copy(at, "\r\n"));
 }
 
 void put_connection(Appender& out, const RequestHead& head, bool is_upgrade) {
@@ -241,14 +231,14 @@ bool may_describe_body(const HeaderField& field,
 
 void put_status_line(Appender& out, const ResponseHead& head) {
     const unsigned status = head.status;
-    const char digits[3] = {static_cast<char>('0' + status / 100 % 10),
-                            static_cast<char>('0' + status / 10 % 10),
-                            static_cast<char>('0' + status % 10)};
-    out.put("HTTP/1.1 ");
-    out.put({digits, sizeof digits});
-    out.put(" ");
-    out.put(head.phrase);
-    out.put("\r\n");
+    char* at = out.claim(kFixedText + head.phrase.size());
+    at = copy(at, "HTTP/1.1 ");
+    *at++ = static_cast<char>('0' + status / 100 % 10);
+    *at++ = static_cast<char>('0' + status / 10 % 10);
+    *at++ = static_cast<char>('0' + status % 10);
+    *at++ = ' ';
+    at = copy(at, head.phrase);
+    out.commit(copy(at, "\r\n"));
 }
 
 void put_response_connection(Appender& out,
@@ -279,28 +269,21 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
                   .length = head.content_length};
     const std::uint32_t dropped =
         kHopByHop | kReplaced | (forward.trusts_client ? 0 : kOnlyTrusted);
+    const std::uint32_t special = dropped | may_stay_behind(head.has_nominated);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {
         const std::uint32_t id = bit(field.id);
-        if ((dropped & id) != 0) continue;
-        if ((kLooked & id) != 0 && !may_copy(field, framed)) continue;
-        if (head.has_nominated && is_nominated(field, head.headers)) continue;
+        if ((special & id) != 0) {
+            if ((dropped & id) != 0 || !may_copy(field, framed)) continue;
+            if (head.has_nominated && is_nominated(field, head.headers)) continue;
+        }
         fields.copy(field);
     }
     fields.flush();
     put_framing(appender, framed);
     put_connection(appender, head, forward.is_upgrade);
-    put_forwarding(appender, head, forward);
-    if (!forward.request_id.empty()) {
-        appender.put("x-request-id: ");
-        appender.put(forward.request_id);
-        appender.put("\r\n");
-    }
-    if (head.minor_version == 0) {
-        appender.put("Via: 1.0 weir\r\n\r\n");
-    } else {
-        appender.put("Via: 1.1 weir\r\n\r\n");
-    }
+    put_request_end(appender, head, forward);
+    appender.finish();
 }
 
 Framing write_response_head(std::string& out,
@@ -311,26 +294,25 @@ Framing write_response_head(std::string& out,
     Framed framed{.framing = framing_downstream(head, forward), .length = head.content_length};
     const std::uint32_t dropped =
         kHopByHop | (forward.strip_weir_error ? bit(HeaderId::weir_error) : 0);
+    const std::uint32_t special = dropped | may_stay_behind(head.has_nominated);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {
         const std::uint32_t id = bit(field.id);
-        const bool is_framing =
-            (id & (bit(HeaderId::content_length) | bit(HeaderId::transfer_encoding))) != 0;
-        if (is_framing && framed.framing == Framing::none) {
-            if (may_describe_body(field, head, forward)) fields.copy(field);
-            continue;
+        if ((special & id) != 0) {
+            const bool describes = (id & kFraming) != 0 && framed.framing == Framing::none;
+            const bool stays = describes ? !may_describe_body(field, head, forward)
+                                         : (dropped & id) != 0 || !may_copy(field, framed);
+            if (stays || (head.has_nominated && is_nominated(field, head.headers))) continue;
         }
-        if ((dropped & id) != 0) continue;
-        if ((kLooked & id) != 0 && !may_copy(field, framed)) continue;
-        if (head.has_nominated && is_nominated(field, head.headers)) continue;
         fields.copy(field);
     }
     fields.flush();
     put_framing(appender, framed);
     const bool close = forward.close || framed.framing == Framing::until_close;
     put_response_connection(appender, head, forward, close);
-    appender.put(forward.extra);
-    appender.put("\r\n");
+    char* const at = appender.claim(forward.extra.size() + 2);
+    appender.commit(copy(copy(at, forward.extra), "\r\n"));
+    appender.finish();
     return framed.framing;
 }
 

@@ -23,17 +23,9 @@ bool is_plain(std::string_view path, bool merge_slashes) {
     bool after_slash = false;
 #if defined(__SSE2__)
     for (; end - at >= scan::kBlock; at += scan::kBlock) {
-        const __m128i bytes = scan::load(at);
-        const __m128i escapes = _mm_or_si128(scan::equal(bytes, '%'), scan::equal(bytes, '\\'));
-        const __m128i others = _mm_or_si128(scan::equal(bytes, '#'), scan::equal(bytes, '?'));
-        const __m128i refused =
-            _mm_or_si128(_mm_or_si128(escapes, others), scan::not_visible(bytes));
-        const unsigned slashes = scan::mask(scan::equal(bytes, '/'));
-        const unsigned after = (slashes << 1) | (after_slash ? 1U : 0U);
-        const unsigned dots = scan::mask(scan::equal(bytes, '.'));
-        const unsigned marks = merge_slashes ? dots | slashes : dots;
-        if ((scan::mask(refused) | (marks & after)) != 0) return false;
-        after_slash = (slashes & 0x8000U) != 0;
+        const scan::PathBlock block = scan::path_block(scan::load(at), merge_slashes);
+        if (block.faults(after_slash) != 0) return false;
+        after_slash = (block.slashes & 0x8000U) != 0;
     }
 #endif
     for (; at != end; ++at) {

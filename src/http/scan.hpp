@@ -72,6 +72,10 @@ inline constexpr std::ptrdiff_t kBlock = 16;
 [[nodiscard]] inline unsigned mask(__m128i bytes) {
     return static_cast<unsigned>(_mm_movemask_epi8(bytes));
 }
+// The number of the lowest bit; there is one.
+[[nodiscard]] inline std::ptrdiff_t first(unsigned bits) {
+    return static_cast<unsigned>(__builtin_ctz(bits));
+}
 [[nodiscard]] inline __m128i at_most(__m128i bytes, char limit) {  // unsigned
     return _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(limit)), bytes);
 }
@@ -91,11 +95,11 @@ template <typename Find, typename IsEnd>
     const char* at, const char* end, const char* floor, Find find, IsEnd is_end) {
     for (; end - at >= kBlock; at += kBlock) {
         const unsigned found = find(load(at));
-        if (found != 0) return at + __builtin_ctz(found);
+        if (found != 0) return at + first(found);
     }
     if (at != end && end - floor >= kBlock) {
         const unsigned found = find(load(end - kBlock)) >> (kBlock - (end - at));
-        return found != 0 ? at + __builtin_ctz(found) : end;
+        return found != 0 ? at + first(found) : end;
     }
     while (at != end && !is_end(*at))
         ++at;
@@ -157,6 +161,42 @@ template <typename IsEnd>
     return at;
 }
 
+#if defined(__SSE2__)
+// What a block says of a path: bits of the bytes that cannot be left alone or that end it, of the
+// slashes, and of what must not follow a slash.
+struct PathBlock {
+    unsigned refused;
+    unsigned slashes;
+    unsigned marks;
+
+    // Bits of the bytes at fault: refused, or a mark after a slash.
+    [[nodiscard]] unsigned faults(bool after_slash) const {
+        return refused | (marks & (slashes << 1 | (after_slash ? 1U : 0U)));
+    }
+};
+[[nodiscard]] inline PathBlock path_block(__m128i bytes, bool merge_slashes) {
+    const __m128i escapes = _mm_or_si128(equal(bytes, '%'), equal(bytes, '\\'));
+    const __m128i others = _mm_or_si128(equal(bytes, '#'), equal(bytes, '?'));
+    const __m128i refused = _mm_or_si128(_mm_or_si128(escapes, others), not_visible(bytes));
+    const unsigned slashes = mask(equal(bytes, '/'));
+    const unsigned dots = mask(equal(bytes, '.'));
+    return {mask(refused), slashes, merge_slashes ? dots | slashes : dots};
+}
+
+// How many letters and '-' the block begins with.
+[[nodiscard]] inline std::ptrdiff_t name_size(__m128i bytes) {
+    const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    const __m128i letters = at_most(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 25);
+    return first(~mask(_mm_or_si128(letters, equal(bytes, '-'))));
+}
+
+// Bits of the bytes that are not 0x20 to 0x7e: all that may end a value, and some that may not.
+[[nodiscard]] inline unsigned unprintable(__m128i bytes) {
+    const __m128i next = _mm_add_epi8(bytes, _mm_set1_epi8(1));  // 0x7f and above become negative
+    return mask(_mm_cmpgt_epi8(next, _mm_set1_epi8(0x20))) ^ 0xffffU;
+}
+#endif
+
 // The first byte that is not a token's. The block knows letters and '-', which are all of nearly
 // every field name; others take longer.
 [[nodiscard]] inline const char* to_token_end(const char* at,
@@ -164,12 +204,9 @@ template <typename IsEnd>
                                               bool& has_underscore) {
 #if defined(__SSE2__)
     if (end - at >= kBlock) {
-        const __m128i bytes = load(at);
-        const __m128i lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-        const __m128i letters = at_most(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 25);
-        const unsigned known = mask(_mm_or_si128(letters, equal(bytes, '-')));
-        at += __builtin_ctz(~known);  // 16 if all are
-        if (known != 0xffffU && *at == ':') return at;
+        const char* const begin = at;
+        at += name_size(load(at));
+        if (at - begin < kBlock && *at == ':') return at;
     }
 #endif
     for (; at != end && is(*at, token); ++at) {

@@ -14,33 +14,30 @@ template <typename Word>
     return word | static_cast<Word>(0x2020202020202020ULL);
 }
 
-// Whether the N - 1 bytes at `name` are `known` (lower case letters and '-') in any case, compared
+// Whether the `size` bytes at `name` are `known` (lower case letters and '-') in any case, compared
 // a word at a time with words that may overlap. Only for bytes without controls: the 0x20 bit tells
 // no letter from another, but a '-' not from CR.
+[[nodiscard]] inline bool same(const char* name, const char* known, std::size_t size) {
+    const auto differ = [=]<typename Word>(Word /*of this type*/, std::size_t at) {
+        return load_lower<Word>(name + at) ^ load_lower<Word>(known + at);
+    };
+    if (size >= 8) {
+        std::uint64_t differs = differ(std::uint64_t{}, size - 8);
+        for (std::size_t at = 0; at + 8 < size; at += 8)
+            differs |= differ(std::uint64_t{}, at);
+        return differs == 0;
+    }
+    if (size >= 4) return (differ(std::uint32_t{}, 0) | differ(std::uint32_t{}, size - 4)) == 0;
+    for (std::size_t at = 0; at < size; ++at) {
+        if ((name[at] | 0x20) != known[at]) return false;
+    }
+    return true;
+}
+
+// `name` begins with that word.
 template <std::size_t N>
 [[nodiscard]] inline bool same(const char* name, const char (&known)[N]) {
-    constexpr std::size_t kSize = N - 1;
-    if constexpr (kSize >= 8) {
-        std::uint64_t differs = 0;
-        for (std::size_t at = 0; at + 8 <= kSize; at += 8) {
-            differs |= load_lower<std::uint64_t>(name + at) ^ load_lower<std::uint64_t>(known + at);
-        }
-        constexpr std::size_t kLast = kSize - 8;
-        differs |=
-            load_lower<std::uint64_t>(name + kLast) ^ load_lower<std::uint64_t>(known + kLast);
-        return differs == 0;
-    } else if constexpr (kSize >= 4) {
-        constexpr std::size_t kLast = kSize - 4;
-        const auto head = load_lower<std::uint32_t>(name) ^ load_lower<std::uint32_t>(known);
-        const auto tail =
-            load_lower<std::uint32_t>(name + kLast) ^ load_lower<std::uint32_t>(known + kLast);
-        return (head | tail) == 0;
-    } else {
-        for (std::size_t at = 0; at < kSize; ++at) {
-            if ((name[at] | 0x20) != known[at]) return false;
-        }
-        return true;
-    }
+    return same(name, known, N - 1);
 }
 
 // The same with the size compared first.

@@ -51,20 +51,30 @@ struct HeaderField {
 // The fields of a message in their order. Views: it lives no longer than the message's bytes.
 class HeaderList {
   public:
-    void clear() { fields_.clear(); }
+    void clear() {
+        fields_.clear();
+        present_ = 0;
+    }
     void add(std::string_view name, std::string_view value, HeaderId id) {
         fields_.push_back({name, value, id});
+        present_ |= bit(id);
     }
     [[nodiscard]] std::size_t size() const { return fields_.size(); }
     [[nodiscard]] auto begin() const { return fields_.begin(); }
     [[nodiscard]] auto end() const { return fields_.end(); }
 
     // The first field of that name, or nullptr. Linear.
-    [[nodiscard]] const HeaderField* find(HeaderId id) const;
+    [[nodiscard]] const HeaderField* find(HeaderId id) const {
+        return (present_ & bit(id)) == 0 ? nullptr : find_present(id);
+    }
     [[nodiscard]] const HeaderField* find(std::string_view name) const;  // any case
 
   private:
+    [[nodiscard]] const HeaderField* find_present(HeaderId id) const;
+    [[nodiscard]] static std::uint32_t bit(HeaderId id) { return 1U << static_cast<unsigned>(id); }
+
     std::vector<HeaderField> fields_;  // capacity is kept from message to message
+    std::uint32_t present_ = 0;        // the bits of their ids
 };
 
 // ASCII, any case.
