@@ -177,6 +177,7 @@ void Session::refuse(const Error& error) {
     context_.request_head.clear();
     ++requests_;
     keeps_alive_ = false;
+    is_refused_ = true;
     state_ = State::waiting;
     exchange_ = context_.take_exchange();
     exchange_->begin_refused(*this, error);
@@ -255,7 +256,7 @@ void Session::end_exchange(bool keeps_alive) {
     if (state_ == State::closed) return;
     const bool is_whole = state_ != State::body;
     if (!keeps_alive || !is_whole || (stream_->has_eof() && !has_waiting())) {
-        if (is_whole && partial_.empty()) return finish_close();
+        if (is_whole && !has_waiting() && !is_refused_) return finish_close();
         return linger();
     }
     state_ = State::head;

@@ -104,6 +104,8 @@ class Session final : public transport::Retired,
     bool trusts_client_ = false;
     bool keeps_alive_ = true;
     bool is_processing_ = false;
+    bool is_refused_ =
+        false;  // what the client still sends is no request of ours: it is read and ignored
     bool has_begun_head_ = true;     // its time has begun: for the first head with the connection
     bool has_head_waiting_ = false;  // in context_.out
     bool closes_when_drained_ = false;

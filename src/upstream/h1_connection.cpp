@@ -85,6 +85,10 @@ void H1Connection::detach() {
     if (!has_short_rest) return close();
     state_ = State::discarding;
     discarded_ = 0;
+    idle_since_ = Clock::now();
+    if (!idle_timer_.is_armed()) {
+        context_.loop.timers().arm(idle_timer_, idle_since_ + idle_timeout_);
+    }
     stream_->resume();
 }
 
@@ -236,10 +240,10 @@ void H1Connection::settle() {
 }
 
 void H1Connection::on_idle_timer() {
-    const TimePoint due = idle_since_ + idle_timeout_;
-    if (state_ == State::idle && Clock::now() >= due) return close();
-    context_.loop.timers().arm(idle_timer_,
-                               state_ == State::idle ? due : Clock::now() + idle_timeout_);
+    const bool is_unused = state_ == State::idle || state_ == State::discarding;
+    const TimePoint due = is_unused ? idle_since_ + idle_timeout_ : Clock::now() + idle_timeout_;
+    if (Clock::now() >= due) return close();
+    context_.loop.timers().arm(idle_timer_, due);
 }
 
 void H1Connection::on_eof() {
