@@ -116,7 +116,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", type=Path, required=True)
     parser.add_argument("--at-most", type=int, default=10_000)
-    parser.add_argument("--from", dest="sender", choices=REQUESTS, default="service", help="whose request")
+    parser.add_argument("--from", dest="sender", choices=REQUESTS, default="browser", help="whose request")
     parser.add_argument("--requests", type=int, default=500, help="N")
     parser.add_argument("--keep", type=Path, help="copy the profile of the longer run here")
     options = parser.parse_args()
