@@ -255,6 +255,7 @@ Step conclude(Cursor& cursor, const Framings& framings, Method method, ResponseH
     if (head.status == 101) {
         if (framings.upgrade.empty()) return cursor.fail("101 without Upgrade");
         head.is_upgrade = true;
+        head.upgrade_protocol = framings.upgrade;
     }
     if (is_bodiless || head.status == 304 || method == Method::head) {
         // Whether a 204 that announces a body sends one is anybody's guess: its connection ends.

@@ -246,10 +246,9 @@ void put_response_connection(Appender& out,
                              const ForwardResponse& forward,
                              bool close) {
     if (head.status < 200) {
-        const HeaderField* const upgrade = head.headers.find(HeaderId::upgrade);
-        if (!head.is_upgrade || upgrade == nullptr) return;
+        if (!head.is_upgrade) return;
         out.put("Connection: upgrade\r\nUpgrade: ");
-        out.put(upgrade->value);
+        out.put(head.upgrade_protocol);
         out.put("\r\n");
     } else if (close) {
         out.put("Connection: close\r\n");

@@ -22,6 +22,7 @@ void ResponseHead::clear() {
     framing = Framing::none;
     content_length = 0;
     keep_alive = true;
+    upgrade_protocol = {};
     is_upgrade = has_nominated = false;
     keep_alive_timeout = 0;
     headers.clear();

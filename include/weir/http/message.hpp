@@ -57,6 +57,7 @@ struct ResponseHead {
     std::uint64_t content_length = 0;
     bool keep_alive = true;                // the upstream keeps the connection
     bool is_upgrade = false;               // 101 with an Upgrade header
+    std::string_view upgrade_protocol;     // of those named, the one that counts
     bool has_nominated = false;            // Connection names other fields: they end here
     std::uint32_t keep_alive_timeout = 0;  // Keep-Alive: timeout=N seconds; 0 if not said
     HeaderList headers;

@@ -336,6 +336,12 @@ const ResponseCase kResponses[] = {
      "101 Switching Protocols\r\nSec-WebSocket-Accept: k\r\nConnection: upgrade\r\n"
      "Upgrade: websocket\r\n",
      Framing::none},
+    // The one that counts, not the first.
+    {Method::get,
+     "101 Switching Protocols\r\nUpgrade:\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
+     {},
+     "101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n",
+     Framing::none},
 };
 
 TEST(WriteResponseHead, ForwardsWhatGoesOnAndTellsTheFraming) {
