@@ -64,7 +64,7 @@ void Stream::write(std::initializer_list<std::string_view> parts) {
         }
         if (size == 0) return;
         const IoResult result = socket_.send({vectors.data(), count});
-        if (result.state == IoResult::State::failed) return fail_write();
+        if (result.state == IoResult::State::failed) return fail_write(result.error);
         sent = result.bytes;
         if (sent == size) return;
     }
@@ -77,8 +77,9 @@ void Stream::write(std::initializer_list<std::string_view> parts) {
 }
 
 // The bytes that wait are worthless now; what the peer sent before may still be its answer.
-void Stream::fail_write() {
+void Stream::fail_write(int error) {
     write_failed_ = true;
+    was_reset_ = error == ECONNRESET;
     tells_write_failed_ = true;
     sees_end_ = true;
     is_readable_ = true;
@@ -91,7 +92,7 @@ void Stream::flush() {
     if (pending_.empty()) return;
     const iovec rest{pending_.data() + pending_offset_, pending_.size() - pending_offset_};
     const IoResult result = socket_.send({&rest, 1});
-    if (result.state == IoResult::State::failed) return fail_write();
+    if (result.state == IoResult::State::failed) return fail_write(result.error);
     pending_offset_ += result.bytes;
     if (pending_offset_ < pending_.size()) return;
     pending_offset_ = 0;
@@ -151,6 +152,9 @@ void Stream::read_ready() {
             case IoResult::State::eof:
                 is_readable_ = false;
                 is_reading_ = false;
+                // The kernel tells of a reset once: a write that was told leaves reads an end that
+                // nobody sent.
+                if (was_reset_) return handler_->on_broken(ECONNRESET);
                 has_eof_ = true;
                 handler_->on_eof();
                 return;

@@ -71,7 +71,7 @@ class Stream final : public IoHandler {
     void on_connect_decided();
     void read_ready();
     void flush();
-    void fail_write();
+    void fail_write(int error);
     void want_writes();
 
     EventLoop& loop_;
@@ -85,6 +85,7 @@ class Stream final : public IoHandler {
         false;  // the kernel told of the peer's end or of an error: read on after a short read
     bool wants_writes_ = false;
     bool write_failed_ = false;
+    bool was_reset_ = false;  // told to a write
     bool tells_write_failed_ = false;
     bool shuts_down_ = false;
     bool reports_reset_ = false;
