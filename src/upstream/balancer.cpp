@@ -45,12 +45,19 @@ class PowerOfTwo final : public Balancer {
         if (size <= 1) return scan(candidates, random, avoid);
         const std::size_t first = draw(candidates, random, avoid, size);
         if (first == size) return scan(candidates, random, avoid);
-        const std::size_t second = draw(candidates, random, avoid, first);
+        const std::size_t second = size == 2 ? other_of_two(candidates, avoid, first)
+                                             : draw(candidates, random, avoid, first);
         if (second == size) return first;
         return cost_(*candidates[second], now) < cost_(*candidates[first], now) ? second : first;
     }
 
   private:
+    static std::size_t other_of_two(Candidates candidates,
+                                    const Endpoint* avoid,
+                                    std::size_t first) {
+        return is_usable(*candidates[1 - first], avoid) ? 1 - first : candidates.size();
+    }
+
     static std::size_t draw(Candidates candidates,
                             Random& random,
                             const Endpoint* avoid,

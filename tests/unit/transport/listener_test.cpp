@@ -66,10 +66,9 @@ TEST_F(ListenerTest, AcceptsAllThatWaitsBeforeItCloses) {
     EXPECT_EQ(accepted.size(), 2U);
 }
 
+// AddressSanitizer's runtime needs descriptors of its own; the other builds run this.
+#if !defined(__SANITIZE_ADDRESS__)
 TEST_F(ListenerTest, RestsWithoutDescriptorsAndGoesOnAfterwards) {
-#if defined(__SANITIZE_ADDRESS__)
-    GTEST_SKIP() << "sanitizers need descriptors for their own looks at memory";
-#endif
     listen();
     const Socket client = connect();
     rlimit before{};
@@ -89,6 +88,7 @@ TEST_F(ListenerTest, RestsWithoutDescriptorsAndGoesOnAfterwards) {
     clock.advance(2ms);
     EXPECT_TRUE(until([&] { return accepted.size() == 1; }));
 }
+#endif
 
 }  // namespace
 }  // namespace weir::transport
