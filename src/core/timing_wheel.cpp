@@ -115,7 +115,7 @@ void TimingWheel::advance(TimePoint now) {
 }
 
 std::optional<TimePoint> TimingWheel::next_wake() const {
-    if (wake_ == kNever) return std::nullopt;
+    if (size_ == 0) return std::nullopt;
     return start_ + static_cast<std::int64_t>(wake_) * kTick;
 }
 

@@ -156,8 +156,7 @@ std::string write_exposition(const Scrape& scrape, Exposition format) {
     std::string out;
     for (const FamilyInfo& family : families()) {
         const auto& all = scrape[static_cast<std::size_t>(family.family)];
-        // Without a series too: whoever reads a scrape sees what there can be.
-        append_family(out, family, all, format);
+        if (!all.empty()) append_family(out, family, all, format);
     }
     if (format == Exposition::openmetrics) out += "# EOF\n";
     return out;
