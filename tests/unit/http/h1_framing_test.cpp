@@ -365,7 +365,8 @@ constexpr Switches kUpgrades[] = {
 TEST(H1Framing, UpgradesToWhatConnectionNamesAndMayBeTunnelled) {
     RequestHead head;
     for (const Switches& row : kUpgrades) {
-        ASSERT_EQ(test::parse_request(test::request_with(row.lines), head).state, State::done);
+        const std::string bytes = test::request_with(row.lines);
+        ASSERT_EQ(test::parse_request(bytes, head).state, State::done) << bytes;
         EXPECT_EQ(head.is_upgrade, !row.protocol.empty()) << row.lines;
         EXPECT_EQ(head.upgrade_protocol, row.protocol) << row.lines;
         const std::string old = "GET / HTTP/1.0\r\nHost: a\r\n" + std::string(row.lines) + "\r\n";

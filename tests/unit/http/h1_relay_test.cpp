@@ -142,6 +142,15 @@ TEST(H1Relay, AddsNoFramingToAnAnswerToHead) {
     }
 }
 
+// A head that says how a GET would be framed, as that of a local reply does.
+TEST(H1Relay, SendsNoBodyToHeadWhateverTheHeadSays) {
+    for (const Body& row : kBodies) {
+        const Relayed out = relay("200 OK", row.lines, Method::get, {.is_head = true});
+        EXPECT_EQ(out.framing, Framing::none) << row.lines;
+        EXPECT_EQ(count(out.head, "Connection: close"), 0U) << out.head;
+    }
+}
+
 struct Closing {
     ForwardResponse how;
     std::string_view length;  // Connection, with a length
