@@ -112,9 +112,9 @@ class BodyDecoder {
 };
 
 // What forwarding adds to a request head. Hop-by-hop fields (RFC 9110, 7.6.1: Connection and what
-// it names, Keep-Alive, Proxy-*, TE but "trailers", Upgrade) are never copied; Trailer only with a
-// chunked body. Connection cannot name away what has a meaning end to end (Host, framing,
-// credentials, cookies, forwarding).
+// it names, Keep-Alive, Proxy-Connection, Proxy-Authenticate and Proxy-Authorization, TE but
+// "trailers", Upgrade) are never copied; Trailer only with a chunked body. Connection cannot name
+// away what has a meaning end to end (Host, framing, credentials, cookies, forwarding).
 struct ForwardRequest {
     std::string_view path{};  // empty: head.path
     std::string_view
