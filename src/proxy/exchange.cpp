@@ -279,7 +279,7 @@ void Exchange::start_attempt() {
     state_ = State::attempting;
     start_timer_.cancel();
     // Retries go elsewhere, if there is an elsewhere.
-    const std::shared_ptr<upstream::Endpoint> avoid = attempts_ > 0 ? attempt_.endpoint() : nullptr;
+    const upstream::Endpoint* const avoid = attempts_ > 0 ? attempt_.endpoint() : nullptr;
     ++attempts_;
     attempt_.start(
         snapshot_->clusters[target_->cluster],
@@ -295,7 +295,7 @@ void Exchange::start_attempt() {
              (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
          .timeouts = &target_->config->timeout,
          .per_try_timeout = target_->config->retry.per_try_timeout,
-         .avoid = avoid.get()});
+         .avoid = avoid});
 }
 
 bool Exchange::is_request_full() const {

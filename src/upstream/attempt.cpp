@@ -84,7 +84,7 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     is_sent_ = false;
     is_provably_unread_ = false;
     was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = false;
-    tried_.reset();
+    endpoint_.reset();
     end_ = {};
     verdict_ = {};
     upstream_time_ = {};
@@ -118,7 +118,6 @@ Attempt::Lease Attempt::lease(Error& error) {
         if (!opened) error = opened.error();
     }
     endpoint_ = std::move(choice.endpoint);
-    tried_ = endpoint_->pointer();
     was_none_ready_ = choice.is_none_ready;
     holds_endpoint_ = static_cast<bool>(admission);
     endpoint_permit_ = admission.permit;
@@ -318,7 +317,7 @@ void Attempt::refuse(const Error& error, Duration retry_after) {
 
 void Attempt::fail(const Error& error) {
     classify(error, false);
-    if (!is_sent_ && tried_)
+    if (!is_sent_ && endpoint_)
         context_.shard.add(cluster_->cluster().metrics().of(to_label(error.reason)));
     report();
     handler_.on_attempt_failed({error, {}});
@@ -345,6 +344,10 @@ void Attempt::classify(const Error& error, bool client_left) {
     if (is_failure && endpoint_) endpoint_->observe_failure(now);
 }
 
+const Endpoint* Attempt::endpoint() const {
+    return endpoint_ ? &endpoint_->shared() : nullptr;
+}
+
 void Attempt::describe(resilience::RetryInput& input) const {
     input.verdict = verdict_;
     input.status = end_.status;
@@ -368,9 +371,11 @@ void Attempt::report() {
                           verdict_.outcome == resilience::Outcome::local_failure;
     resilience::FailureKey key;
     if (endpoint_) {
-        if (is_error) key = resilience::FailureKey::of(tried_->id(), context_.loop.turns());
+        if (is_error)
+            key = resilience::FailureKey::of(endpoint_->shared().id(), context_.loop.turns());
         if (holds_endpoint_)
-            tried_->detector().complete(endpoint_permit_, verdict_, now, context_.worker);
+            endpoint_->shared().detector().complete(endpoint_permit_, verdict_, now,
+                                                    context_.worker);
         endpoint_->request_ended(is_error);
     }
     if (holds_breaker_)
@@ -378,7 +383,6 @@ void Attempt::report() {
     holds_endpoint_ = holds_breaker_ = false;
     request_slot_.reset();
     if (connection_ != nullptr) std::exchange(connection_, nullptr)->detach();
-    endpoint_.reset();
     cluster_.reset();  // it may be gone from the configuration
 }
 

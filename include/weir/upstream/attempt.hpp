@@ -105,8 +105,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void describe(resilience::RetryInput& input) const;
 
     [[nodiscard]] bool is_running() const { return is_running_; }
-    // Where it went; none if it got nowhere. Valid until the next start().
-    [[nodiscard]] const std::shared_ptr<Endpoint>& endpoint() const { return tried_; }
+    // Where it went, or nullptr if it got nowhere. Valid until the next start().
+    [[nodiscard]] const Endpoint* endpoint() const;
     [[nodiscard]] bool was_probe() const { return was_endpoint_probe_ || was_breaker_probe_; }
     [[nodiscard]] bool was_endpoint_probe() const { return was_endpoint_probe_; }
     [[nodiscard]] bool was_none_ready() const { return was_none_ready_; }
@@ -146,7 +146,6 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     AttemptRequest request_;
     boost::local_shared_ptr<LocalCluster> cluster_;
     boost::local_shared_ptr<LocalEndpoint> endpoint_;
-    std::shared_ptr<Endpoint> tried_;
     H1Connection* connection_ = nullptr;
     std::optional<ConnectionToken> tunnel_token_;
     resilience::Permit breaker_permit_;
