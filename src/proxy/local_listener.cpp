@@ -98,7 +98,7 @@ void LocalListener::drain() {
 
 void LocalListener::accept(transport::Socket socket, const Address& peer) {
     if (!context_.admit_connection()) {
-        context_.shard.add(state_->metrics.connections);
+        context_.shard.add(state_->refused(Reason::overloaded));
         return;  // closed: limits.connections
     }
     auto session = std::make_unique<Session>(context_, *this, std::move(socket), peer);

@@ -62,7 +62,7 @@ ListenerState::ListenerState(const config::Listener& listener, telemetry::Regist
       limits(head_limits(listener)) {
     for (const Reason reason :
          {Reason::bad_request, Reason::headers_too_large, Reason::uri_too_long,
-          Reason::body_too_large, Reason::request_timeout}) {
+          Reason::body_too_large, Reason::request_timeout, Reason::overloaded}) {
         protocol_refused[static_cast<std::size_t>(reason)] =
             registry.counter(telemetry::Family::protocol_refused,
                              {listener.name, word(reason), "enforce"}, telemetry::Show::once_used);

@@ -303,6 +303,7 @@ class Limits(WeirTest):
                 self.assertNotIn(b" 200 ", fifth.wire.rest()[:20])
             except OSError:
                 pass  # refused or left waiting: not served either way
+        eventually(lambda: weir.metrics().sum("weir_protocol_refused_total", reason="overloaded") == 1, "counted")
         for client in clients:
             client.sock.close()
 

@@ -45,7 +45,7 @@ struct ListenerState {
         unmatched;  // requests that no route took, or that were refused before
     http::H1Limits limits;
 
-    // Of weir_protocol_refused_total.
+    // Of weir_protocol_refused_total; `overloaded` are connections above limits.connections.
     [[nodiscard]] telemetry::CellId refused(Reason reason) const {
         return protocol_refused[static_cast<std::size_t>(reason)];
     }
