@@ -1,8 +1,8 @@
 #include "weir/core/log.hpp"
+#include "weir/demo/demo_story.hpp"
 #include "weir/runtime/server.hpp"
 
 #include "cli/configuration.hpp"
-#include "cli/demo_story.hpp"
 #include "cli/process.hpp"
 #include "cli/screen.hpp"
 #include <boost/asio/io_context.hpp>
@@ -34,9 +34,9 @@ struct Ports {
 
 // Nothing but names and addresses: what protects the services are the defaults.
 std::string configuration(const Ports& ports,
-                          const ToyService& legacy,
-                          const ToyService& pair_a,
-                          const ToyService& pair_b) {
+                          const demo::ToyService& legacy,
+                          const demo::ToyService& pair_a,
+                          const demo::ToyService& pair_b) {
     std::string text = "version: 1\nlisteners:\n  - name: demo\n    listen: " + ports.listen;
     text += "\n    routes:\n";
     text += "      - {path: /legacy/, to: legacy}\n      - {path: /pair/, to: pair}\n";
@@ -84,7 +84,7 @@ class Demo {
         legacy_load_.emplace(executor, proxy, "/legacy/orders", kUsers, kPause);
         pair_load_.emplace(executor, proxy, "/pair/stock", kUsers, kPause);
         story_.emplace(executor, *server_->admin_address(),
-                       DemoStory::Cast{legacy_, pair_a_, pair_b_, *legacy_load_, *pair_load_},
+                       demo::DemoStory::Cast{legacy_, pair_a_, pair_b_, *legacy_load_, *pair_load_},
                        [](std::string_view line) { say(line); });
         if (!is_once_) introduce(proxy);
         teller_ = transport::spawn(executor, "the demo's story",
@@ -164,8 +164,8 @@ class Demo {
         std::string last;
         for (unsigned alike = 0;; ++alike) {
             co_await scope.sleep_for(kReport);
-            const ToyLoad::Counts legacy = legacy_load_->take_recent();
-            const ToyLoad::Counts pair = pair_load_->take_recent();
+            const demo::ToyLoad::Counts legacy = legacy_load_->take_recent();
+            const demo::ToyLoad::Counts pair = pair_load_->take_recent();
             std::string kinds;
             for (const auto* counts : {&legacy, &pair}) {
                 kinds += '|';
@@ -201,13 +201,13 @@ class Demo {
     int exit_code_ = kSuccess;
     bool is_stopping_ = false;
     boost::asio::io_context main_{1};
-    ToyService legacy_;
-    ToyService pair_a_;
-    ToyService pair_b_;
+    demo::ToyService legacy_;
+    demo::ToyService pair_a_;
+    demo::ToyService pair_b_;
     std::unique_ptr<runtime::Server> server_;
-    std::optional<ToyLoad> legacy_load_;
-    std::optional<ToyLoad> pair_load_;
-    std::optional<DemoStory> story_;
+    std::optional<demo::ToyLoad> legacy_load_;
+    std::optional<demo::ToyLoad> pair_load_;
+    std::optional<demo::DemoStory> story_;
     transport::TaskHandle teller_;
     transport::TaskHandle reporter_;
     boost::asio::signal_set signals_;

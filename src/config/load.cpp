@@ -75,14 +75,17 @@ LoadResult load_text(std::string_view text,
     text = without_bom(text);
     LoadResult result;
     result.sources.push_back({name, std::string(text)});
-    const auto root = parse_tree(result.sources.front().text, &environment, result.report);
+    auto root = parse_tree(result.sources.front().text, &environment, result.report);
     if (!root) return result;
+    const auto document =
+        std::make_shared<const Document>(Document{std::move(*root), result.sources});
+    result.document = document;
     Context ctx{result.report, environment, folder_of(name)};
-    auto config = decode_config(ctx, *root);
+    auto config = decode_config(ctx, document->root);
     check_config(ctx, config);
-    if (result.report.has_errors()) return result;
     config.source = {.files = {name}, .hash = hash_of(text)};
-    result.config = std::make_shared<const Config>(std::move(config));
+    result.draft = std::make_shared<const Config>(std::move(config));
+    if (!result.report.has_errors()) result.config = result.draft;
     return result;
 }
 

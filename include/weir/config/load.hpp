@@ -21,9 +21,15 @@ struct Environment {
     [[nodiscard]] static Environment system();
 };
 
+struct Document;  // what is written, before it is decoded: for effective.hpp
+
 // A checked configuration, or none and at least one error in the report.
 struct LoadResult {
     std::shared_ptr<const Config> config;
+    // What could be decoded, also where there are errors, so that later checks can add theirs in
+    // the same run. None if there is no tree.
+    std::shared_ptr<const Config> draft;
+    std::shared_ptr<const Document> document;  // none if there is no tree
     Report report;
     std::vector<SourceText> sources;  // for render()
 

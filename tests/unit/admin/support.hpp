@@ -71,7 +71,7 @@ struct FakeProcess {
                     if (found == sources.end()) return std::nullopt;
                     return found->second;
                 },
-                .reload = [] { return true; },
+                .reload = [] { return admin::ConfigResult{}; },
                 .registry = registry,
                 .events = events,
                 .started = Clock::wall() - std::chrono::seconds{90},

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir::cli {
+namespace weir::manual {
 
 // What a word or a code that Weir prints means, and what to do about it.
 struct Explanation {
@@ -19,4 +19,4 @@ struct Explanation {
 // As `weir explain WORD` prints it; any case. Nothing if there is no such word.
 [[nodiscard]] std::optional<std::string> explain_word(std::string_view word);
 
-}  // namespace weir::cli
+}  // namespace weir::manual

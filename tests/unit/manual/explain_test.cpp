@@ -1,4 +1,4 @@
-#include "cli/explain.hpp"
+#include "weir/manual/explain.hpp"
 
 #include "weir/core/reason.hpp"
 #include "weir/core/version.hpp"
@@ -11,7 +11,7 @@
 #include <set>
 #include <sstream>
 
-namespace weir::cli {
+namespace weir::manual {
 namespace {
 
 std::string file_text(const std::string& path) {
@@ -75,4 +75,4 @@ TEST(Version, IsThatOfTheBuild) {
 }
 
 }  // namespace
-}  // namespace weir::cli
+}  // namespace weir::manual

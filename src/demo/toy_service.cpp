@@ -1,9 +1,9 @@
-#include "cli/toy_service.hpp"
+#include "weir/demo/toy_service.hpp"
 
 #include <chrono>
 #include <stdexcept>
 
-namespace weir::cli {
+namespace weir::demo {
 namespace {
 
 constexpr Duration kPatience = std::chrono::minutes{10};
@@ -92,4 +92,4 @@ std::string ToyService::answer(const http::RequestHead& head) {
     return text;
 }
 
-}  // namespace weir::cli
+}  // namespace weir::demo

@@ -1,6 +1,6 @@
-#include "cli/http_client.hpp"
+#include "weir/client/http_client.hpp"
 
-namespace weir::cli {
+namespace weir::client {
 
 using transport::Task;
 using transport::TaskScope;
@@ -59,4 +59,4 @@ Task<std::optional<HttpClient::Answer>> HttpClient::get(TaskScope& scope, std::s
     co_return answer;
 }
 
-}  // namespace weir::cli
+}  // namespace weir::client

@@ -1,14 +1,14 @@
 #pragma once
 
-#include "cli/http_client.hpp"
-#include "cli/toy_load.hpp"
-#include "cli/toy_service.hpp"
+#include "weir/client/http_client.hpp"
+#include "weir/demo/toy_load.hpp"
+#include "weir/demo/toy_service.hpp"
 
 #include <functional>
 #include <string>
 #include <string_view>
 
-namespace weir::cli {
+namespace weir::demo {
 
 // What happens to the demo's services, and what must follow from it: a service that is alone turns
 // bad, its breaker opens and closes; one of a pair goes away, is ejected and comes back. The admin
@@ -54,7 +54,7 @@ class DemoStory {
                                      std::string_view state);
     transport::Task<bool> is_pair_b(transport::TaskScope& scope, std::string_view state);
 
-    HttpClient admin_;
+    client::HttpClient admin_;
     Cast cast_;
     Say say_;
     bool has_failed_ = false;
@@ -72,4 +72,4 @@ class DemoStory {
                                           std::string_view anchor,
                                           std::string_view key);
 
-}  // namespace weir::cli
+}  // namespace weir::demo

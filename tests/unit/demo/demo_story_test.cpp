@@ -1,8 +1,8 @@
-#include "cli/demo_story.hpp"
+#include "weir/demo/demo_story.hpp"
 
 #include <gtest/gtest.h>
 
-namespace weir::cli {
+namespace weir::demo {
 namespace {
 
 TEST(DemoStory, SumsTheSamplesOfAFamily) {
@@ -30,4 +30,4 @@ TEST(DemoStory, FindsATextBehindItsAnchor) {
 }
 
 }  // namespace
-}  // namespace weir::cli
+}  // namespace weir::demo

@@ -1,9 +1,9 @@
-#include "cli/demo_story.hpp"
+#include "weir/demo/demo_story.hpp"
 
 #include <charconv>
 #include <chrono>
 
-namespace weir::cli {
+namespace weir::demo {
 namespace {
 
 using std::chrono::milliseconds;
@@ -194,4 +194,4 @@ Task<bool> DemoStory::is_pair_b(TaskScope& scope, std::string_view state) {
     co_return text_after(json, anchor, "state") == state;
 }
 
-}  // namespace weir::cli
+}  // namespace weir::demo

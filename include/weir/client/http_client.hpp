@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-namespace weir::cli {
+namespace weir::client {
 
 // A client of one HTTP/1.1 server for verbs and the demo: one request at a time, over a connection
 // that is kept where the server keeps it. Thread: main.
@@ -38,4 +38,4 @@ class HttpClient {
     std::string in_;
 };
 
-}  // namespace weir::cli
+}  // namespace weir::client

@@ -1,14 +1,14 @@
-#include "cli/toy_load.hpp"
+#include "weir/demo/toy_load.hpp"
 
 #include <chrono>
 #include <utility>
 
-namespace weir::cli {
+namespace weir::demo {
 namespace {
 
 constexpr Duration kPatience = std::chrono::seconds{5};
 
-void add(ToyLoad::Counts& counts, const std::optional<HttpClient::Answer>& answer) {
+void add(ToyLoad::Counts& counts, const std::optional<client::HttpClient::Answer>& answer) {
     if (!answer) {
         ++counts.unanswered;
     } else if (answer->status < 400) {
@@ -45,7 +45,7 @@ ToyLoad::ToyLoad(const boost::asio::any_io_executor& executor,
 }
 
 transport::Task<> ToyLoad::ask_again_and_again(transport::TaskScope& scope, Duration first) {
-    HttpClient client(executor_, proxy_, kPatience);
+    client::HttpClient client(executor_, proxy_, kPatience);
     co_await scope.sleep_for(first);
     for (TimePoint next = Clock::refresh();;) {
         const auto answer = co_await client.get(scope, path_);
@@ -55,7 +55,7 @@ transport::Task<> ToyLoad::ask_again_and_again(transport::TaskScope& scope, Dura
     }
 }
 
-void ToyLoad::count(const std::optional<HttpClient::Answer>& answer) {
+void ToyLoad::count(const std::optional<client::HttpClient::Answer>& answer) {
     add(counts_, answer);
     add(recent_, answer);
 }
@@ -72,4 +72,4 @@ std::string describe(const ToyLoad::Counts& counts) {
     return text;
 }
 
-}  // namespace weir::cli
+}  // namespace weir::demo

@@ -1,13 +1,13 @@
 #pragma once
 
-#include "cli/http_client.hpp"
+#include "weir/client/http_client.hpp"
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
-namespace weir::cli {
+namespace weir::demo {
 
 // A light, steady load on one path of a proxy. Thread: main.
 class ToyLoad {
@@ -37,7 +37,7 @@ class ToyLoad {
 
   private:
     transport::Task<> ask_again_and_again(transport::TaskScope& scope, Duration first);
-    void count(const std::optional<HttpClient::Answer>& answer);
+    void count(const std::optional<client::HttpClient::Answer>& answer);
 
     boost::asio::any_io_executor executor_;
     const Address proxy_;
@@ -51,4 +51,4 @@ class ToyLoad {
 // "25 ok", "3 ok, 22 breaker_open".
 [[nodiscard]] std::string describe(const ToyLoad::Counts& counts);
 
-}  // namespace weir::cli
+}  // namespace weir::demo

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace weir::cli {
+namespace weir::demo {
 
 // A service of the demo: answers each request with a line, until it is told to be unwell. On the
 // main loop, on a port of the kernel's choice, which it keeps through its moods. Thread: main.
@@ -48,4 +48,4 @@ class ToyService {
     std::unique_ptr<transport::ControlListener> listener_;
 };
 
-}  // namespace weir::cli
+}  // namespace weir::demo

@@ -1,10 +1,11 @@
-#include "cli/toy_load.hpp"
+#include "weir/demo/toy_load.hpp"
 
-#include "cli/toy_service.hpp"
+#include "weir/demo/toy_service.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-namespace weir::cli {
+namespace weir::demo {
 namespace {
 
 using namespace std::chrono_literals;
@@ -63,4 +64,4 @@ TEST(ToyLoadCounts, AreDescribedByTheirKinds) {
 }
 
 }  // namespace
-}  // namespace weir::cli
+}  // namespace weir::demo
