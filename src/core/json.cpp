@@ -2,6 +2,10 @@
 
 #include "weir/core/error.hpp"
 
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -75,6 +79,91 @@ void append_number(std::string& out, Number number) {
 }
 
 }  // namespace
+
+// From Boost's values to ours, once.
+struct JsonReader {
+    static JsonValue read(const boost::json::value& from) {
+        using BoostKind = boost::json::kind;
+        JsonValue to;
+        switch (from.kind()) {
+            case BoostKind::null:
+                break;
+            case BoostKind::bool_:
+                to.kind_ = JsonValue::Kind::boolean;
+                to.text_ = from.get_bool() ? "true" : "false";
+                break;
+            case BoostKind::int64:
+                return number(from.get_int64());
+            case BoostKind::uint64:
+                return number(from.get_uint64());
+            case BoostKind::double_:
+                return number(from.get_double());
+            case BoostKind::string:
+                to.kind_ = JsonValue::Kind::string;
+                to.text_.assign(from.get_string().data(), from.get_string().size());
+                break;
+            case BoostKind::array:
+                to.kind_ = JsonValue::Kind::array;
+                to.items_.reserve(from.get_array().size());
+                for (const auto& item : from.get_array())
+                    to.items_.push_back(read(item));
+                break;
+            case BoostKind::object:
+                to.kind_ = JsonValue::Kind::object;
+                to.members_.reserve(from.get_object().size());
+                for (const auto& member : from.get_object())
+                    to.members_.emplace_back(std::string(member.key()), read(member.value()));
+                break;
+        }
+        return to;
+    }
+
+    template <typename Number>
+    static JsonValue number(Number value) {
+        JsonValue to;
+        to.kind_ = JsonValue::Kind::number;
+        append_number(to.text_, value);
+        return to;
+    }
+};
+
+std::optional<JsonValue> JsonValue::parse(std::string_view text) {
+    boost::json::monotonic_resource memory;
+    boost::system::error_code ec;
+    const boost::json::value value =
+        boost::json::parse({text.data(), text.size()}, ec, &memory, {.max_depth = 32});
+    if (ec) return std::nullopt;
+    return JsonReader::read(value);
+}
+
+const JsonValue& JsonValue::operator[](std::string_view key) const {
+    static const JsonValue kNull;
+    for (const auto& [name, value] : members_) {
+        if (name == key) return value;
+    }
+    return kNull;
+}
+
+std::optional<double> JsonValue::number() const {
+    if (kind_ != Kind::number) return std::nullopt;
+    double value = 0;
+    std::from_chars(text_.data(), text_.data() + text_.size(), value);
+    return value;
+}
+
+std::optional<std::uint64_t> JsonValue::integer() const {
+    if (kind_ != Kind::number) return std::nullopt;
+    std::uint64_t value = 0;
+    const char* const end = text_.data() + text_.size();
+    const auto [stop, ec] = std::from_chars(text_.data(), end, value);
+    if (ec != std::errc{} || stop != end) return std::nullopt;
+    return value;
+}
+
+std::optional<bool> JsonValue::boolean() const {
+    if (kind_ != Kind::boolean) return std::nullopt;
+    return text_ == "true";
+}
 
 void append_json_escaped(std::string& out, std::string_view text) {
     while (!text.empty()) {

@@ -163,5 +163,52 @@ TEST(JsonWriter, WhateverBytesItIsGivenTheResultParses) {
     }
 }
 
+TEST(JsonValue, IsReadAsDeepAsOneLikes) {
+    const auto value = JsonValue::parse(
+        R"({"name":"a\u00e9\n","list":[1,-2,2.5,1e3,18446744073709551615],"on":true,"none":null})");
+    ASSERT_TRUE(value);
+    EXPECT_EQ((*value)["name"].text(), "a\u00e9\n");
+    const auto& list = (*value)["list"].items();
+    ASSERT_EQ(list.size(), 5U);
+    EXPECT_EQ(list[0].integer(), 1U);
+    EXPECT_EQ(list[1].integer(), std::nullopt);
+    EXPECT_EQ(list[1].number(), -2.0);
+    EXPECT_EQ(list[1].text(), "-2");
+    EXPECT_EQ(list[2].number(), 2.5);
+    EXPECT_EQ(list[2].integer(), std::nullopt);
+    EXPECT_EQ(list[3].number(), 1000.0);
+    EXPECT_EQ(list[4].integer(), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ((*value)["on"].boolean(), true);
+    EXPECT_TRUE((*value)["none"].is_null());
+    EXPECT_EQ(value->members().size(), 4U);
+}
+
+TEST(JsonValue, IsNullWhereThereIsNothing) {
+    const auto value = JsonValue::parse(R"({"a":[1],"n":5})");
+    ASSERT_TRUE(value);
+    const JsonValue& missing = (*value)["a"]["b"]["c"];
+    EXPECT_TRUE(missing.is_null());
+    EXPECT_EQ(missing.text(), "");
+    EXPECT_EQ(missing.number(), std::nullopt);
+    EXPECT_TRUE(missing.items().empty());
+    EXPECT_EQ((*value)["n"].boolean(), std::nullopt);
+}
+
+TEST(JsonValue, OfTwoMembersOfANameTheLastCounts) {
+    const auto value = JsonValue::parse(R"({"a":1,"a":2})");
+    ASSERT_TRUE(value);
+    EXPECT_EQ((*value)["a"].integer(), 2U);
+}
+
+TEST(JsonValue, IsNothingForWhatIsNoJson) {
+    for (const std::string_view text : {"", " ", "{", "[1,]", "{\"a\":}", "01", "1 2", "nul", "'a'",
+                                        "\"\xff\"", "{}x", "\"\\ud800\"", "NaN", "// c\n1"}) {
+        EXPECT_FALSE(JsonValue::parse(text).has_value()) << text;
+    }
+    const std::string deep(40, '[');
+    EXPECT_FALSE(JsonValue::parse(deep + std::string(40, ']')).has_value());
+    EXPECT_TRUE(JsonValue::parse(" [[1]]\r\n").has_value());
+}
+
 }  // namespace
 }  // namespace weir
