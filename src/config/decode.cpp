@@ -153,6 +153,36 @@ double of_duration(Duration value) {
     return std::chrono::duration<double>(value).count();
 }
 
+// The value of {file: path} or {env: NAME}; never empty.
+std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
+    constexpr std::size_t kMost = 64 * 1024;
+    const auto& name = source.value.text;
+    std::string text;
+    if (source.key == "env") {
+        auto value = ctx.environment.variable ? ctx.environment.variable(name) : std::nullopt;
+        if (!value) {
+            complain(ctx, source.value,
+                     {.code = 107, .what = "environment variable " + name + " is not set"});
+            return std::nullopt;
+        }
+        text = std::move(*value);
+    } else {
+        auto content = ctx.files.read(resolved(ctx.folder, name), kMost);
+        if (!content.problem.empty()) {
+            complain(ctx, source.value,
+                     {.code = 121, .what = "cannot read " + quoted(name) + ": " + content.problem});
+            return std::nullopt;
+        }
+        text = std::move(content.text);
+        if (text.ends_with('\n')) text.pop_back();
+        if (text.ends_with('\r')) text.pop_back();
+    }
+    if (!text.empty()) return text;
+    complain(ctx, source.value,
+             {.code = 121, .what = "the secret of " + quoted(name) + " is empty"});
+    return std::nullopt;
+}
+
 template <typename T, typename Assign>
 void assign_optional(
     Context& ctx, const Node& node, const RowInfo& row, std::optional<T>& into, Assign by) {
@@ -334,6 +364,39 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Du
 }
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<std::string>& into) {
     assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
+}
+
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Secret>& into) {
+    if (is_none_word(node, row)) {
+        into.reset();
+        return;
+    }
+    if (node.kind != Node::Kind::map) {
+        complain(ctx, node,
+                 {.code = 151,
+                  .what = "the secret " + quoted(row.name) + " must not stand in the configuration",
+                  .note = "write {file: PATH} or {env: NAME}"});
+        return;
+    }
+    const Entry* source = nullptr;
+    const auto before = ctx.report.errors();
+    walk_keys(ctx, node, row.path, "secret", {"file", "env"},
+              [&](std::size_t /*index*/, const Entry& entry) {
+                  if (source != nullptr) {
+                      complain(ctx, node, {.code = 115, .what = "file and env exclude each other"});
+                  }
+                  source = &entry;
+              });
+    if (source == nullptr && ctx.report.errors() == before) {
+        complain(ctx, node,
+                 {.code = 114,
+                  .what = quoted(row.name) + " comes from nowhere",
+                  .note = "write {file: PATH} or {env: NAME}"});
+    }
+    if (source == nullptr || ctx.report.errors() != before ||
+        !expect(ctx, source->value, Node::Kind::scalar, source->key, "one name"))
+        return;
+    if (auto text = secret_of(ctx, *source)) into = Secret(std::move(*text));
 }
 
 std::optional<std::size_t> assign_word(Context& ctx, const Node& node, const RowInfo& row) {

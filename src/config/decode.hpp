@@ -1,5 +1,6 @@
 #pragma once
 
+#include "config/files.hpp"
 #include "config/suggest.hpp"
 #include "config/table.hpp"
 #include "config/tree.hpp"
@@ -19,7 +20,9 @@ namespace weir::config {
 struct Context {
     Report& report;
     const Environment& environment;
-    std::string folder;  // relative paths start here; empty: the working directory
+    Files& files;
+    std::string folder;           // relative paths start here; empty: the working directory
+    std::string access_log_to{};  // of the process
 };
 
 // ---- complaints
@@ -110,6 +113,8 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Du
 void assign(Context& ctx, const Node& node, const RowInfo& row, double& into);
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::string& into);
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<std::string>& into);
+// {file: path} or {env: NAME}, read now.
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Secret>& into);
 // The index of the word, if it is one.
 std::optional<std::size_t> assign_word(Context& ctx, const Node& node, const RowInfo& row);
 

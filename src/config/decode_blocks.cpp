@@ -15,6 +15,68 @@ constexpr RetryWord kRetryWords[] = {{"connect", &RetryOn::connect}, {"reused", 
                                      {"timeout", &RetryOn::timeout}, {"502", &RetryOn::status_502},
                                      {"504", &RetryOn::status_504},  {"5xx", &RetryOn::status_5xx}};
 
+std::string lower(std::string text) {
+    for (char& c : text)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    return text;
+}
+
+// ---- fields of the access log
+
+constexpr std::size_t kMostFields = 32;
+constexpr std::string_view kOwnFields[] = {
+    "time",       "listener",    "route",       "cluster",       "endpoint",       "method",
+    "host",       "path",        "protocol",    "status",        "reason",         "flags",
+    "level",      "duration_ms", "upstream_ms", "request_bytes", "response_bytes", "attempts",
+    "request_id", "trace_id",    "client",      "peer"};
+
+struct SourceWord {
+    std::string_view prefix;
+    LogField::Source source;
+};
+constexpr SourceWord kSourceWords[] = {{"header:", LogField::Source::header},
+                                       {"response_header:", LogField::Source::response_header},
+                                       {"query:", LogField::Source::query},
+                                       {"cookie:", LogField::Source::cookie}};
+
+bool check_field_name(Context& ctx, const Entry& entry) {
+    constexpr std::string_view kTaken =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    constexpr std::size_t kLongest = 64;
+    const auto& name = entry.key;
+    const bool is_own =
+        std::find(std::begin(kOwnFields), std::end(kOwnFields), name) != std::end(kOwnFields);
+    const bool is_name = !name.empty() && name.size() <= kLongest &&
+                         name.find_first_not_of(kTaken) == std::string::npos;
+    if (is_own) {
+        complain_at(ctx, entry.place, entry.width,
+                    {.code = 131, .what = "the access log has a field '" + name + "' already"});
+    } else if (!is_name) {
+        complain_at(ctx, entry.place, entry.width,
+                    {.code = 118,
+                     .what = "'" + name.substr(0, kLongest) + "' is no name of a field",
+                     .note = "letters, digits and . _ -"});
+    }
+    return is_name && !is_own;
+}
+
+LogField field_of(Context& ctx, const Entry& entry) {
+    const std::string_view text = entry.value.text;
+    for (const auto& word : kSourceWords) {
+        if (!text.starts_with(word.prefix)) continue;
+        std::string of(text.substr(word.prefix.size()));
+        if (of.empty()) {
+            complain(ctx, entry.value,
+                     {.what = "'" + std::string(text) + "' names nothing",
+                      .note = "write " + std::string(word.prefix) + "NAME"});
+        }
+        const bool is_header = word.source == LogField::Source::header ||
+                               word.source == LogField::Source::response_header;
+        return {entry.key, word.source, is_header ? lower(std::move(of)) : std::move(of)};
+    }
+    return {entry.key, LogField::Source::text, std::string(text)};
+}
+
 // "3s, from defaults at line 21"
 std::string with_origin(Duration value, const Origin* origin, const Origin* other) {
     auto text = to_text(value);
@@ -77,6 +139,99 @@ void read_retry_methods(Context& ctx, const Node& node, const std::string& /*pat
             complain_method(ctx, *item);
         }
     }
+}
+
+void read_buckets(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into) {
+    constexpr std::size_t kMost = 30;
+    const RowInfo row{"buckets", "duration", "", "", path, 1e-6, 3600};
+    std::vector<Duration> buckets;
+    const auto before = ctx.report.errors();
+    for (const Node* item : scalars(ctx, node, "buckets")) {
+        Duration bound{};
+        assign(ctx, *item, row, bound);
+        if (ctx.report.errors() != before) continue;
+        if (!buckets.empty() && bound <= buckets.back()) {
+            complain(ctx, *item,
+                     {.code = 141,
+                      .what = "bucket " + to_text(bound) + " is not above the one before it (" +
+                              to_text(buckets.back()) + ")"});
+        }
+        buckets.push_back(bound);
+    }
+    if (ctx.report.errors() != before) return;
+    if (buckets.empty() || buckets.size() > kMost) {
+        complain(ctx, node,
+                 {.code = 117,
+                  .what = "'buckets' takes 1 to " + std::to_string(kMost) + " bounds, not " +
+                          std::to_string(buckets.size())});
+        return;
+    }
+    into.buckets = std::move(buckets);
+}
+
+void read_only(Context& ctx, const Node& node, const std::string& path, AccessLog& into) {
+    constexpr std::string_view kSlow = "slow>";
+    AccessLog::Only only;
+    for (const Node* item : scalars(ctx, node, "only")) {
+        if (item->text == "errors") {
+            only.errors = true;
+        } else if (item->text == "sampled") {
+            only.sampled = true;
+        } else if (item->text.starts_with(kSlow)) {
+            auto read = read_duration(std::string_view(item->text).substr(kSlow.size()));
+            if (auto* complaint = std::get_if<Complaint>(&read)) {
+                complain(ctx, *item, std::move(*complaint));
+            } else {
+                only.slower_than = std::get<Duration>(read);
+            }
+        } else {
+            complain_word(ctx, *item, "kind of record", {"errors", "slow>500ms", "sampled"}, path);
+        }
+    }
+    into.only = only;
+}
+
+void read_fields(Context& ctx, const Node& node, const std::string& path, AccessLog& into) {
+    if (!expect(ctx, node, Node::Kind::map, "fields", "a map of names and sources")) return;
+    std::vector<LogField> fields;
+    walk_names(ctx, node, path, [&](const Entry& entry) {
+        if (!expect(ctx, entry.value, Node::Kind::scalar, entry.key, "a source or a text")) return;
+        if (check_field_name(ctx, entry)) fields.push_back(field_of(ctx, entry));
+    });
+    if (fields.size() > kMostFields) {
+        complain(ctx, node,
+                 {.code = 117, .what = "'fields' must be at most " + std::to_string(kMostFields)});
+    }
+    into.fields = std::move(fields);
+}
+
+void read_redact(Context& ctx, const Node& node, const std::string& /*path*/, AccessLog& into) {
+    into.redact.clear();
+    for (const Node* item : scalars(ctx, node, "redact"))
+        into.redact.push_back(lower(item->text));
+}
+
+AccessLog access_log_of(Context& ctx,
+                        const Node* node,
+                        const std::string& path,
+                        const AccessLog& inherited) {
+    AccessLog log = inherited;
+    if (node == nullptr) return log;
+    Origins origins;
+    decode(ctx, *node, path, log, &origins);
+    const auto refuse = [&](std::string_view key, bool differs) {
+        const auto* origin = origins.find(key);
+        if (origin == nullptr || !differs) return;
+        complain_at(ctx, origin->place, 0,
+                    {.code = 109,
+                     .what = "a second access log is not supported by this version",
+                     .note = "set '" + std::string(key) + "' in access_log at the top; here " +
+                             (key == "to" ? "it may be off" : "it is inherited")});
+    };
+    refuse("to", !log.is_off() && log.to != ctx.access_log_to);
+    refuse("format", log.format != inherited.format);
+    refuse("buffer", log.buffer != inherited.buffer);
+    return log;
 }
 
 void finish(Context& ctx, Traced<Breaker>& breaker) {

@@ -61,9 +61,10 @@ std::vector<Cidr> decode_cidrs(Context& ctx, const Node& node) {
 
 struct ListenerScope {
     Context& ctx;
-    const Limits& limits;
+    const Config& config;  // as far as it is decoded
     const Defaults& defaults;
     ClusterDrafts& clusters;
+    std::optional<ErrorDetail> detail;
 };
 
 void decode_listener_routes(ListenerScope& scope,
@@ -71,6 +72,10 @@ void decode_listener_routes(ListenerScope& scope,
                             const ListenerBlock& from,
                             const std::string& path,
                             Listener& listener) {
+    const RouteDefaults inherited{
+        .max_body = listener.limits.body,
+        .access_log = access_log_of(scope.ctx, from.access_log, path + ".access_log",
+                                    scope.config.access_log)};
     if (from.to != nullptr && from.routes != nullptr) {
         complain(scope.ctx, *from.to,
                  {.code = 115,
@@ -78,9 +83,9 @@ void decode_listener_routes(ListenerScope& scope,
                   .note = "make it the last route"});
     } else if (from.to != nullptr) {
         listener.routes.push_back(
-            catch_all(scope.ctx, *from.to, path, listener.limits, scope.defaults, scope.clusters));
+            catch_all(scope.ctx, *from.to, path, inherited, scope.defaults, scope.clusters));
     } else if (from.routes != nullptr) {
-        listener.routes = decode_routes(scope.ctx, *from.routes, path + ".routes", listener.limits,
+        listener.routes = decode_routes(scope.ctx, *from.routes, path + ".routes", inherited,
                                         scope.defaults, scope.clusters);
     } else {
         complain(scope.ctx, node,
@@ -92,7 +97,7 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     Context& ctx = scope.ctx;
     Listener listener;
     listener.place = node.place;
-    listener.limits = scope.limits;
+    listener.limits = scope.config.limits;
     ListenerBlock from;
     const auto before = ctx.report.errors();
     decode(ctx, node, path, from);
@@ -115,23 +120,41 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
         listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);
     const auto by_mode = from.mode == Mode::gateway ? Underscores::drop : Underscores::allow;
     listener.underscores = from.underscores.value_or(by_mode);
+    const auto detail_by_mode =
+        from.mode == Mode::gateway ? ErrorDetail::public_only : ErrorDetail::internal;
+    listener.detail = scope.detail.value_or(detail_by_mode);
     if (is_whole || from.to != nullptr || from.routes != nullptr) {
         decode_listener_routes(scope, node, from, path, listener);
     }
     return listener;
 }
 
-template <typename T>
-void decode_server(Context& ctx,
-                   const Node* node,
-                   std::string_view path,
-                   std::optional<ListenAddress>& into) {
-    T from;
-    if (node == nullptr) return;
-    decode(ctx, *node, std::string(path), from);
-    if (from.listen == nullptr) return;
-    if (!expect(ctx, *from.listen, Node::Kind::scalar, "listen", "one address or off")) return;
-    into = from.listen->text == "off" ? std::nullopt : decode_address(ctx, *from.listen);
+void decode_server(Context& ctx, const Node* listen, std::optional<ListenAddress>& into) {
+    if (listen == nullptr) return;
+    if (!expect(ctx, *listen, Node::Kind::scalar, "listen", "one address or off")) return;
+    into = listen->text == "off" ? std::nullopt : decode_address(ctx, *listen);
+}
+
+void decode_admin_hosts(Context& ctx, const Node& node, std::vector<std::string>& into) {
+    into.clear();
+    for (const Node* item : scalars(ctx, node, "hosts")) {
+        const auto& text = item->text;
+        const bool is_bracketed = text.starts_with('[') && text.ends_with(']');
+        const bool is_host =
+            is_host_name(text) ||
+            Address::from_ip(is_bracketed ? std::string_view(text).substr(1, text.size() - 2)
+                                          : std::string_view(text),
+                             1)
+                .has_value();
+        if (is_host) {
+            into.push_back(text);
+        } else {
+            complain(ctx, *item,
+                     {.code = 119,
+                      .what = "'" + text + "' is no host",
+                      .note = "names and addresses without a port: any port is accepted"});
+        }
+    }
 }
 
 void check_version(Context& ctx, const Node& root, const Node* version) {
@@ -148,7 +171,7 @@ void check_version(Context& ctx, const Node& root, const Node* version) {
 
 // Whoever reaches the admin port rules the proxy.
 void check_admin(Context& ctx, const Config& config) {
-    if (!config.admin_listen) return;
+    if (!config.admin_listen || config.admin_token) return;
     const auto& address = config.admin_listen->address;
     if (address.is_unix() || address.is_loopback()) return;
     complain_at(ctx, config.admin_listen->place, 0,
@@ -156,7 +179,7 @@ void check_admin(Context& ctx, const Config& config) {
                  .what = "admin.listen " + config.admin_listen->text +
                          " can be reached from other machines",
                  .note = "write 127.0.0.1:" + std::to_string(address.port()) +
-                         " or unix:/run/weir/admin.sock"});
+                         " or unix:/run/weir/admin.sock, or set admin.token"});
 }
 
 template <typename T>
@@ -168,13 +191,14 @@ void decode_into(Context& ctx, const Node* node, std::string_view path, T& into)
 
 void decode_listeners(Context& ctx,
                       const Node& node,
-                      const Limits& limits,
+                      const Config& from,
+                      std::optional<ErrorDetail> detail,
                       const Defaults& defaults,
                       ClusterDrafts& clusters,
                       std::vector<Listener>& into) {
     if (!expect(ctx, node, Node::Kind::list, "listeners", "a list of listeners")) return;
     if (node.items.empty()) complain(ctx, node, {.code = 114, .what = "'listeners' is empty"});
-    ListenerScope scope{ctx, limits, defaults, clusters};
+    ListenerScope scope{ctx, from, defaults, clusters, detail};
     for (std::size_t i = 0; i < node.items.size(); ++i) {
         into.push_back(decode_listener(scope, node.items[i], below("listeners", i)));
     }
@@ -200,8 +224,18 @@ Config decode_config(Context& ctx, const Node& root) {
     decode_into(ctx, from.access_log, "access_log", config.access_log);
     decode_into(ctx, default_nodes.access_log, "defaults.access_log", config.access_log);
     decode_into(ctx, from.log, "log", config.log);
-    decode_server<AdminBlock>(ctx, from.admin, "admin", config.admin_listen);
-    decode_server<TelemetryBlock>(ctx, from.telemetry, "telemetry", config.telemetry_listen);
+    ctx.access_log_to = config.access_log.to;
+    AdminBlock admin;
+    TelemetryBlock telemetry;
+    ErrorsBlock errors;
+    decode_into(ctx, from.admin, "admin", admin);
+    decode_into(ctx, from.telemetry, "telemetry", telemetry);
+    decode_into(ctx, from.errors, "errors", errors);
+    decode_server(ctx, admin.listen, config.admin_listen);
+    decode_server(ctx, telemetry.listen, config.telemetry_listen);
+    config.admin_token = std::move(admin.token);
+    if (admin.hosts != nullptr) decode_admin_hosts(ctx, *admin.hosts, config.admin_hosts);
+    config.telemetry = std::move(telemetry);
     check_admin(ctx, config);
     config.node_name = node.name;
     config.threads = from.threads;
@@ -212,7 +246,8 @@ Config decode_config(Context& ctx, const Node& root) {
     ClusterDrafts clusters;
     if (from.clusters != nullptr) decode_clusters(ctx, *from.clusters, defaults, clusters);
     if (from.listeners != nullptr) {
-        decode_listeners(ctx, *from.listeners, config.limits, defaults, clusters, config.listeners);
+        decode_listeners(ctx, *from.listeners, config, errors.detail, defaults, clusters,
+                         config.listeners);
     } else if (is_whole) {
         complain_at(
             ctx, root.place, 0,

@@ -171,7 +171,7 @@ std::vector<Matcher> decode_matchers(Context& ctx,
 struct RouteScope {
     Context& ctx;
     const std::string& path;
-    const Limits& limits;
+    const RouteDefaults& inherited;
     const Defaults& defaults;
     ClusterDrafts& clusters;
 };
@@ -267,7 +267,8 @@ void decode_action(RouteScope& scope, const Node& node, const RouteBlock& from, 
 Route decode_route(RouteScope& scope, const Node& node) {
     Route route;
     route.place = node.place;
-    route.max_body = scope.limits.body;
+    route.max_body = scope.inherited.max_body;
+    route.access_log = scope.inherited.access_log;
     RouteBlock from;
     from.max_body = route.max_body;
     const auto before = scope.ctx.report.errors();
@@ -277,6 +278,8 @@ Route decode_route(RouteScope& scope, const Node& node) {
     if (!from.name.empty()) check_name(scope.ctx, value_of(node, "name"), from.name);
     route.name = from.name;
     route.max_body = from.max_body;
+    route.access_log = access_log_of(scope.ctx, from.access_log, scope.path + ".access_log",
+                                     scope.inherited.access_log);
     decode_match(scope, from, route);
     if (from.rewrite != nullptr) decode_rewrite(scope, *from.rewrite, route);
     // An unknown key was perhaps meant to be the action.
@@ -305,7 +308,7 @@ void name_routes(Context& ctx, const Node& list, std::vector<Route>& routes) {
 std::vector<Route> decode_routes(Context& ctx,
                                  const Node& node,
                                  const std::string& path,
-                                 const Limits& limits,
+                                 const RouteDefaults& inherited,
                                  const Defaults& defaults,
                                  ClusterDrafts& clusters) {
     std::vector<Route> routes;
@@ -314,7 +317,7 @@ std::vector<Route> decode_routes(Context& ctx,
     if (node.items.empty()) complain(ctx, node, {.code = 114, .what = "'routes' is empty"});
     for (std::size_t i = 0; i < node.items.size(); ++i) {
         const auto route_path = below(path, i);
-        RouteScope scope{ctx, route_path, limits, defaults, clusters};
+        RouteScope scope{ctx, route_path, inherited, defaults, clusters};
         routes.push_back(decode_route(scope, node.items[i]));
     }
     name_routes(ctx, node, routes);
@@ -325,7 +328,7 @@ std::vector<Route> decode_routes(Context& ctx,
 Route catch_all(Context& ctx,
                 const Node& to,
                 const std::string& path,
-                const Limits& limits,
+                const RouteDefaults& inherited,
                 const Defaults& defaults,
                 ClusterDrafts& clusters) {
     RouteBlock from;
@@ -333,7 +336,8 @@ Route catch_all(Context& ctx,
     Route route;
     route.name = "default";
     route.place = to.place;
-    route.max_body = limits.body;
+    route.max_body = inherited.max_body;
+    route.access_log = inherited.access_log;
     route.action = Forward{decode_targets(ctx, from, path, defaults, clusters)};
     return route;
 }

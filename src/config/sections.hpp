@@ -20,6 +20,12 @@ struct Defaults {
     LbBlock lb;
 };
 
+// What routes have from their listener.
+struct RouteDefaults {
+    std::optional<std::uint64_t> max_body;
+    AccessLog access_log;
+};
+
 // A cluster, and from where it has what its routes may override.
 struct ClusterDraft {
     Cluster cluster;
@@ -54,7 +60,8 @@ const ClusterDraft& inline_cluster(Context& ctx,
 
 void decode_listeners(Context& ctx,
                       const Node& node,
-                      const Limits& limits,
+                      const Config& from,  // as far as it is decoded
+                      std::optional<ErrorDetail> detail,
                       const Defaults& defaults,
                       ClusterDrafts& clusters,
                       std::vector<Listener>& into);
@@ -72,7 +79,7 @@ void check_reach(Context& ctx, const Node& list, const std::vector<Route>& route
 [[nodiscard]] std::vector<Route> decode_routes(Context& ctx,
                                                const Node& node,
                                                const std::string& path,
-                                               const Limits& limits,
+                                               const RouteDefaults& inherited,
                                                const Defaults& defaults,
                                                ClusterDrafts& clusters);
 
@@ -80,7 +87,7 @@ void check_reach(Context& ctx, const Node& list, const std::vector<Route>& route
 [[nodiscard]] Route catch_all(Context& ctx,
                               const Node& to,
                               const std::string& path,
-                              const Limits& limits,
+                              const RouteDefaults& inherited,
                               const Defaults& defaults,
                               ClusterDrafts& clusters);
 
@@ -92,6 +99,12 @@ void finish(Context& ctx, Traced<Retry>& retry);
 void check_tries(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout);
 // client_* apply before a route is known.
 void refuse_client_timeouts(Context& ctx, const Origins& origins);
+
+// The access log of a listener or a route, over what it inherits.
+[[nodiscard]] AccessLog access_log_of(Context& ctx,
+                                      const Node* node,
+                                      const std::string& path,
+                                      const AccessLog& inherited);
 
 // Cluster, listener and route names: letters, digits and . _ - /
 bool check_name(Context& ctx, const Node& at, std::string_view name);

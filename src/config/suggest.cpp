@@ -139,12 +139,12 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"include", "identity",  "auth",   "rate_limits", "redis",
-                                           "kafka",   "consumers", "errors", "tracing"};
+constexpr std::string_view kLaterRoot[] = {"include", "identity", "auth",      "rate_limits",
+                                           "redis",   "kafka",    "consumers", "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
 constexpr std::string_view kLaterListener[] = {"transparent",    "protocol",    "detect_timeout",
                                                "proxy_protocol", "passthrough", "tls",
-                                               "access_log",     "rate_limit",  "auth"};
+                                               "rate_limit",     "auth"};
 constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "publish",
                                             "headers",
@@ -160,8 +160,7 @@ constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "allow_encoded_slash",
                                             "breaker",
                                             "rate_limit",
-                                            "auth",
-                                            "access_log"};
+                                            "auth"};
 constexpr std::string_view kLaterCluster[] = {"protocol", "health", "tls"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
@@ -176,9 +175,8 @@ constexpr std::string_view kLaterOutlier[] = {
     "latency_factor", "stall_after", "interval",      "min_peers", "peer_min_requests"};
 constexpr std::string_view kLaterRetry[] = {"rescue", "hedge_after"};
 constexpr std::string_view kLaterTimeout[] = {"handshake"};
-constexpr std::string_view kLaterAdmin[] = {"token", "ui", "tap_bodies", "hosts"};
-constexpr std::string_view kLaterTelemetry[] = {"buckets", "max_series", "exemplars"};
-constexpr std::string_view kLaterAccessLog[] = {"only", "sample", "fields", "redact", "buffer"};
+constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
+constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"streams",  "resets", "body_rate",
                                              "log_only", "memory", "passthrough_addresses"};
 constexpr std::string_view kLaterRetryOn[] = {"refused"};
@@ -200,7 +198,6 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"timeout", kLaterTimeout},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},
-                            {"access_log", kLaterAccessLog},
                             {"limits", kLaterLimits}};
 
 }  // namespace

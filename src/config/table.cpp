@@ -20,6 +20,10 @@ void set_underscores(ListenerBlock& into, std::size_t index) {
     into.underscores = static_cast<Underscores>(index);
 }
 
+void set_detail(ErrorsBlock& into, std::size_t index) {
+    into.detail = static_cast<ErrorDetail>(index);
+}
+
 constexpr double kDay = 24 * 3600;
 constexpr double kMillisecond = 0.001;
 
@@ -38,6 +42,7 @@ constexpr Key<RootBlock> kRoot[] = {
     {"log", "object", "", "", &RootBlock::log},
     {"admin", "object", "", "", &RootBlock::admin},
     {"telemetry", "object", "", "", &RootBlock::telemetry},
+    {"errors", "object", "", "", &RootBlock::errors},
 };
 constexpr Key<NodeBlock> kNode[] = {
     {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
@@ -45,10 +50,21 @@ constexpr Key<NodeBlock> kNode[] = {
 constexpr Key<AdminBlock> kAdmin[] = {
     {"listen", "address|off", "127.0.0.1:9347", "or unix:/run/weir/admin.sock",
      static_cast<const Node * AdminBlock::*>(&AddressBlock::listen)},
+    {"token", "secret", "none", "required (checked) if not loopback/unix", &AdminBlock::token},
+    {"hosts", "list", "[localhost, 127.0.0.1, \"[::1]\"]", "Host allow-list", &AdminBlock::hosts},
 };
 constexpr Key<TelemetryBlock> kTelemetry[] = {
     {"listen", "address|off", "127.0.0.1:9348", "only /metrics /healthz /readyz /startupz",
      static_cast<const Node * TelemetryBlock::*>(&AddressBlock::listen)},
+    {"buckets", "list",
+     "[1ms, 2500us, 5ms, 10ms, 25ms, 50ms, 75ms, 100ms, 250ms, 500ms, 1s, 2500ms, 5s, 10s]",
+     "ascending durations, at most 30", &read_buckets},
+    {"max_series", "int", "10000", "more go to the label _other",
+     static_cast<std::uint32_t TelemetryBlock::*>(&Telemetry::max_series), 100, 1e6},
+};
+constexpr Key<ErrorsBlock> kErrors[] = {
+    {"detail", "enum:public,internal", "by mode",
+     "internal for inbound/outbound, public for gateway", &set_detail},
 };
 constexpr Key<DefaultsBlock> kDefaults[] = {
     {"timeout", "duration|object", "", "see timeout.*", &DefaultsBlock::timeout},
@@ -71,6 +87,7 @@ constexpr Key<ListenerBlock> kListener[] = {
     {"trusted_proxies", "list", "[]", "CIDRs whose X-Forwarded-* is believed",
      &ListenerBlock::trusted_proxies},
     {"to", "target", "-", "shorthand for a single catch-all route", &ListenerBlock::to},
+    {"access_log", "object|off", "inherits", "see access_log.*", &ListenerBlock::access_log},
     {"limits", "object", "inherits", "see limits.*", &ListenerBlock::limits},
     {"routes", "list", "-", "first match wins", &ListenerBlock::routes},
 };
@@ -89,6 +106,7 @@ constexpr Key<RouteBlock> kRoute[] = {
     {"max_body", "size|unlimited", "inherits", "413 above", &RouteBlock::max_body},
     {"timeout", "duration|object", "inherits", "see timeout.*", &RouteBlock::timeout},
     {"retry", "int|object|off", "inherits", "see retry.*", &RouteBlock::retry},
+    {"access_log", "object|off", "inherits", "see access_log.*", &RouteBlock::access_log},
 };
 constexpr Key<Respond> kRespond[] = {
     {"status", "int", "200", "", &Respond::status, 200, 599},
@@ -236,6 +254,15 @@ constexpr Key<AccessLog> kAccessLog[] = {
     {"to", "string", "stdout", "stdout, stderr, path, off", &AccessLog::to},
     {"format", "enum:auto,text,json", "auto", "auto = text on a terminal, json else",
      word<&AccessLog::format, AccessLog>()},
+    {"only", "list", "[]", "errors, slow>500ms, sampled", &read_only},
+    {"sample", "percent", "100%", "errors always kept", &AccessLog::sample, 0, 1},
+    {"fields", "map", "{}",
+     "name: header:NAME, response_header:NAME, query:NAME, cookie:NAME, else the text itself",
+     &read_fields},
+    {"redact", "list", "[authorization, cookie, set-cookie]",
+     "headers, parameters and cookies whose values are not written", &read_redact},
+    {"buffer", "size", "256KiB", "full = drop + count, never block", &AccessLog::buffer, 4096,
+     1024.0 * 1024 * 1024},
 };
 constexpr Key<Log> kLog[] = {
     {"level", "enum:trace,debug,info,warn,error", "info", "", word<&Log::level, Log>(), 0, kNoMost,
@@ -261,6 +288,7 @@ constexpr Block<RootBlock> kRootBlock{"", "", nullptr, kRoot};
 constexpr Block<NodeBlock> kNodeBlock{"node", "", nullptr, kNode};
 constexpr Block<AdminBlock> kAdminBlock{"admin", "", nullptr, kAdmin};
 constexpr Block<TelemetryBlock> kTelemetryBlock{"telemetry", "", nullptr, kTelemetry};
+constexpr Block<ErrorsBlock> kErrorsBlock{"errors", "", nullptr, kErrors};
 constexpr Block<DefaultsBlock> kDefaultsBlock{"defaults", "", nullptr, kDefaults};
 constexpr Block<ListenerBlock> kListenerBlock{"listeners[]", "", nullptr, kListener};
 constexpr Block<RouteBlock> kRouteBlock{"listeners[].routes[]", "", nullptr, kRoute};
@@ -303,6 +331,10 @@ const Block<RootBlock>& block() {
 template <>
 const Block<NodeBlock>& block() {
     return kNodeBlock;
+}
+template <>
+const Block<ErrorsBlock>& block() {
+    return kErrorsBlock;
 }
 template <>
 const Block<DefaultsBlock>& block() {
@@ -415,6 +447,7 @@ std::vector<KeyInfo> keys() {
     append(out, kTimeoutBlock);
     append(out, kAdminBlock);
     append(out, kTelemetryBlock);
+    append(out, kErrorsBlock);
     append(out, kAccessLogBlock);
     append(out, kLogBlock);
     append(out, kLimitsBlock);

@@ -42,6 +42,7 @@ using Field = std::variant<bool T::*,
                            double T::*,
                            std::string T::*,
                            std::optional<std::string> T::*,
+                           std::optional<Secret> T::*,
                            const Node * T::*,
                            SetWord<T>,
                            ReadNode<T>>;
@@ -85,6 +86,7 @@ struct RootBlock {
     const Node* log = nullptr;
     const Node* admin = nullptr;
     const Node* telemetry = nullptr;
+    const Node* errors = nullptr;
 };
 struct NodeBlock {
     std::string name;
@@ -92,8 +94,14 @@ struct NodeBlock {
 struct AddressBlock {  // admin, telemetry
     const Node* listen = nullptr;
 };
-struct AdminBlock : AddressBlock {};
-struct TelemetryBlock : AddressBlock {};
+struct AdminBlock : AddressBlock {
+    std::optional<Secret> token;
+    const Node* hosts = nullptr;
+};
+struct TelemetryBlock : AddressBlock, Telemetry {};
+struct ErrorsBlock {
+    std::optional<ErrorDetail> detail;
+};
 struct DefaultsBlock {
     const Node* timeout = nullptr;
     const Node* retry = nullptr;
@@ -112,6 +120,7 @@ struct ListenerBlock {
     const Node* routes = nullptr;
     const Node* trusted_proxies = nullptr;
     const Node* limits = nullptr;
+    const Node* access_log = nullptr;
 };
 struct RouteBlock {
     std::string name;
@@ -127,6 +136,7 @@ struct RouteBlock {
     const Node* rewrite = nullptr;
     const Node* timeout = nullptr;
     const Node* retry = nullptr;
+    const Node* access_log = nullptr;
 };
 struct RewriteBlock {
     std::optional<std::string> path;
@@ -171,6 +181,8 @@ const Block<AdminBlock>& block();
 template <>
 const Block<TelemetryBlock>& block();
 template <>
+const Block<ErrorsBlock>& block();
+template <>
 const Block<DefaultsBlock>& block();
 template <>
 const Block<ListenerBlock>& block();
@@ -214,5 +226,9 @@ const Block<Log>& block();
 // The rows for lists of words, decoded in decode_blocks.cpp.
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_retry_methods(Context& ctx, const Node& node, const std::string& path, Retry& into);
+void read_buckets(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into);
+void read_only(Context& ctx, const Node& node, const std::string& path, AccessLog& into);
+void read_fields(Context& ctx, const Node& node, const std::string& path, AccessLog& into);
+void read_redact(Context& ctx, const Node& node, const std::string& path, AccessLog& into);
 
 }  // namespace weir::config

@@ -2,6 +2,7 @@
 
 #include "weir/config/cidr.hpp"
 #include "weir/config/place.hpp"
+#include "weir/config/secret.hpp"
 #include "weir/core/address.hpp"
 #include "weir/core/clock.hpp"
 #include "weir/core/log.hpp"
@@ -183,6 +184,47 @@ struct Cluster {
     bool operator==(const Cluster&) const = default;
 };
 
+// ---- the access log
+
+enum class LogFormat : std::uint8_t { automatic, text, json };  // automatic: text on a terminal
+
+// A field of the access log that people add.
+struct LogField {
+    enum class Source : std::uint8_t { text, header, response_header, query, cookie };
+    std::string name;  // of the field
+    Source source = Source::text;
+    std::string of;  // the text itself, or what to look up; of a header: in lower case
+
+    bool operator==(const LogField&) const = default;
+};
+
+// Which records are kept: without `only` every one, of which the share `sample` is, and each error
+// (an answer of ours, or a status of 500 and above). With `only`, those of which any named
+// condition holds; `sampled` is then the share `sample` of all. `to`, `format` and `buffer` are one
+// for the process: Config::access_log has them. In a route `to` is the same, or off.
+struct AccessLog {
+    struct Only {
+        bool errors = false;
+        std::optional<Duration> slower_than;
+        bool sampled = false;
+
+        bool operator==(const Only&) const = default;
+        [[nodiscard]] bool is_all() const { return !errors && !slower_than && !sampled; }
+    };
+
+    std::string to = "stdout";  // stdout, stderr, off or a path
+    LogFormat format = LogFormat::automatic;
+    Only only;
+    double sample = 1;
+    std::vector<LogField> fields;  // each name once, none of a built-in field
+    // Names, in lower case, of headers, parameters and cookies whose values are never written.
+    std::vector<std::string> redact = {"authorization", "cookie", "set-cookie"};
+    std::uint64_t buffer = 256 * 1024;  // full: drop and count
+
+    bool operator==(const AccessLog&) const = default;
+    [[nodiscard]] bool is_off() const { return to == "off"; }
+};
+
 // ---- routes
 
 // Paths are compared after normalisation.
@@ -248,6 +290,7 @@ struct Route {
     std::optional<std::string> rewrite_path;
     std::optional<std::string> rewrite_host;  // none: keep
     std::optional<std::uint64_t> max_body;    // effective; none: unlimited
+    AccessLog access_log;                     // effective
     Place place;
 
     bool operator==(const Route&) const = default;
@@ -257,6 +300,8 @@ struct Route {
 
 enum class Mode : std::uint8_t { gateway, inbound, outbound };
 enum class Underscores : std::uint8_t { allow, drop, reject };
+// What the answers that are our own tell: the words anyone may read, or clusters and addresses too.
+enum class ErrorDetail : std::uint8_t { public_only, internal };
 
 struct ListenAddress {
     std::string text;  // as written, ":8080"
@@ -272,17 +317,16 @@ struct Listener {
     std::vector<ListenAddress> listen;  // at least one
     std::vector<Cidr> trusted_proxies;
     std::uint32_t trusted_hops = 0;
-    Underscores underscores = Underscores::drop;  // effective: drop at a gateway, else allow
-    Limits limits;                                // effective
-    std::vector<Route> routes;                    // first match wins; at least one
+    Underscores underscores = Underscores::drop;    // effective: drop at a gateway, else allow
+    ErrorDetail detail = ErrorDetail::public_only;  // effective: public at a gateway unless set
+    Limits limits;                                  // effective
+    std::vector<Route> routes;                      // first match wins; at least one
     Place place;
 
     bool operator==(const Listener&) const = default;
 };
 
 // ---- the process
-
-enum class LogFormat : std::uint8_t { automatic, text, json };  // automatic: text on a terminal
 
 struct Log {
     log::Level level = log::Level::info;
@@ -292,19 +336,36 @@ struct Log {
     bool operator==(const Log&) const = default;
 };
 
-struct AccessLog {
-    std::string to = "stdout";  // stdout, stderr, off or a path
-    LogFormat format = LogFormat::automatic;
-    std::uint64_t buffer = 256 * 1024;  // full: drop and count
+struct Telemetry {
+    std::uint32_t max_series = 10'000;
+    // Of the latency histograms, ascending; the last bucket, +Inf, is not in it.
+    std::vector<Duration> buckets = default_buckets();
 
-    bool operator==(const AccessLog&) const = default;
-    [[nodiscard]] bool is_off() const { return to == "off"; }
+    bool operator==(const Telemetry&) const = default;
+    [[nodiscard]] static std::vector<Duration> default_buckets();
+};
+
+// A certificate and its key as the configuration names them; what is wrong with the files is for
+// transport/certificates to say.
+struct CertificateFiles {
+    std::string cert;  // as written
+    std::string key;
+    std::string cert_path;  // absolute, or relative to the working directory
+    std::string key_path;
+    Span cert_at;
+    Span key_at;
+
+    bool operator==(const CertificateFiles&) const = default;
 };
 
 // Not part of what is compared: two texts that say the same are the same configuration.
 struct Source {
-    std::vector<std::string> files;  // [0] is the file given; "<command line>" for from_to()
-    std::string hash;                // of the text, 16 hex digits: `config.hash`, weir_config_info
+    // [0] is the file given ("<command line>" for from_to()), then included ones, by Place::file;
+    // then files of secrets.
+    std::vector<std::string> files;
+    // Files, and folders of files and of globs, whose change may change the configuration.
+    std::vector<std::string> watched;
+    std::string hash;  // of the texts, 16 hex digits: `config.hash`, weir_config_info
 
     bool operator==(const Source& /*other*/) const { return true; }
 };
@@ -314,14 +375,18 @@ struct Config {
     std::string node_name;                 // the host's name unless given
     std::optional<std::uint32_t> threads;  // none: auto
     Duration drain = std::chrono::seconds{30};
-    std::optional<ListenAddress> admin_listen;      // none: off
+    std::optional<ListenAddress> admin_listen;  // none: off
+    std::optional<Secret> admin_token;  // there if others than this machine reach admin_listen
+    std::vector<std::string> admin_hosts = {"localhost", "127.0.0.1", "[::1]"};
     std::optional<ListenAddress> telemetry_listen;  // none: off
+    Telemetry telemetry;
     Log log;
-    AccessLog access_log;
+    AccessLog access_log;  // of the process, and what listeners start from
     Limits limits;
     ClientTimeouts client_timeout;
     std::vector<Listener> listeners;                       // at least one
     std::map<std::string, Cluster, std::less<>> clusters;  // inline ones included
+    std::vector<CertificateFiles> certificates;            // of every tls and identity block
 
     Config();  // admin and telemetry on their default addresses
 

@@ -16,4 +16,12 @@ struct Place {
     friend bool operator==(const Place& /*a*/, const Place& /*b*/) { return true; }
 };
 
+// A place and how far it goes on its line.
+struct Span {
+    Place place;
+    std::uint32_t width = 0;
+
+    friend bool operator==(const Span& /*a*/, const Span& /*b*/) { return true; }
+};
+
 }  // namespace weir::config
