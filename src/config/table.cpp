@@ -318,7 +318,8 @@ void append(std::vector<KeyInfo>& out, const Block<T>& from) {
         // listeners[].routes[].path.
         if (const auto at = path.find("routes[]"); at != std::string::npos) path.erase(0, at);
         if (!path.empty()) path += '.';
-        out.push_back({path + std::string(row.name), row.type, row.fallback, row.doc});
+        out.push_back({path + std::string(row.name), row.type, row.fallback, row.doc,
+                       row.name == from.shorthand, row.least, row.most});
     }
 }
 
