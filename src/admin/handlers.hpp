@@ -16,7 +16,11 @@ namespace weir::admin {
 
 // status.cpp
 [[nodiscard]] Response status(const Request& request, const Context& context);
+[[nodiscard]] Response memory(const Request& request, const Context& context);
+
+// stream.cpp
 [[nodiscard]] Response events(const Request& request, const Context& context);
+[[nodiscard]] Response stream(const Request& request, const Context& context);
 
 // clusters.cpp
 [[nodiscard]] Response clusters(const Request& request, const Context& context);
@@ -28,5 +32,30 @@ namespace weir::admin {
 // listeners.cpp
 [[nodiscard]] Response listeners(const Request& request, const Context& context);
 [[nodiscard]] Response route_list(const Request& request, const Context& context);
+[[nodiscard]] Response route_of(const Request& request, const Context& context);
+
+// operate.cpp
+[[nodiscard]] Response drain_endpoint(const Request& request, const Context& context);
+[[nodiscard]] Response undrain_endpoint(const Request& request, const Context& context);
+[[nodiscard]] Response eject_endpoint(const Request& request, const Context& context);
+[[nodiscard]] Response uneject_endpoint(const Request& request, const Context& context);
+[[nodiscard]] Response open_breaker(const Request& request, const Context& context);
+[[nodiscard]] Response close_breaker(const Request& request, const Context& context);
+[[nodiscard]] Response free_breaker(const Request& request, const Context& context);
+[[nodiscard]] Response log_levels(const Request& request, const Context& context);
+[[nodiscard]] Response set_log_levels(const Request& request, const Context& context);
+[[nodiscard]] Response reopen_logs(const Request& request, const Context& context);
+[[nodiscard]] Response drain(const Request& request, const Context& context);
+[[nodiscard]] Response shut_down(const Request& request, const Context& context);
+
+// config.cpp
+[[nodiscard]] Response config_dump(const Request& request, const Context& context);
+[[nodiscard]] Response config_apply(const Request& request, const Context& context);
+[[nodiscard]] Response config_explain(const Request& request, const Context& context);
+[[nodiscard]] Response config_validate(const Request& request, const Context& context);
+[[nodiscard]] Response config_reload(const Request& request, const Context& context);
+
+// openapi.cpp
+[[nodiscard]] Response openapi_document(const Request& request, const Context& context);
 
 }  // namespace weir::admin

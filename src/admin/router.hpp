@@ -10,13 +10,21 @@ namespace weir::admin {
 
 enum class Ports : std::uint8_t { admin, both };
 
-// One row of the routes: the router and whatever describes the API are made from it.
+// One row of the routes: the router, the OpenAPI document and the log of mutations are made from
+// it.
 struct Route {
     http::Method method;
-    std::string_view path;  // "/api/v1/clusters/{cluster}"; a {name} is one segment
+    std::string_view path;  // "/api/v1/clusters/{cluster}"; a {name} is one segment, see dispatch()
     Ports ports;
     Response (*handler)(const Request&, const Context&);
     std::string_view doc;
+    // The rest in the words of schemas.hpp.
+    std::string_view answer = {};  // of a 200: "Status", "[Cluster]"; or a media type
+    std::string_view query = {};   // "n? integer; cluster? string"
+    std::string_view body = {};    // "Hold"; empty: it takes none
+    std::string_view errors = {};  // statuses that this route can answer besides, "404 409"
+    // What it changes, as in the log and in weir_admin_mutations_total; empty: nothing.
+    std::string_view operation = {};
 };
 
 // In the order of the documentation. A test checks that no two can take the same request.

@@ -1,0 +1,239 @@
+#include "admin/schemas.hpp"
+
+#include "weir/core/json.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <stdexcept>
+
+namespace weir::admin {
+namespace {
+
+// clang-format off
+constexpr std::array<Schema, 44> kSchemas{{
+    {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
+    {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
+     "path, line and column: where in a configuration file."},
+    {"Waiting", "ready boolean; draining boolean; waiting [string]", "Whether it takes traffic, and what it waits for."},
+    {"Done", "done boolean", ""},
+
+    {"Status", "version string; commit string; node string; uptime_s integer; pid integer;"
+               "mode enum(gateway,inbound,outbound,sidecar,mixed); workers integer; ready boolean; draining boolean;"
+               "config ConfigState; listeners [Listener]; clusters [ClusterSummary]; process Process",
+     "mode: of the listeners; sidecar is inbound and outbound."},
+    {"ConfigState", "hash string; loaded_at time; file string; last_error string|null", "last_error: of the last reload, if it was refused."},
+    {"Process", "rss_bytes integer; cpu_seconds number; fds integer; threads integer", ""},
+    {"Memory", "rss_bytes integer; peak_rss_bytes integer; virtual_bytes integer; heap_used_bytes integer; heap_free_bytes integer;"
+               "mapped_bytes integer; connections integer; upstream_connections integer", "heap: of the allocator, all threads."},
+    {"Listener", "name string; mode enum(gateway,inbound,outbound); listen [string]; addresses [string]; routes integer",
+     "listen: as configured; addresses: as bound."},
+    {"ClusterSummary", "name string; state enum(ok,degraded,down); endpoints EndpointCounts; breaker enum(closed,open,half_open);"
+                       "rps number; error_rate number; p50_ms number|null; p99_ms number|null",
+     "Rates are those of the last 10 s; error_rate is a share, 0 to 1."},
+    {"EndpointCounts", "healthy integer; penalized integer; half_open integer; ejected integer; unhealthy integer; draining integer", ""},
+
+    {"Route", "listener string; name string; hosts [string]; path string; path_kind enum(exact,prefix,template); methods [string];"
+              "header {string}; query {string}; to? [Target]; respond? RouteAnswer; redirect? string",
+     "One of to, respond and redirect."},
+    {"Target", "cluster string; weight integer; timeout string|null; retry integer", ""},
+    {"RouteAnswer", "status integer", ""},
+    {"RouteTrial", "listener string|null; route string|null; action enum(forward,respond,redirect,none); method string; host string; path string;"
+                   "status integer|null; location string|null; forwarded_path string|null; targets [TrialTarget]; misses [Miss]",
+     "path: normalised, as routes see it; status: of the answer that Weir itself gives."},
+    {"TrialTarget", "cluster string; weight integer; state enum(ok,degraded,down); breaker enum(closed,open,half_open); endpoints [TrialEndpoint]", ""},
+    {"TrialEndpoint", "address string; state string; takes_requests boolean", ""},
+    {"Miss", "listener string; route string; why string", ""},
+
+    {"Cluster", "name string; state enum(ok,degraded,down); endpoints EndpointCounts; breaker enum(closed,open,half_open);"
+                "rps number; error_rate number; p50_ms number|null; p99_ms number|null; inline boolean; lb string;"
+                "discovery enum(static,file,dns); metrics_per_endpoint boolean; policy Policy; settings [Setting]",
+     "settings: every key in force, with where it comes from."},
+    {"Policy", "breaker BreakerPolicy; outlier OutlierPolicy; retry RetryPolicy; timeout Timeouts; limits ClusterLimits", ""},
+    {"BreakerPolicy", "mode enum(enforce,shadow,off); consecutive_failures integer; consecutive_for string; failure_rate string; window string;"
+                      "min_requests integer; open_for string; max_open_for string; half_open_requests integer; successes_to_close integer", ""},
+    {"OutlierPolicy", "mode enum(enforce,shadow,off); consecutive_failures integer; consecutive_local integer; consecutive_for string;"
+                      "failure_rate string; window string; min_requests integer; eject_for string; max_eject_for string; max_ejected string;"
+                      "min_ready integer; half_open_requests integer; successes_to_return integer; ramp string", ""},
+    {"RetryPolicy", "attempts integer; per_try_timeout string|null; backoff string; max_backoff string; budget string; budget_min number; max_depth integer", ""},
+    {"Timeouts", "connect string; request string|null; response_header string|null; idle string; stream_idle string; tcp_idle string", ""},
+    {"ClusterLimits", "max_connections integer|\"unlimited\"; max_connecting integer|\"unlimited\"; max_requests integer|\"unlimited\";"
+                      "max_pending integer; queue_timeout string; idle_connections integer", ""},
+    {"Setting", "path string; value string; origin Place|\"built-in\"; layer? string", ""},
+    {"Place", "file string; line integer; column integer", ""},
+
+    {"Endpoint", "address string; zone string|null; weight integer; effective_weight number;"
+                 "state enum(healthy,penalized,half_open,ejected,unhealthy,draining); reason string; since time; ejected_until time|null;"
+                 "forced Override|null; ejections integer; penalties integer; ramping boolean; consecutive_failures integer;"
+                 "consecutive_local integer; active integer; connections integer; ewma_ms number|null; requests integer; errors integer;"
+                 "last_error string|null",
+     "forced: what an operator has decided about it."},
+    {"Override", "state enum(open,closed,ejected,draining); since time; until time|null; by string; reason string", ""},
+    {"Hold", "for? string; reason? string; force? boolean", "for: a duration, 5m; force: also the last endpoint that takes requests."},
+    {"Breaker", "id string; cluster string; scope enum(cluster); mode enum(enforce,shadow,off); state enum(closed,open,half_open); since time;"
+                "reason string; forced Override|null; forced_until time|null; opens_total integer; trips integer; next_probe_at time|null;"
+                "probes integer; consecutive_failures integer; window Window; history [Transition]", ""},
+    {"Window", "requests integer; failures integer; slow integer; throttled integer", ""},
+    {"Transition", "at time; from enum(closed,open,half_open); to enum(closed,open,half_open); reason string; open_for_ms? number;"
+                   "run? integer; requests? integer; failures? integer", ""},
+    {"Force", "for? string; reason? string", "for: a duration up to 24h."},
+    {"Source", "cluster string; type enum(static,file,dns); answered boolean; last_contact time|null; age_s number|null; error string|null;"
+               "size integer; updates integer; failures integer", ""},
+    {"Event", "sequence integer; at time; kind enum(breaker,ejection,discovery,config,drain); cluster? string; endpoint? string; route? string;"
+              "from? string; to? string; reason? string; detail? string", ""},
+
+    {"Problem", "code string; message string; file string|null; line integer|null; column integer|null; note string|null; help string|null",
+     "One thing wrong with a configuration."},
+    {"Validation", "valid boolean; errors [Problem]; warnings [Problem]; diff [Change]", "diff: against what runs."},
+    {"Change", "path string; from string|null; to string|null", "null: there was, or will be, none."},
+    {"ConfigApplied", "changed [string]; needs_restart [string]; hash string; warnings [Problem]", "changed: the paths of keys."},
+    {"ConfigDump", "hash string; file string; settings [Setting]", "GET config?format=json."},
+    {"Explanation", "path string; value string; origin Place|\"built-in\"; chain [Setting]; doc string", "chain: the value in force, then what it hides."},
+    {"Log", "level enum(trace,debug,info,warn,error); modules {string}; until time|null", "until: when it is again as configured."},
+    {"LogChange", "level? enum(trace,debug,info,warn,error); modules? {string}; for? string", ""},
+}};
+// clang-format on
+
+// Reads a type, or a list of fields, from the front of a text.
+class Reader {
+  public:
+    Reader(std::string_view text, JsonWriter& json) : all_(text), rest_(text), json_(json) {}
+
+    void fields() {
+        json_.begin_object().field("type", "object").field("additionalProperties", false);
+        std::string_view again = rest_;
+        json_.key("properties").begin_object();
+        while (!rest_.empty()) {
+            const std::string_view name = word();
+            take("?");
+            json_.key(name);
+            type();
+            if (!rest_.empty()) expect(";");
+        }
+        json_.end_object();
+        json_.key("required").begin_array();
+        while (!again.empty()) {
+            const std::string_view field = again.substr(0, again.find(';'));
+            again.remove_prefix(std::min(again.size(), field.size() + 1));
+            const std::size_t begin = field.find_first_not_of(' ');
+            const std::string_view name = field.substr(begin, field.find(' ', begin) - begin);
+            if (!name.ends_with('?')) json_.value(name);
+        }
+        json_.end_array().end_object();
+    }
+
+    void type() {
+        // A union is known by what follows its first member.
+        const std::string_view before = rest_;
+        std::string ignored;
+        JsonWriter nowhere(ignored);
+        Reader ahead(rest_, nowhere);
+        ahead.single();
+        if (!ahead.rest_.starts_with('|')) return single();
+        rest_ = before;
+        json_.begin_object().key("anyOf").begin_array();
+        do {
+            single();
+        } while (take("|"));
+        json_.end_array().end_object();
+    }
+
+    void end() const {
+        if (!rest_.empty()) fail();
+    }
+
+  private:
+    void single() {
+        skip_blanks();
+        if (take("[")) {
+            json_.begin_object().field("type", "array").key("items");
+            type();
+            json_.end_object();
+            return expect("]");
+        }
+        if (take("{")) {
+            json_.begin_object().field("type", "object").key("additionalProperties");
+            type();
+            json_.end_object();
+            return expect("}");
+        }
+        if (take("\"")) {
+            json_.begin_object().field("const", word()).end_object();
+            return expect("\"");
+        }
+        named(word());
+    }
+
+    void named(std::string_view name) {
+        json_.begin_object();
+        if (name == "enum") {
+            expect("(");
+            json_.field("type", "string").key("enum").begin_array();
+            do {
+                json_.value(word());
+            } while (take(","));
+            json_.end_array();
+            expect(")");
+        } else if (name == "time") {
+            json_.field("type", "string").field("format", "date-time");
+        } else if (name.front() >= 'A' && name.front() <= 'Z') {
+            json_.field("$ref", "#/components/schemas/" + std::string(name));
+        } else {
+            json_.field("type", name);
+        }
+        json_.end_object();
+    }
+
+    std::string_view word() {
+        skip_blanks();
+        std::size_t size = 0;
+        while (size < rest_.size() && (std::isalnum(static_cast<unsigned char>(rest_[size])) != 0 ||
+                                       rest_[size] == '_' || rest_[size] == '-'))
+            ++size;
+        if (size == 0) fail();
+        const std::string_view found = rest_.substr(0, size);
+        rest_.remove_prefix(size);
+        return found;
+    }
+
+    bool take(std::string_view text) {
+        if (!rest_.starts_with(text)) return false;
+        rest_.remove_prefix(text.size());
+        return true;
+    }
+
+    void expect(std::string_view text) {
+        if (!take(text)) fail();
+    }
+
+    void skip_blanks() {
+        rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
+    }
+
+    [[noreturn]] void fail() const {
+        throw std::logic_error("schema '" + std::string(all_) + "' at '" + std::string(rest_) +
+                               "'");
+    }
+
+    const std::string_view all_;
+    std::string_view rest_;
+    JsonWriter& json_;
+};
+
+}  // namespace
+
+std::span<const Schema> schemas() {
+    return kSchemas;
+}
+
+void write_schema_of_fields(JsonWriter& json, std::string_view fields) {
+    Reader(fields, json).fields();
+}
+
+void write_schema_of_type(JsonWriter& json, std::string_view type) {
+    Reader reader(type, json);
+    reader.type();
+    reader.end();
+}
+
+}  // namespace weir::admin
