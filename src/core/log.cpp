@@ -6,10 +6,22 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+
 namespace weir::log {
 namespace {
 
-Format current_format = Format::text;
+// As in cmake/Layers.cmake: a test compares them.
+constexpr std::array<std::string_view, 19> kModules{
+    "core",      "config",    "describe", "http",   "resilience", "route", "telemetry",
+    "transport", "discovery", "upstream", "filter", "events",     "proxy", "admin",
+    "runtime",   "client",    "demo",     "manual", "cli"};
+constexpr std::array<std::string_view, 5> kWords{"trace", "debug", "info", "warn", "error"};
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
@@ -33,13 +45,76 @@ spdlog::sink_ptr make_sink(const std::string& to) {
     return std::make_shared<spdlog::sinks::basic_file_sink_mt>(to);
 }
 
-spdlog::logger& logger() {
-    static const auto first = [] {
-        auto created = std::make_shared<spdlog::logger>("weir", make_sink("stderr"));
-        created->set_pattern("%H:%M:%S.%e  %^%l%$  %v");
-        return created;
-    }();
-    return *first;
+// Where it goes. Replaced whole, so that one who writes meanwhile has either.
+struct Target {
+    explicit Target(const Options& given) : options(given), logger("weir", make_sink(given.to)) {
+        const bool is_json = given.format == Format::json;
+        logger.set_pattern(
+            is_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v)" : "%H:%M:%S.%e  %^%l%$  %v",
+            is_json ? spdlog::pattern_time_type::utc : spdlog::pattern_time_type::local);
+        logger.set_level(spdlog::level::trace);
+        logger.flush_on(spdlog::level::info);
+    }
+
+    const Options options;
+    spdlog::logger logger;
+};
+
+std::shared_ptr<Target> make_target(const Options& options) {
+    try {
+        return std::make_shared<Target>(options);
+    } catch (const spdlog::spdlog_ex& error) {
+        throw std::runtime_error(std::string("log.to ") + options.to + ": " + error.what());
+    }
+}
+
+// The process's log: what is configured, what an operator said instead, and the levels in force,
+// by module, in a form that costs a load to ask.
+struct State {
+    State() { apply(); }
+
+    // mutex is held, or nobody else is there yet.
+    void apply() {
+        const Levels& wanted = override_levels ? *override_levels : configured;
+        for (auto& level : by_module)
+            level.store(wanted.level, std::memory_order_relaxed);
+        Level least = wanted.level;
+        for (const auto& [name, level] : wanted.modules) {
+            const auto found = std::find(kModules.begin(), kModules.end(), name);
+            if (found == kModules.end()) continue;
+            by_module[static_cast<std::size_t>(found - kModules.begin())].store(
+                level, std::memory_order_relaxed);
+            least = std::min(least, level);
+        }
+        by_module.back().store(wanted.level, std::memory_order_relaxed);
+        lowest.store(least, std::memory_order_relaxed);
+    }
+
+    std::atomic<std::shared_ptr<Target>> target{make_target({})};
+    std::atomic<Level> lowest{Level::info};
+    std::array<std::atomic<Level>, kModules.size() + 1> by_module{};  // the last: of no module
+    std::mutex mutex;
+    Levels configured;
+    std::optional<Levels> override_levels;
+    std::optional<TimePoint> until;
+};
+
+State& state() {
+    static State only;
+    return only;
+}
+
+// "/x/src/upstream/cluster.cpp" -> the index of upstream.
+std::size_t module_of(std::string_view file) {
+    for (const std::string_view root : {"src/", "include/weir/"}) {
+        const std::size_t at = file.rfind(root);
+        if (at == std::string_view::npos || (at > 0 && file[at - 1] != '/')) continue;
+        file.remove_prefix(at + root.size());
+        const auto found =
+            std::find(kModules.begin(), kModules.end(), file.substr(0, file.find('/')));
+        return static_cast<std::size_t>(found - kModules.begin());
+    }
+    return kModules.size();
 }
 
 bool needs_quotes(std::string_view value) {
@@ -81,26 +156,79 @@ std::string render_json(Level level, std::string_view message, Fields fields) {
 }  // namespace
 
 void configure(const Options& options) {
-    current_format = options.format;
-    logger().sinks() = {make_sink(options.to)};
-    logger().set_pattern(options.format == Format::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v)"
-                                                        : "%H:%M:%S.%e  %^%l%$  %v",
-                         options.format == Format::json ? spdlog::pattern_time_type::utc
-                                                        : spdlog::pattern_time_type::local);
-    logger().set_level(to_spdlog(options.level));
-    logger().flush_on(spdlog::level::info);
+    auto next = make_target(options);
+    const std::lock_guard lock(state().mutex);
+    state().target.store(std::move(next));
+    state().configured.level = options.level;
+    state().apply();
+}
+
+void reopen() {
+    auto next = make_target(state().target.load()->options);
+    state().target.store(std::move(next));
 }
 
 void set_level(Level level) {
-    logger().set_level(to_spdlog(level));
+    const std::lock_guard lock(state().mutex);
+    state().configured.level = level;
+    state().apply();
 }
 
-void write(Level level, std::string_view message, Fields fields) {
-    const auto at = to_spdlog(level);
-    if (!logger().should_log(at)) return;
-    const std::string text = current_format == Format::json ? render_json(level, message, fields)
-                                                            : render_text(message, fields);
-    logger().log(at, spdlog::string_view_t(text.data(), text.size()));
+std::span<const std::string_view> modules() {
+    return kModules;
+}
+
+std::string_view word(Level level) {
+    return kWords[static_cast<std::size_t>(level)];
+}
+
+std::optional<Level> level_from(std::string_view word) {
+    const auto found = std::find(kWords.begin(), kWords.end(), word);
+    if (found == kWords.end()) return std::nullopt;
+    return static_cast<Level>(found - kWords.begin());
+}
+
+void override_levels(const Levels& levels, std::optional<TimePoint> until) {
+    const std::lock_guard lock(state().mutex);
+    state().override_levels = levels;
+    state().until = until;
+    state().apply();
+}
+
+void restore_levels() {
+    const std::lock_guard lock(state().mutex);
+    state().override_levels.reset();
+    state().until.reset();
+    state().apply();
+}
+
+void tick(TimePoint now) {
+    const std::lock_guard lock(state().mutex);
+    if (!state().until || now < *state().until) return;
+    state().override_levels.reset();
+    state().until.reset();
+    state().apply();
+}
+
+LevelState levels() {
+    const std::lock_guard lock(state().mutex);
+    const bool is_overridden = state().override_levels.has_value();
+    return {is_overridden ? *state().override_levels : state().configured, is_overridden,
+            state().until};
+}
+
+bool is_on(Level level, std::source_location at) {
+    if (level < state().lowest.load(std::memory_order_relaxed)) return false;
+    return level >= state().by_module[module_of(at.file_name())].load(std::memory_order_relaxed);
+}
+
+void write(Level level, std::string_view message, Fields fields, std::source_location at) {
+    if (!is_on(level, at)) return;
+    const auto target = state().target.load();
+    const std::string text = target->options.format == Format::json
+                                 ? render_json(level, message, fields)
+                                 : render_text(message, fields);
+    target->logger.log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
 }
 
 }  // namespace weir::log

@@ -7,6 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
 #include <stdlib.h>
 #include <string>
 #include <vector>
@@ -16,6 +19,14 @@ namespace {
 
 using ::testing::MatchesRegex;
 
+// As if it stood in a module: the compiler tells the log the name of this file.
+#line 1 "/anywhere/src/upstream/pretended.cpp"
+void debug_of_upstream() {
+    write(Level::debug, "of upstream", {});
+    error("flushes");
+}
+#line 25 "log_test.cpp"
+
 // Writes to a file of its own; afterwards the log is as it was at the start.
 class Log : public ::testing::Test {
   protected:
@@ -24,6 +35,7 @@ class Log : public ::testing::Test {
         folder_ = ::mkdtemp(path.data());
     }
     ~Log() override {
+        restore_levels();
         configure({});
         std::filesystem::remove_all(folder_);
     }
@@ -39,6 +51,8 @@ class Log : public ::testing::Test {
             result.push_back(line);
         return result;
     }
+
+    void move_away() const { std::filesystem::rename(folder_ / "log", folder_ / "log.1"); }
 
   private:
     std::filesystem::path folder_;
@@ -110,6 +124,71 @@ TEST_F(Log, KeepsWhatIsBelowItsLevelToItself) {
     // Below info nothing is flushed by itself; an error flushes all before it.
     error("e");
     EXPECT_EQ(lines().size(), 5U);
+}
+
+TEST_F(Log, GivesModulesLevelsOfTheirOwn) {
+    open(Format::text, Level::warn);
+    override_levels({.level = Level::warn, .modules = {{"upstream", Level::debug}}}, {});
+    EXPECT_FALSE(is_on(Level::info)) << "what is no module has the level of all";
+    EXPECT_TRUE(is_on(Level::warn));
+    debug_of_upstream();
+    ASSERT_EQ(lines().size(), 2U);
+    EXPECT_THAT(lines()[0], ::testing::HasSubstr("of upstream"));
+    EXPECT_EQ(levels().levels.modules.size(), 1U);
+    restore_levels();
+    EXPECT_EQ(levels().levels, Levels{.level = Level::warn});
+}
+
+TEST_F(Log, AnOverrideEndsByItselfAndOutlivesAReload) {
+    open(Format::text, Level::warn);
+    const TimePoint start = Clock::refresh();
+    override_levels({.level = Level::debug, .modules = {}}, start + std::chrono::minutes{10});
+    EXPECT_TRUE(is_on(Level::debug));
+    EXPECT_EQ(levels().until, start + std::chrono::minutes{10});
+    configure({.level = Level::error});
+    EXPECT_TRUE(is_on(Level::debug)) << "the operator's word is the later one";
+    tick(start + std::chrono::minutes{10} - std::chrono::nanoseconds{1});
+    EXPECT_TRUE(levels().is_overridden);
+    tick(start + std::chrono::minutes{10});
+    EXPECT_FALSE(levels().is_overridden);
+    EXPECT_FALSE(is_on(Level::warn));
+    EXPECT_TRUE(is_on(Level::error));
+}
+
+TEST_F(Log, OpensAgainAfterItWasMovedAway) {
+    open(Format::text);
+    info("before");
+    move_away();
+    info("still the old file");
+    EXPECT_TRUE(lines().empty());
+    reopen();
+    info("after");
+    EXPECT_EQ(lines().size(), 1U);
+}
+
+TEST_F(Log, KeepsWritingWhereItDidIfTheNewPlaceCannotBeOpened) {
+    open(Format::text);
+    EXPECT_THROW(configure({.to = "/proc/no/such/folder"}), std::runtime_error);
+    info("m");
+    EXPECT_EQ(lines().size(), 1U);
+}
+
+TEST_F(Log, KnowsTheModulesOfTheBuild) {
+    std::ifstream file(WEIR_SOURCE_DIR "/cmake/Layers.cmake");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::size_t begin = text.find("set(WEIR_LAYERS") + 15;
+    std::istringstream words(text.substr(begin, text.find(')', begin) - begin));
+    const std::vector<std::string> layers{std::istream_iterator<std::string>(words), {}};
+    EXPECT_THAT(modules(), ::testing::ElementsAreArray(layers));
+}
+
+TEST_F(Log, SpellsLevelsAsTheConfigurationDoes) {
+    for (const char* text : {"trace", "debug", "info", "warn", "error"}) {
+        ASSERT_TRUE(level_from(text)) << text;
+        EXPECT_EQ(word(*level_from(text)), text);
+    }
+    EXPECT_EQ(level_from("warning"), std::nullopt);
+    EXPECT_EQ(level_from(""), std::nullopt);
 }
 
 }  // namespace
