@@ -63,13 +63,15 @@ bool CircuitBreaker::wants_probe(TimePoint now, bool is_replay_safe) const {
 }
 
 CircuitBreaker::Admission CircuitBreaker::acquire(TimePoint now, const AcquireOptions& options) {
-    if (options_.mode == Mode::off) return {.is_admitted = true};
     const std::uint64_t word = word_.load(std::memory_order_acquire);
-    if (state_of(word) == State::closed && (word & kForced) == 0) {
+    const bool is_forced = (word & kForced) != 0;
+    if (options_.mode == Mode::off && !is_forced) return {.is_admitted = true};
+    if (state_of(word) == State::closed && !is_forced) {
         return {.is_admitted = true, .permit = {.epoch = word >> kEpochShift, .since = now}};
     }
     Admission admission = acquire_shut(now, options);
-    if (admission.is_admitted || options_.mode == Mode::enforce) return admission;
+    if (options_.mode == Mode::off) admission.permit = {};
+    if (admission.is_admitted || options_.mode == Mode::enforce || is_forced) return admission;
     // Shadow: what enforce would have kept away goes, and the machine does not hear how it ended.
     return {.is_admitted = true, .would_refuse = true, .retry_after = admission.retry_after};
 }

@@ -38,7 +38,7 @@ FailureKey FailureKey::of(std::uint64_t endpoint, std::uint64_t turn) {
 }
 
 void CircuitBreaker::tick(TimePoint now) {
-    if (options_.mode == Mode::off) return;
+    if (options_.mode == Mode::off && !is_forced()) return;
     Notices notices;
     {
         const std::lock_guard lock(mutex_);
@@ -49,7 +49,6 @@ void CircuitBreaker::tick(TimePoint now) {
 
 void CircuitBreaker::force(State forced, TimePoint until, TimePoint now) {
     WEIR_ASSERT(forced != State::half_open);
-    if (options_.mode == Mode::off) return;
     Notices notices;
     {
         const std::lock_guard lock(mutex_);
@@ -76,11 +75,13 @@ void CircuitBreaker::unforce(TimePoint now) {
     tell(notices);
 }
 
-// From a forced open the way back is through probes, as from any other.
+// From a forced open the way back is through probes, as from any other; but one that is off has
+// none.
 void CircuitBreaker::end_force(TimePoint at, Notices& notices) {
     forced_ = false;
     if (state() == State::open) {
-        enter(State::half_open, TripReason::forced, at, notices);
+        const State next = options_.mode == Mode::off ? State::closed : State::half_open;
+        enter(next, TripReason::forced, at, notices);
     } else {
         store_word(epoch(), state());
     }

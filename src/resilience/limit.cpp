@@ -17,9 +17,20 @@ void Limit::Slot::reset() {
     if (limit != nullptr) limit->used_.fetch_sub(1, std::memory_order_release);
 }
 
+void Limit::set_max(std::optional<std::uint32_t> max) {
+    max_.store(max ? std::uint64_t{*max} : kUnlimited, std::memory_order_relaxed);
+}
+
+std::optional<std::uint32_t> Limit::max() const {
+    const std::uint64_t max = max_.load(std::memory_order_relaxed);
+    if (max == kUnlimited) return std::nullopt;
+    return static_cast<std::uint32_t>(max);
+}
+
 std::optional<Limit::Slot> Limit::try_acquire(TimePoint now) {
-    if (!max_) return Slot{};
-    if (used_.fetch_add(1, std::memory_order_acquire) < *max_) return Slot{this};
+    const std::uint64_t max = max_.load(std::memory_order_relaxed);
+    if (max == kUnlimited) return Slot{};
+    if (used_.fetch_add(1, std::memory_order_acquire) < max) return Slot{this};
     used_.fetch_sub(1, std::memory_order_relaxed);
     rejected_.fetch_add(1, std::memory_order_relaxed);
     rejected_at_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
@@ -28,7 +39,8 @@ std::optional<Limit::Slot> Limit::try_acquire(TimePoint now) {
 
 // Above max only for the moment between a refusal's addition and its rolling back.
 std::uint32_t Limit::in_use() const {
-    return max_ ? std::min(used_.load(std::memory_order_relaxed), *max_) : 0;
+    const auto most = max();
+    return most ? std::min(used_.load(std::memory_order_relaxed), *most) : 0;
 }
 
 std::optional<TimePoint> Limit::last_rejection() const {

@@ -41,7 +41,8 @@ void OutlierDetector::set_available(bool is_available) {
 }
 
 bool OutlierDetector::is_selectable() const {
-    return machine_.state() == State::closed || machine_.options().mode != Mode::enforce;
+    if (machine_.state() == State::closed) return true;
+    return machine_.options().mode != Mode::enforce && !machine_.is_forced();
 }
 
 bool OutlierDetector::wants_probe(TimePoint now, bool is_replay_safe) const {

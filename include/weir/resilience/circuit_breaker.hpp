@@ -126,7 +126,8 @@ class CircuitBreaker {
     // Does what is due by time. Not needed for correctness, but without traffic nobody else calls.
     void tick(TimePoint now);
 
-    // Operators: closed or open whatever happens, until then or unforce(). Not half_open.
+    // Operators: closed or open whatever happens and whatever the mode, until then or unforce().
+    // Not half_open.
     void force(State state, TimePoint until, TimePoint now);
     void unforce(TimePoint now);
 

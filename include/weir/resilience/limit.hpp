@@ -30,13 +30,16 @@ class Limit {
     };
 
     // No value: unlimited.
-    explicit Limit(std::optional<std::uint32_t> max) : max_(max) {}
+    explicit Limit(std::optional<std::uint32_t> max) { set_max(max); }
     Limit(const Limit&) = delete;
     Limit& operator=(const Limit&) = delete;
 
     [[nodiscard]] std::optional<Slot> try_acquire(TimePoint now);
 
-    [[nodiscard]] std::optional<std::uint32_t> max() const { return max_; }
+    // A reload's. Who holds a slot keeps it, even above the new maximum; what was taken while there
+    // was no maximum is not counted.
+    void set_max(std::optional<std::uint32_t> max);
+    [[nodiscard]] std::optional<std::uint32_t> max() const;
     // 0 if unlimited.
     [[nodiscard]] std::uint32_t in_use() const;
     [[nodiscard]] std::uint64_t rejected_total() const {
@@ -45,7 +48,9 @@ class Limit {
     [[nodiscard]] std::optional<TimePoint> last_rejection() const;
 
   private:
-    const std::optional<std::uint32_t> max_;
+    static constexpr std::uint64_t kUnlimited = UINT64_MAX;
+
+    std::atomic<std::uint64_t> max_{kUnlimited};
     alignas(64) std::atomic<std::uint32_t> used_{0};
     std::atomic<std::uint64_t> rejected_{0};
     std::atomic<Duration::rep> rejected_at_{0};

@@ -44,8 +44,8 @@ class OutlierDetector final : private TripGate {
     // Healthy and not draining: an endpoint that is not does not count as ready.
     void set_available(bool is_available);
 
-    // May requests be balanced to it? True also for a penalized one, and always unless the mode is
-    // `enforce`. Takes no lock.
+    // May requests be balanced to it? True also for a penalized one, and unless the mode is
+    // `enforce` always but when an operator ejected it. Takes no lock.
     [[nodiscard]] bool is_selectable() const;
     // Not selectable, but the next request (that may be replayed) should be its probe. Takes no
     // lock.

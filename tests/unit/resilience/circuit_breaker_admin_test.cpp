@@ -138,6 +138,38 @@ TEST_F(ForcedTest, IsNotReleasedEarly) {
     EXPECT_FALSE(machine->wants_probe(now));
 }
 
+TEST_F(ForcedTest, HoldsWhateverTheMode) {
+    for (const Mode mode : {Mode::shadow, Mode::off}) {
+        auto options = Options::breaker();
+        options.mode = mode;
+        make(options);
+        machine->force(State::open, now + 1min, now);
+        expect_open();
+        expect_refused();
+        advance(1min);
+        EXPECT_TRUE(machine->acquire(now).is_admitted);
+        EXPECT_FALSE(machine->is_forced());
+    }
+}
+
+TEST_F(ForcedTest, LeavesOneThatIsOffClosedAndDeafToFailures) {
+    auto options = Options::breaker();
+    options.mode = Mode::off;
+    make(options);
+    machine->force(State::closed, now + 1s, now);
+    const Permit during = take();
+    machine->force(State::open, now + 1s, now);
+    advance(1s);
+    machine->tick(now);
+    expect_closed();
+    expect_reason(TripReason::forced);
+    for (int i = 0; i < 50; ++i)
+        finish(during, Outcome::failure);
+    fail(50);
+    expect_closed();
+    EXPECT_EQ(machine->counts(now).fail, 0U);
+}
+
 class EarlyReleaseTest : public MachineTest {};
 
 TEST_F(EarlyReleaseTest, SendsAnOpenOneToHalfOpenAtTheNextCall) {

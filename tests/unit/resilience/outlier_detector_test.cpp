@@ -72,6 +72,21 @@ TEST_F(OutlierDetectorTest, IsLeftOutWhileEjectedAndThenWantsAProbe) {
     EXPECT_TRUE(first().wants_probe(now));
 }
 
+TEST_F(OutlierDetectorTest, IsLeftOutByForceWhateverTheMode) {
+    for (const Mode mode : {Mode::enforce, Mode::shadow, Mode::off}) {
+        OutlierDetector::Options options;
+        options.machine.mode = mode;
+        OutlierDetector detector(options, 1, now, group, &sink);
+        detector.machine().force(State::open, now + 1min, now);
+        EXPECT_FALSE(detector.is_selectable());
+        EXPECT_FALSE(detector.wants_probe(now));
+        detector.tick(now + 1min);
+        const bool is_on_trial = mode == Mode::enforce;
+        EXPECT_EQ(detector.is_selectable(), !is_on_trial);
+        EXPECT_EQ(detector.wants_probe(now + 1min), is_on_trial);
+    }
+}
+
 TEST_F(OutlierDetectorTest, ServesAtATenthWhilePenalized) {
     make(1);
     for (int i = 0; i < 5; ++i, now += 30ms)
