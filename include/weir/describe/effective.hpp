@@ -45,6 +45,8 @@ struct DumpOptions {
 // YAML that loads to the same configuration (but for secrets): shorthands written out, inheritance
 // and includes resolved.
 [[nodiscard]] std::string dump(const config::Document& document, DumpOptions options = {});
+// The same as JSON; with origins each value is {"value": ..., "origin": "weir.yaml:4"}.
+[[nodiscard]] std::string dump_json(const config::Document& document, DumpOptions options = {});
 
 // A value that differs; empty where there was or will be none.
 struct Change {

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+// Configurations that use every way to write a thing. Each is valid.
+namespace weir::describe::test {
+
+inline constexpr std::string_view kShorthands = R"(version: 1
+listeners:
+  - listen: [":8080", "127.0.0.1:8081"]
+    name: public
+    to: orders
+  - listen: ":8082"
+    to: [10.0.0.1:80, "10.0.0.2:80"]
+clusters:
+  orders:
+    endpoints: [orders:80, {address: "orders-b:80", weight: 50}]
+    timeout: 5s
+    retry: 2
+    breaker: off
+    outlier: off
+    discovery: dns
+    lb: least_request
+)";
+
+inline constexpr std::string_view kLayers = R"(version: 1
+node: {name: edge}
+threads: 2
+drain: 1500ms
+limits: {header_size: 16KiB, body: 1MiB}
+access_log: off
+log: {level: warn, format: json}
+defaults:
+  timeout: {connect: 250ms, request: 3s, client_header: 5s}
+  retry: {attempts: 1, backoff: 1s, on: [503, connect]}
+  breaker: {open_for: 10s}
+  outlier: {eject_for: 2s}
+  lb: round_robin
+listeners:
+  - name: in
+    mode: inbound
+    listen: 127.0.0.1:15006
+    limits: {headers: 64}
+    routes:
+      - {name: orders, path: /orders/*, to: orders, timeout: 10s, retry: {backoff: 2s}}
+      - path: /split/*
+        to: {orders: 90%, "127.0.0.1:9000": 10%}
+        retry: off
+        max_body: 2MiB
+      - {path: "/u/{id}", redirect: "/users/{id}"}
+      - {path: /hello, respond: {body: "hello, \"you\"\n"}}
+      - {path: /gone, respond: {status: 410}}
+  - listen: 127.0.0.1:15001
+    mode: outbound
+    underscores: reject
+    trusted_hops: 1
+    trusted_proxies: [10.0.0.0/8]
+    routes:
+      - {host: [Orders, "*.Shop.example"], method: GET, header: {X-A: "~ ^b", x-c: present},
+         query: {q: "1"}, to: orders, rewrite: {path: /x/*, host: other.example}}
+clusters:
+  orders:
+    endpoints: ["10.0.0.5:9000"]
+    timeout: {request: never}
+    limits: {max_connections: unlimited, max_pending: 10}
+    metrics_per_endpoint: true
+  slow.v2:
+    discovery: {type: dns, name: slow.internal, port: 8080, servers: [127.0.0.1], refresh: 5s}
+    breaker: {mode: shadow, max_open_for: 1m}
+    outlier: {max_ejected: 12.5%}
+    retry: {budget: 33.3%, budget_min: 90/m, methods: [GET], buffer: 0}
+  listed:
+    discovery: {type: file, path: endpoints.yaml, empty_hold: 0}
+)";
+
+inline constexpr std::string_view kAnswersOnly = R"(version: 1
+admin: {listen: off}
+telemetry: {listen: "unix:/tmp/weir-telemetry.sock"}
+listeners:
+  - listen: "[::1]:8080"
+    routes: [{respond: {status: 204}}]
+)";
+
+inline constexpr std::string_view kAnchors = R"(version: 1
+listeners:
+  - {listen: ":8080", to: a}
+clusters:
+  a: &a
+    endpoints: [10.0.0.1:80]
+    timeout: &t {request: 3s, connect: 100ms}
+  b: {endpoints: [10.0.0.2:80], timeout: *t}
+)";
+
+inline constexpr std::array kTexts{kShorthands, kLayers, kAnswersOnly, kAnchors};
+
+}  // namespace weir::describe::test
