@@ -376,7 +376,7 @@ void Attempt::report() {
         if (holds_endpoint_)
             endpoint_->shared().detector().complete(endpoint_permit_, verdict_, now,
                                                     context_.worker);
-        endpoint_->request_ended(is_error);
+        endpoint_->request_ended(verdict_);
     }
     if (holds_breaker_)
         shared.breaker().complete(breaker_permit_, verdict_, now, context_.worker, key);

@@ -9,7 +9,7 @@ namespace {
 constexpr int kDraws = 6;  // before looking at all of them
 
 bool is_usable(const LocalEndpoint& endpoint, const Endpoint* avoid) {
-    return &endpoint.shared() != avoid && endpoint.shared().detector().is_selectable();
+    return &endpoint.shared() != avoid && endpoint.shared().is_selectable();
 }
 
 // The first usable one from a random place on: when draws found none, few or none are left.

@@ -1,8 +1,6 @@
 #include "weir/upstream/cluster.hpp"
 
-#include "weir/core/log.hpp"
-
-#include "options.hpp"
+#include "cluster_breaker.hpp"
 
 #include <algorithm>
 
@@ -11,8 +9,6 @@ namespace {
 
 // Addresses that left and may come back with their state (a discovery flap).
 constexpr std::size_t kRemembered = 64;
-
-std::atomic<std::uint64_t> last_endpoint_id{0};
 
 std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from,
                                const Address& address) {
@@ -27,34 +23,79 @@ std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from,
 
 }  // namespace
 
-Cluster::Cluster(const config::Cluster& config, const Surroundings& surroundings, TimePoint now)
+Cluster::Cluster(const config::Cluster& config,
+                 const Surroundings& surroundings,
+                 TimePoint now,
+                 const Cluster* before)
     : config_(config),
       surroundings_(surroundings),
       metrics_(surroundings.registry, config.name),
-      detectors_(std::make_shared<resilience::DetectorGroup>(
-          resilience::DetectorGroup::Options{.max_ejected = config.outlier.max_ejected,
-                                             .min_ready = config.outlier.min_ready,
-                                             .failure_rate = config.breaker.failure_rate})),
-      breaker_(breaker_options(config.breaker, surroundings.workers),
-               surroundings.seed,
-               now,
-               detectors_.get(),
-               this),
-      budget_({.ratio = config.retry.budget,
-               .min_rate = config.retry.budget_min,
-               .shards = surroundings.workers},
-              now),
-      requests_(config.limits.max_requests),
-      pending_(config.limits.max_pending),
+      group_(before != nullptr && before->group_->fits(config)
+                 ? before->group_
+                 : std::make_shared<EndpointGroup>(config, surroundings)),
+      breaker_(
+          before != nullptr && before->config_.breaker == config.breaker
+              ? before->breaker_
+              : std::make_shared<ClusterBreaker>(config, surroundings, now, group_->detectors)),
+      machine_(breaker_->machine()),
+      budget_(before != nullptr && before->config_.retry.budget == config.retry.budget &&
+                      before->config_.retry.budget_min == config.retry.budget_min
+                  ? before->budget_
+                  : std::make_shared<resilience::RetryBudget>(
+                        resilience::RetryBudget::Options{.ratio = config.retry.budget,
+                                                         .min_rate = config.retry.budget_min,
+                                                         .shards = surroundings.workers},
+                        now)),
+      load_(before != nullptr ? before->load_ : std::make_shared<Load>(config.limits)),
       endpoints_(std::make_shared<EndpointSet>()),
       subscribers_(surroundings.workers) {
-    // At 0 from the start: to an alert the step from nothing to one is no increase.
-    for (const auto reason :
-         {resilience::TripReason::consecutive, resilience::TripReason::failure_rate}) {
-        surroundings.registry.count(
-            telemetry::Family::breaker_transitions,
-            {config.name, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
+    if (before != nullptr) inherit_endpoints(*before, now);
+    if (before == nullptr || before->group_ != group_) {
+        group_->listen(this, [this] { announce(); });
     }
+}
+
+Cluster::~Cluster() {
+    group_->unlisten(this);
+}
+
+// It serves those it had until its source has spoken.
+void Cluster::inherit_endpoints(const Cluster& before, TimePoint now) {
+    const std::lock_guard lock(before.mutex_);
+    if (before.group_ == group_) {
+        endpoints_ = before.endpoints_;
+        gone_ = before.gone_;
+        return;
+    }
+    auto set = std::make_shared<EndpointSet>();
+    for (const auto& known : before.endpoints_->endpoints) {
+        const discovery::Found found{known->address(), known->name(), known->weight()};
+        set->endpoints.push_back(std::make_shared<Endpoint>(group_, config_.limits, found, now));
+    }
+    endpoints_ = std::move(set);
+}
+
+void Cluster::take_over(const Cluster& before, TimePoint now) {
+    group_->listen(this, [this] { announce(); });
+    breaker_->set_detectors(group_->detectors);
+    load_->requests.set_max(config_.limits.max_requests);
+    load_->pending.set_max(config_.limits.max_pending);
+    if (breaker_ != before.breaker_) {
+        if (auto order = before.breaker_order())
+            breaker_->force(before.machine_.state(), std::move(*order), now);
+    }
+    std::vector<std::shared_ptr<Endpoint>> all = endpoints()->endpoints;
+    if (group_ != before.group_) {
+        const auto old = before.endpoints();
+        for (std::size_t i = 0; i < all.size() && i < old->endpoints.size(); ++i)
+            all[i]->take_order(*old->endpoints[i], now);
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        all.insert(all.end(), gone_.begin(), gone_.end());
+    }
+    for (const auto& endpoint : all)
+        endpoint->set_limits(config_.limits);
 }
 
 void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
@@ -69,9 +110,7 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
             if (endpoint) {
                 endpoint->set_weight(found.weight);
             } else {
-                const std::uint64_t id =
-                    last_endpoint_id.fetch_add(1, std::memory_order_relaxed) + 1;
-                endpoint = std::make_shared<Endpoint>(*this, found, id, now);
+                endpoint = std::make_shared<Endpoint>(group_, config_.limits, found, now);
             }
             next->endpoints.push_back(std::move(endpoint));
         }
@@ -90,6 +129,31 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
     }
 }
 
+void Cluster::announce() {
+    std::shared_ptr<const EndpointSet> set;
+    std::vector<Subscriber> subscribers;
+    {
+        const std::lock_guard lock(mutex_);
+        set = endpoints_;
+        subscribers = subscribers_;
+    }
+    for (const Subscriber& subscriber : subscribers) {
+        if (subscriber) subscriber(set);
+    }
+}
+
+void Cluster::force_breaker(resilience::State state, Order order, TimePoint now) {
+    breaker_->force(state, std::move(order), now);
+}
+
+void Cluster::free_breaker(TimePoint now) {
+    breaker_->unforce(now);
+}
+
+std::optional<Order> Cluster::breaker_order() const {
+    return breaker_->order();
+}
+
 std::shared_ptr<const EndpointSet> Cluster::endpoints() const {
     const std::lock_guard lock(mutex_);
     return endpoints_;
@@ -106,7 +170,7 @@ void Cluster::unsubscribe(unsigned worker) {
 }
 
 void Cluster::connection_freed() {
-    if (waiting_.load(std::memory_order_relaxed) == 0) return;
+    if (load_->waiting.load(std::memory_order_relaxed) == 0) return;
     std::vector<Subscriber> subscribers;
     {
         const std::lock_guard lock(mutex_);
@@ -115,30 +179,6 @@ void Cluster::connection_freed() {
     for (const Subscriber& subscriber : subscribers) {
         if (subscriber) subscriber(nullptr);
     }
-}
-
-void Cluster::on_transition(const resilience::Transition& transition) {
-    const std::string_view to = resilience::word(transition.to);
-    const std::string_view reason = resilience::word(transition.reason);
-    const bool is_shadow = breaker_.options().mode == resilience::Mode::shadow;
-    if (is_shadow && transition.to == resilience::State::open) {
-        surroundings_.registry.count(telemetry::Family::shadow, {name(), "would_open"});
-    }
-    surroundings_.registry.count(telemetry::Family::breaker_transitions, {name(), to, reason});
-    const std::string detail = describe(transition);
-    log::info(is_shadow ? "breaker would change state" : "breaker changed state",
-              {{"cluster", name()},
-               {"from", resilience::word(transition.from)},
-               {"to", to},
-               {"reason", reason},
-               {"detail", detail}});
-    surroundings_.events.add({.kind = telemetry::Event::Kind::breaker,
-                              .at = Clock::wall(),
-                              .cluster = name(),
-                              .from = std::string(resilience::word(transition.from)),
-                              .to = std::string(to),
-                              .reason = std::string(reason),
-                              .detail = detail});
 }
 
 }  // namespace weir::upstream

@@ -1,37 +1,85 @@
 #include "weir/upstream/endpoint.hpp"
 
 #include "weir/core/log.hpp"
-#include "weir/upstream/cluster.hpp"
 
 #include "options.hpp"
 
 namespace weir::upstream {
+namespace {
 
-Endpoint::Endpoint(Cluster& cluster, const discovery::Found& found, std::uint64_t id, TimePoint now)
-    : cluster_(cluster),
+std::atomic<std::uint64_t> last_id{0};
+
+}  // namespace
+
+EndpointGroup::EndpointGroup(const config::Cluster& config, const Surroundings& around)
+    : cluster(config.name),
+      outlier(config.outlier),
+      failure_rate(config.breaker.failure_rate),
+      surroundings(around),
+      detectors(std::make_shared<resilience::DetectorGroup>(
+          resilience::DetectorGroup::Options{.max_ejected = config.outlier.max_ejected,
+                                             .min_ready = config.outlier.min_ready,
+                                             .failure_rate = config.breaker.failure_rate})) {}
+
+bool EndpointGroup::fits(const config::Cluster& config) const {
+    return config.outlier == outlier && config.breaker.failure_rate == failure_rate;
+}
+
+void EndpointGroup::listen(const void* owner, std::function<void()> listener) {
+    const std::lock_guard lock(mutex_);
+    owner_ = owner;
+    listener_ = std::move(listener);
+}
+
+void EndpointGroup::unlisten(const void* owner) {
+    const std::lock_guard lock(mutex_);
+    if (owner_ == owner) listener_ = nullptr;
+}
+
+void EndpointGroup::announce() const {
+    const std::lock_guard lock(mutex_);
+    if (listener_) listener_();
+}
+
+Endpoint::Endpoint(std::shared_ptr<EndpointGroup> group,
+                   const config::ClusterLimits& limits,
+                   const discovery::Found& found,
+                   TimePoint now)
+    : group_(std::move(group)),
       address_(found.address),
       name_(found.address.to_string()),
-      id_(id),
+      id_(last_id.fetch_add(1, std::memory_order_relaxed) + 1),
       weight_(found.weight),
-      connections_(cluster.config().limits.max_connections),
-      connecting_(cluster.config().limits.max_connecting),
-      workers_(cluster.surroundings().workers),
+      connections_(limits.max_connections),
+      connecting_(limits.max_connecting),
+      workers_(group_->surroundings.workers),
       stats_(new EndpointStats[workers_]),
-      detector_(detector_options(cluster.config().outlier, workers_),
-                cluster.surroundings().seed ^ id,
+      detector_(detector_options(group_->outlier, workers_),
+                group_->surroundings.seed ^ id_,
                 now,
-                cluster.detectors(),
+                group_->detectors,
                 this) {}
+
+void Endpoint::set_limits(const config::ClusterLimits& limits) {
+    connections_.set_max(limits.max_connections);
+    connecting_.set_max(limits.max_connecting);
+}
 
 Endpoint::Totals Endpoint::totals() const {
     Totals totals;
     std::int64_t known = 0;
+    Duration::rep newest = 0;
     for (unsigned worker = 0; worker < workers_; ++worker) {
         const EndpointStats& stats = stats_[worker];
         totals.requests += stats.requests.load(std::memory_order_relaxed);
         totals.errors += stats.errors.load(std::memory_order_relaxed);
         totals.active += stats.active.load(std::memory_order_relaxed);
         totals.connections += stats.connections.load(std::memory_order_relaxed);
+        const auto failed_at = stats.failed_at.load(std::memory_order_relaxed);
+        if (failed_at > newest) {
+            newest = failed_at;
+            totals.last_failure = stats.last_failure.load(std::memory_order_relaxed);
+        }
         const std::int64_t ewma = stats.ewma_ns.load(std::memory_order_relaxed);
         if (ewma == 0) continue;
         totals.ewma += Duration{ewma};
@@ -42,6 +90,7 @@ Endpoint::Totals Endpoint::totals() const {
 }
 
 std::string_view Endpoint::state_word() const {
+    if (is_drained()) return "draining";
     switch (detector_.machine().state()) {
         case resilience::State::open:
             return "ejected";
@@ -53,51 +102,156 @@ std::string_view Endpoint::state_word() const {
     return detector_.machine().is_penalized() ? "penalized" : "healthy";
 }
 
+void Endpoint::drain(Order order, TimePoint now) {
+    order.since = now;
+    const std::string detail = upstream::describe(order);
+    {
+        const std::lock_guard lock(mutex_);
+        drained_ = std::move(order);
+    }
+    if (is_drained_.exchange(true, std::memory_order_relaxed)) return;
+    detector_.set_available(false);
+    group_->announce();
+    tell_of_drain("healthy", "draining", detail);
+}
+
+void Endpoint::undrain(TimePoint /*now*/) {
+    end_drain("by an operator");
+}
+
+void Endpoint::end_drain(std::string_view why) {
+    {
+        const std::lock_guard lock(mutex_);
+        drained_.reset();
+    }
+    if (!is_drained_.exchange(false, std::memory_order_relaxed)) return;
+    detector_.set_available(true);
+    group_->announce();
+    tell_of_drain("draining", state_word(), std::string(why));
+}
+
+void Endpoint::eject(Order order, TimePoint now) {
+    order.since = now;
+    const TimePoint until = order.until.value_or(TimePoint::max());
+    {
+        const std::lock_guard lock(mutex_);
+        ejected_ = std::move(order);
+    }
+    detector_.machine().force(resilience::State::open, until, now);
+}
+
+// Forced closed for no time at all: the detector judges on from here.
+void Endpoint::uneject(TimePoint now) {
+    {
+        const std::lock_guard lock(mutex_);
+        ejected_.reset();
+    }
+    auto& machine = detector_.machine();
+    if (machine.state() == resilience::State::closed && !machine.is_forced()) return;
+    machine.force(resilience::State::closed, now, now);
+    machine.unforce(now);
+}
+
+void Endpoint::tick(TimePoint now) {
+    detector_.tick(now);
+    if (!is_drained()) return;
+    bool is_over = false;
+    {
+        const std::lock_guard lock(mutex_);
+        is_over = drained_ && drained_->until && now >= *drained_->until;
+    }
+    if (is_over) end_drain("its time is over");
+}
+
+void Endpoint::take_order(const Endpoint& other, TimePoint now) {
+    std::optional<Order> drained;
+    std::optional<Order> ejected;
+    {
+        const std::lock_guard lock(other.mutex_);
+        drained = other.drained_;
+        if (other.detector_.machine().is_forced()) ejected = other.ejected_;
+    }
+    if (drained) drain(std::move(*drained), now);
+    if (ejected) eject(std::move(*ejected), now);
+}
+
+std::optional<Endpoint::Held> Endpoint::held() const {
+    const std::lock_guard lock(mutex_);
+    if (drained_) return Held{"draining", *drained_};
+    if (ejected_ && detector_.machine().is_forced()) return Held{"ejected", *ejected_};
+    return std::nullopt;
+}
+
+void Endpoint::tell_of_drain(std::string_view from,
+                             std::string_view to,
+                             const std::string& detail) {
+    log::info("endpoint changed state", {{"cluster", group_->cluster},
+                                         {"endpoint", name_},
+                                         {"from", from},
+                                         {"to", to},
+                                         {"reason", "forced"},
+                                         {"detail", detail}});
+    group_->surroundings.events.add({.kind = telemetry::Event::Kind::drain,
+                                     .at = Clock::wall(),
+                                     .cluster = group_->cluster,
+                                     .endpoint = name_,
+                                     .from = std::string(from),
+                                     .to = std::string(to),
+                                     .reason = "forced",
+                                     .detail = detail});
+}
+
 void Endpoint::on_transition(const resilience::Transition& transition) {
     using resilience::State;
-    if (transition.from == State::closed) cluster_.add_unready(1);
-    if (transition.to == State::closed) cluster_.add_unready(-1);
-    const auto& surroundings = cluster_.surroundings();
+    if (transition.from == State::closed) group_->unready.fetch_add(1, std::memory_order_relaxed);
+    if (transition.to == State::closed) group_->unready.fetch_sub(1, std::memory_order_relaxed);
+    const Surroundings& surroundings = group_->surroundings;
     const std::string_view reason = resilience::word(transition.reason);
-    const bool is_shadow = detector_.machine().options().mode == resilience::Mode::shadow;
+    const bool is_shadow = detector_.machine().options().mode == resilience::Mode::shadow &&
+                           transition.reason != resilience::TripReason::forced;
     if (transition.to == State::open && is_shadow) {
-        surroundings.registry.count(telemetry::Family::shadow, {cluster_.name(), "would_eject"});
+        surroundings.registry.count(telemetry::Family::shadow, {group_->cluster, "would_eject"});
     } else if (transition.to == State::open) {
         surroundings.registry.count(telemetry::Family::outlier_ejections,
-                                    {cluster_.name(), reason});
+                                    {group_->cluster, reason});
     }
     const auto to_word = [](State state) {
         return state == State::open        ? "ejected"
                : state == State::half_open ? "half_open"
                                            : "healthy";
     };
+    std::string detail = upstream::describe(transition);
+    if (transition.reason == resilience::TripReason::forced && transition.to == State::open) {
+        const std::lock_guard lock(mutex_);
+        if (ejected_) detail = upstream::describe(*ejected_);
+    }
     log::info(is_shadow ? "endpoint would change state" : "endpoint changed state",
-              {{"cluster", cluster_.name()},
+              {{"cluster", group_->cluster},
                {"endpoint", name_},
                {"from", to_word(transition.from)},
                {"to", to_word(transition.to)},
                {"reason", reason}});
     surroundings.events.add({.kind = telemetry::Event::Kind::ejection,
                              .at = Clock::wall(),
-                             .cluster = cluster_.name(),
+                             .cluster = group_->cluster,
                              .endpoint = name_,
                              .from = to_word(transition.from),
                              .to = to_word(transition.to),
                              .reason = std::string(reason),
-                             .detail = describe(transition)});
+                             .detail = detail});
 }
 
 void Endpoint::on_penalty(bool is_penalized, TimePoint /*at*/) {
     const std::string_view to = is_penalized ? "penalized" : "healthy";
     log::info("endpoint changed state",
-              {{"cluster", cluster_.name()}, {"endpoint", name_}, {"to", to}, {"reason", "floor"}});
-    cluster_.surroundings().events.add({.kind = telemetry::Event::Kind::ejection,
-                                        .at = Clock::wall(),
-                                        .cluster = cluster_.name(),
-                                        .endpoint = name_,
-                                        .from = is_penalized ? "healthy" : "penalized",
-                                        .to = std::string(to),
-                                        .reason = "floor"});
+              {{"cluster", group_->cluster}, {"endpoint", name_}, {"to", to}, {"reason", "floor"}});
+    group_->surroundings.events.add({.kind = telemetry::Event::Kind::ejection,
+                                     .at = Clock::wall(),
+                                     .cluster = group_->cluster,
+                                     .endpoint = name_,
+                                     .from = is_penalized ? "healthy" : "penalized",
+                                     .to = std::string(to),
+                                     .reason = "floor"});
 }
 
 }  // namespace weir::upstream

@@ -40,6 +40,9 @@ void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) 
     for (const auto& gone : before) {
         if (gone) gone->remove();
     }
+    for (const auto& endpoint : endpoints_) {
+        if (endpoint->shared().is_drained()) endpoint->close_idle();
+    }
     balancer_->on_change(endpoints_);
     serve_waiting_later();
 }
@@ -50,7 +53,8 @@ LocalCluster::Choice LocalCluster::choose(TimePoint now,
     if (cluster_->has_unready()) {
         for (const auto& endpoint : endpoints_) {
             Endpoint& shared = endpoint->shared();
-            if (&shared != avoid && shared.detector().wants_probe(now, is_replay_safe))
+            if (&shared != avoid && !shared.is_drained() &&
+                shared.detector().wants_probe(now, is_replay_safe))
                 return {endpoint, false};
         }
     }
@@ -59,9 +63,20 @@ LocalCluster::Choice LocalCluster::choose(TimePoint now,
         index = balancer_->pick(endpoints_, context_.random, now, nullptr);
     }
     if (index < endpoints_.size()) return {endpoints_[index], false};
-    if (endpoints_.empty()) return {};
-    // None is ready: any one is better than none, and it is said in the log.
-    return {endpoints_[context_.random.below(static_cast<std::uint32_t>(endpoints_.size()))], true};
+    return any_one();
+}
+
+// None is ready: any one is better than none, and it is said in the log. But not one that an
+// operator took out.
+LocalCluster::Choice LocalCluster::any_one() {
+    const std::size_t size = endpoints_.size();
+    if (size == 0) return {};
+    const std::size_t begin = context_.random.below(static_cast<std::uint32_t>(size));
+    for (std::size_t i = 0; i < size; ++i) {
+        const auto& endpoint = endpoints_[(begin + i) % size];
+        if (!endpoint->shared().is_held()) return {endpoint, true};
+    }
+    return {};
 }
 
 bool LocalCluster::enqueue(Waiting& waiting) {

@@ -28,6 +28,10 @@ LocalEndpoint::~LocalEndpoint() {
 
 void LocalEndpoint::remove() {
     cluster_ = nullptr;
+    close_idle();
+}
+
+void LocalEndpoint::close_idle() {
     while (!idle_.empty())
         idle_.back()->abandon();
 }
@@ -36,13 +40,19 @@ void LocalEndpoint::request_began() {
     stats_.active.store(++active_, std::memory_order_relaxed);
 }
 
-void LocalEndpoint::request_ended(bool is_error) {
+void LocalEndpoint::request_ended(const resilience::Verdict& verdict) {
     stats_.active.store(--active_, std::memory_order_relaxed);
     const auto bump = [](std::atomic<std::uint64_t>& counter) {
         counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     };
     bump(stats_.requests);
-    if (is_error) bump(stats_.errors);
+    if (verdict.outcome != resilience::Outcome::failure &&
+        verdict.outcome != resilience::Outcome::local_failure) {
+        return;
+    }
+    bump(stats_.errors);
+    stats_.last_failure.store(verdict.kind, std::memory_order_relaxed);
+    stats_.failed_at.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 void LocalEndpoint::observe(Duration latency, TimePoint now) {
@@ -121,7 +131,7 @@ void LocalEndpoint::on_connected(Duration took) {
 }
 
 bool LocalEndpoint::put_idle(H1Connection& connection) {
-    if (cluster_ == nullptr) return false;
+    if (cluster_ == nullptr || endpoint_->is_drained()) return false;
     if (idle_.size() >= shared_cluster_->config().limits.idle_connections) return false;
     connection.idle_index = idle_.size();
     idle_.push_back(&connection);

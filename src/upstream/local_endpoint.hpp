@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/resilience/outcome.hpp"
 #include "weir/upstream/endpoint.hpp"
 #include "weir/upstream/local_cluster.hpp"
 #include "weir/upstream/local_context.hpp"
@@ -26,10 +27,11 @@ class LocalEndpoint {
 
     // Discovery named it no longer: idle connections close now, the others after their request.
     void remove();
+    void close_idle();
 
     // ---- balancing
     void request_began();
-    void request_ended(bool is_error);
+    void request_ended(const resilience::Verdict& verdict);
     [[nodiscard]] std::uint32_t active() const { return active_; }
     // A latency counts at once if it is a peak and fades in over ten seconds else (the "peak EWMA"
     // of Finagle).

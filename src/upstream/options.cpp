@@ -1,5 +1,7 @@
 #include "options.hpp"
 
+#include "weir/upstream/order.hpp"
+
 #include <array>
 #include <charconv>
 
@@ -82,6 +84,13 @@ std::string describe(const resilience::Transition& transition) {
     }
     if (transition.to == resilience::State::open)
         text += "; next try in " + in_seconds(transition.open_for);
+    return text;
+}
+
+std::string describe(const Order& order) {
+    std::string text = "by " + order.by;
+    if (order.until) text += " for " + in_seconds(*order.until - order.since);
+    if (!order.reason.empty()) text += ": " + order.reason;
     return text;
 }
 

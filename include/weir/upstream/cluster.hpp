@@ -15,45 +15,67 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace weir::upstream {
 
-// A cluster for the whole process: its breaker, budget and limits, and who its endpoints are. A
-// reload that leaves its section as it is keeps the object with all its state. Thread: any, but for
-// set_endpoints() (main). It outlives its endpoints' last user: attempts hold it through their
-// LocalCluster.
-class Cluster final : public resilience::TransitionSink {
-  public:
-    struct Surroundings {
-        telemetry::Registry& registry;
-        telemetry::EventLog& events;
-        unsigned workers = 1;
-        std::uint64_t seed = 0;
-    };
+class ClusterBreaker;
 
-    Cluster(const config::Cluster& config, const Surroundings& surroundings, TimePoint now);
+// A cluster for the whole process: its breaker, budget and limits, and who its endpoints are.
+// Thread: any, but for construction, take_over() and set_endpoints() (main). Attempts hold it
+// through their LocalCluster.
+//
+// A reload that leaves its section as it is keeps the object. Another section makes a new one,
+// which shares with the one before it, while requests of both are under way:
+//
+//   the breaker with its state      if `breaker` is the same
+//   endpoints with their detectors  if `outlier` and breaker.failure_rate are the same; else it
+//                                   begins with the same addresses
+//   the retry budget                if its keys are the same
+//   what is counted against limits  always; a limit that changed is the new one for all
+class Cluster final {
+  public:
+    using Surroundings = upstream::Surroundings;
+
+    Cluster(const config::Cluster& config,
+            const Surroundings& surroundings,
+            TimePoint now,
+            const Cluster* before = nullptr);
     Cluster(const Cluster&) = delete;
     Cluster& operator=(const Cluster&) = delete;
+    ~Cluster();
+
+    // The configuration it was made for is in force: what it shares follows its section from now
+    // on, and operators' orders stand. Until then it has changed nothing of the one before it.
+    void take_over(const Cluster& before, TimePoint now);
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] const config::Cluster& config() const { return config_; }
     [[nodiscard]] const telemetry::ClusterMetrics& metrics() const { return metrics_; }
     [[nodiscard]] const Surroundings& surroundings() const { return surroundings_; }
 
-    [[nodiscard]] resilience::CircuitBreaker& breaker() { return breaker_; }
-    [[nodiscard]] const resilience::CircuitBreaker& breaker() const { return breaker_; }
-    [[nodiscard]] resilience::RetryBudget& budget() { return budget_; }
+    [[nodiscard]] resilience::CircuitBreaker& breaker() { return machine_; }
+    [[nodiscard]] const resilience::CircuitBreaker& breaker() const { return machine_; }
+    [[nodiscard]] resilience::RetryBudget& budget() { return *budget_; }
     [[nodiscard]] const std::shared_ptr<resilience::DetectorGroup>& detectors() const {
-        return detectors_;
+        return group_->detectors;
     }
-    [[nodiscard]] resilience::Limit& requests() { return requests_; }
-    [[nodiscard]] resilience::Limit& pending() { return pending_; }
+    [[nodiscard]] resilience::Limit& requests() { return load_->requests; }
+    [[nodiscard]] resilience::Limit& pending() { return load_->pending; }
 
     // Takes the place of the set before: known addresses keep their endpoint and its state. Thread:
     // main.
     void set_endpoints(const discovery::Update& update, TimePoint now);
     [[nodiscard]] std::shared_ptr<const EndpointSet> endpoints() const;
+
+    // An operator's word about the breaker: open or closed whatever happens. `order` has an end.
+    void force_breaker(resilience::State state, Order order, TimePoint now);
+    void free_breaker(TimePoint now);
+    [[nodiscard]] std::optional<Order> breaker_order() const;  // none unless it is forced
+
+    // The set is as it was, but one of its endpoints is drained, or no longer.
+    void announce();
 
     // Told of each new set, on the thread of set_endpoints(); and with nullptr, from any thread,
     // when a connection became free that another worker may be waiting for. Until unsubscribe().
@@ -62,27 +84,36 @@ class Cluster final : public resilience::TransitionSink {
     void unsubscribe(unsigned worker);
 
     // Requests of any worker that wait for a connection; and the news that one may be had.
-    void add_waiting() { waiting_.fetch_add(1, std::memory_order_relaxed); }
-    void remove_waiting() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
+    void add_waiting() { load_->waiting.fetch_add(1, std::memory_order_relaxed); }
+    void remove_waiting() { load_->waiting.fetch_sub(1, std::memory_order_relaxed); }
     void connection_freed();
 
     // Endpoints whose detector is not closed: without any, nobody looks for one that wants a probe.
-    [[nodiscard]] bool has_unready() const { return unready_.load(std::memory_order_relaxed) > 0; }
-    void add_unready(int change) { unready_.fetch_add(change, std::memory_order_relaxed); }
+    [[nodiscard]] bool has_unready() const {
+        return group_->unready.load(std::memory_order_relaxed) > 0;
+    }
 
   private:
-    void on_transition(const resilience::Transition& transition) override;
+    // What requests under way hold, whichever object they began with.
+    struct Load {
+        explicit Load(const config::ClusterLimits& limits)
+            : requests(limits.max_requests), pending(limits.max_pending) {}
+        resilience::Limit requests;
+        resilience::Limit pending;
+        std::atomic<std::uint32_t> waiting{0};
+    };
+
+    void inherit_endpoints(const Cluster& before, TimePoint now);
 
     const config::Cluster config_;
     const Surroundings surroundings_;
     const telemetry::ClusterMetrics metrics_;
-    const std::shared_ptr<resilience::DetectorGroup> detectors_;
-    resilience::CircuitBreaker breaker_;
-    resilience::RetryBudget budget_;
-    resilience::Limit requests_;
-    resilience::Limit pending_;
-    std::atomic<std::uint32_t> waiting_{0};
-    std::atomic<int> unready_{0};
+    // Co-owned by the objects that reloads made of this cluster.
+    const std::shared_ptr<EndpointGroup> group_;
+    const std::shared_ptr<ClusterBreaker> breaker_;
+    resilience::CircuitBreaker& machine_;  // of breaker_
+    const std::shared_ptr<resilience::RetryBudget> budget_;
+    const std::shared_ptr<Load> load_;
 
     mutable std::mutex mutex_;
     std::shared_ptr<const EndpointSet> endpoints_;  // guarded by mutex_

@@ -1,19 +1,60 @@
 #pragma once
 
+#include "weir/config/config.hpp"
 #include "weir/core/address.hpp"
 #include "weir/discovery/provider.hpp"
 #include "weir/resilience/limit.hpp"
 #include "weir/resilience/outlier_detector.hpp"
+#include "weir/telemetry/events.hpp"
+#include "weir/telemetry/metrics.hpp"
+#include "weir/upstream/order.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace weir::upstream {
 
-class Cluster;
+// What a cluster tells its story to.
+struct Surroundings {
+    telemetry::Registry& registry;
+    telemetry::EventLog& events;
+    unsigned workers = 1;
+    std::uint64_t seed = 0;
+};
+
+// What the endpoints of a cluster have in common, and may outlive it with: a reload that changes
+// other keys of its section hands the group and its endpoints to the cluster's next object.
+// Co-owned by the clusters and the endpoints. Thread: any.
+class EndpointGroup {
+  public:
+    EndpointGroup(const config::Cluster& config, const Surroundings& around);
+    // Whether the endpoints of that section may be those of this group.
+    [[nodiscard]] bool fits(const config::Cluster& config) const;
+
+    const std::string cluster;
+    const config::Outlier outlier;
+    const double failure_rate;  // of the breaker
+    const Surroundings surroundings;
+    const std::shared_ptr<resilience::DetectorGroup> detectors;
+    std::atomic<int> unready{0};  // endpoints whose detector is not closed
+
+    // Of the cluster that has the endpoints now: told when one of them is drained, or no longer.
+    // An owner of an older listener takes nothing away.
+    void listen(const void* owner, std::function<void()> listener);
+    void unlisten(const void* owner);
+    void announce() const;
+
+  private:
+    mutable std::mutex mutex_;
+    const void* owner_ = nullptr;     // guarded by mutex_
+    std::function<void()> listener_;  // guarded by mutex_, which is held while it runs
+};
 
 // What one worker knows of an endpoint, for others to read: written by its worker only, relaxed.
 struct alignas(64) EndpointStats {
@@ -21,14 +62,19 @@ struct alignas(64) EndpointStats {
     std::atomic<std::uint64_t> errors{0};
     std::atomic<std::uint32_t> active{0};
     std::atomic<std::uint32_t> connections{0};
-    std::atomic<std::int64_t> ewma_ns{0};  // 0: unknown yet
+    std::atomic<std::int64_t> ewma_ns{0};     // 0: unknown yet
+    std::atomic<Duration::rep> failed_at{0};  // of last_failure
+    std::atomic<resilience::FailureKind> last_failure{resilience::FailureKind::none};
 };
 
 // One address of a cluster, for the whole process: its detector and its limits. It survives updates
-// of discovery, and reloads that leave its cluster as it is. Thread: any.
+// of discovery, and reloads that leave `outlier` of its cluster as it is. Thread: any.
 class Endpoint final : public resilience::TransitionSink {
   public:
-    Endpoint(Cluster& cluster, const discovery::Found& found, std::uint64_t id, TimePoint now);
+    Endpoint(std::shared_ptr<EndpointGroup> group,
+             const config::ClusterLimits& limits,
+             const discovery::Found& found,
+             TimePoint now);
     Endpoint(const Endpoint&) = delete;
     Endpoint& operator=(const Endpoint&) = delete;
 
@@ -45,6 +91,8 @@ class Endpoint final : public resilience::TransitionSink {
     [[nodiscard]] resilience::Limit& connections() { return connections_; }
     [[nodiscard]] resilience::Limit& connecting() { return connecting_; }
 
+    void set_limits(const config::ClusterLimits& limits);
+
     [[nodiscard]] EndpointStats& stats(unsigned worker) { return stats_[worker]; }
     // All workers together.
     struct Totals {
@@ -53,17 +101,51 @@ class Endpoint final : public resilience::TransitionSink {
         std::uint32_t active = 0;
         std::uint32_t connections = 0;
         Duration ewma{};  // the mean of those who know
+        resilience::FailureKind last_failure = resilience::FailureKind::none;
     };
     [[nodiscard]] Totals totals() const;
 
-    // The word of the admin API and of weir_endpoints: healthy, penalized, half_open, ejected.
+    // The word of the admin API and of weir_endpoints: healthy, penalized, half_open, ejected,
+    // draining.
     [[nodiscard]] std::string_view state_word() const;
 
+    // ---- an operator's word, at once in all workers
+
+    // Drained: no new requests, idle connections close, requests in flight finish.
+    void drain(Order order, TimePoint now);
+    void undrain(TimePoint now);
+    // Ejected as by its detector (and whatever its mode); `order` has an end, then it is on trial.
+    void eject(Order order, TimePoint now);
+    // Back at once, whoever ejected it.
+    void uneject(TimePoint now);
+    // The order under which another object of the same address stands.
+    void take_order(const Endpoint& other, TimePoint now);
+    // Ends what is over by time, here and in the detector.
+    void tick(TimePoint now);
+
+    [[nodiscard]] bool is_drained() const { return is_drained_.load(std::memory_order_relaxed); }
+    // No requests for it, not even when no other is ready.
+    [[nodiscard]] bool is_held() const {
+        const auto& machine = detector_.machine();
+        return is_drained() || (machine.state() == resilience::State::open && machine.is_forced());
+    }
+    // May requests be balanced to it?
+    [[nodiscard]] bool is_selectable() const { return !is_drained() && detector_.is_selectable(); }
+
+    // The order in force: that to drain, where there are two.
+    struct Held {
+        std::string_view state;  // "draining", "ejected"
+        Order order;
+    };
+    [[nodiscard]] std::optional<Held> held() const;
+
   private:
+    void end_drain(std::string_view why);
+    void tell_of_drain(std::string_view from, std::string_view to, const std::string& detail);
     void on_transition(const resilience::Transition& transition) override;
     void on_penalty(bool is_penalized, TimePoint at) override;
 
-    Cluster& cluster_;
+    const std::shared_ptr<EndpointGroup> group_;
     const Address address_;
     const std::string name_;
     const std::uint64_t id_;
@@ -72,6 +154,10 @@ class Endpoint final : public resilience::TransitionSink {
     resilience::Limit connecting_;
     const unsigned workers_;
     std::unique_ptr<EndpointStats[]> stats_;
+    std::atomic<bool> is_drained_{false};
+    mutable std::mutex mutex_;
+    std::optional<Order> drained_;  // guarded by mutex_
+    std::optional<Order> ejected_;  // guarded by mutex_; in force while the machine is forced
     resilience::OutlierDetector detector_;
 };
 

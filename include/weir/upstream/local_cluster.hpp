@@ -70,6 +70,7 @@ class LocalCluster {
     [[nodiscard]] Duration latency() const { return latency_; }
 
   private:
+    [[nodiscard]] Choice any_one();
     void serve_waiting();
     void on_queue_timer();
     void arm_queue_timer();

@@ -113,7 +113,7 @@ TEST_P(BalancerByLoadTest, PrefersWhoHasLessToDo) {
     add({100, 100});
     candidates[0]->request_began();
     EXPECT_EQ(picks(1000)[1], 1000);
-    candidates[0]->request_ended(false);
+    candidates[0]->request_ended({});
 }
 
 using BalancerByLatencyTest = BalancerTest;

@@ -17,6 +17,14 @@ class ClusterTest : public ::testing::Test {
         return cluster.endpoints()->endpoints.at(index);
     }
 
+    // "from>to:detail" of each event so far.
+    [[nodiscard]] std::string words() const {
+        std::string text;
+        for (const auto& event : events.recent(100))
+            text += event.from + ">" + event.to + ":" + event.detail + " ";
+        return text;
+    }
+
     const TimePoint now{std::chrono::hours{1}};
     telemetry::Registry registry;
     telemetry::EventLog events;
@@ -84,6 +92,107 @@ TEST_F(ClusterTest, TellsOfAFreeConnectionOnlyIfSomebodyWaits) {
     cluster.remove_waiting();
     cluster.connection_freed();
     EXPECT_EQ(told, 1);
+}
+
+TEST_F(ClusterTest, ADrainedEndpointTakesNothingUntilItIsUndrained) {
+    set({at(1), at(2)});
+    int told = 0;
+    cluster.subscribe(0, [&](const auto& same) { told += same == cluster.endpoints() ? 1 : 0; });
+    endpoint(0)->drain({.until = {}, .by = "me", .reason = "a deploy"}, now);
+    EXPECT_EQ(told, 1) << "the workers close idle connections";
+    EXPECT_EQ(endpoint(0)->state_word(), "draining");
+    EXPECT_FALSE(endpoint(0)->is_selectable());
+    EXPECT_TRUE(endpoint(0)->is_held());
+    EXPECT_EQ(cluster.detectors()->size().ready, 1U);
+    ASSERT_TRUE(endpoint(0)->held());
+    EXPECT_EQ(endpoint(0)->held()->order.by, "me");
+    EXPECT_EQ(endpoint(0)->held()->order.since, now);
+    endpoint(0)->tick(now + std::chrono::hours{24 * 365});
+    EXPECT_TRUE(endpoint(0)->is_drained());
+    endpoint(0)->undrain(now);
+    EXPECT_EQ(told, 2);
+    EXPECT_EQ(endpoint(0)->state_word(), "healthy");
+    EXPECT_TRUE(endpoint(0)->is_selectable());
+    EXPECT_FALSE(endpoint(0)->held());
+    EXPECT_EQ(cluster.detectors()->size().ready, 2U);
+    EXPECT_EQ(words(), "healthy>draining:by me: a deploy draining>healthy:by an operator ");
+}
+
+TEST_F(ClusterTest, ADrainEndsByItself) {
+    set({at(1)});
+    endpoint(0)->drain({.until = now + std::chrono::minutes{5}, .by = "me", .reason = {}}, now);
+    endpoint(0)->tick(now + std::chrono::minutes{5} - Duration{1});
+    EXPECT_TRUE(endpoint(0)->is_drained());
+    endpoint(0)->drain({.until = now + std::chrono::minutes{9}, .by = "me", .reason = {}}, now);
+    endpoint(0)->tick(now + std::chrono::minutes{5});
+    EXPECT_TRUE(endpoint(0)->is_drained()) << "the last word counts";
+    endpoint(0)->tick(now + std::chrono::minutes{9});
+    EXPECT_FALSE(endpoint(0)->is_drained());
+}
+
+TEST_F(ClusterTest, ADrainSurvivesTheComingAndGoingOfItsEndpoint) {
+    set({at(1), at(2)});
+    endpoint(0)->drain({.until = {}, .by = "me", .reason = {}}, now);
+    set({at(2)});
+    set({at(1), at(2)});
+    EXPECT_TRUE(endpoint(0)->is_drained());
+    EXPECT_EQ(cluster.detectors()->size().ready, 1U);
+}
+
+TEST_F(ClusterTest, AnEndpointIsEjectedByAnOperatorForATimeAndThenOnTrial) {
+    set({at(1), at(2)});
+    const Order order{.until = now + std::chrono::minutes{5}, .by = "me", .reason = {}};
+    endpoint(0)->eject(order, now);
+    EXPECT_EQ(endpoint(0)->state_word(), "ejected");
+    EXPECT_TRUE(endpoint(0)->is_held());
+    EXPECT_FALSE(endpoint(0)->is_selectable());
+    ASSERT_TRUE(endpoint(0)->held());
+    EXPECT_EQ(endpoint(0)->held()->state, "ejected");
+    endpoint(0)->tick(now + std::chrono::minutes{5});
+    EXPECT_EQ(endpoint(0)->state_word(), "half_open");
+    EXPECT_FALSE(endpoint(0)->is_held());
+    EXPECT_FALSE(endpoint(0)->held());
+    EXPECT_EQ(words(), "healthy>ejected:by me for 300.00s ejected>half_open:forced ");
+}
+
+TEST_F(ClusterTest, UnejectBringsAnEndpointBackAtOnceWhoeverEjectedIt) {
+    set({at(1), at(2)});
+    const auto first = endpoint(0);
+    first->eject({.until = now + std::chrono::minutes{5}, .by = "me", .reason = {}}, now);
+    first->uneject(now);
+    EXPECT_EQ(first->state_word(), "healthy");
+    for (int i = 0; i < 30; ++i) {
+        const auto admission = first->detector().acquire(now, {});
+        first->detector().complete(
+            admission.permit,
+            {.outcome = resilience::Outcome::failure, .kind = resilience::FailureKind::status_500},
+            now, 0);
+    }
+    ASSERT_EQ(first->state_word(), "ejected") << "the detector has judged on";
+    first->uneject(now);
+    EXPECT_EQ(first->state_word(), "healthy");
+    const auto before = words();
+    first->uneject(now);
+    EXPECT_EQ(words(), before) << "twice is once";
+}
+
+TEST_F(ClusterTest, ABreakerIsForcedByAnOperatorWhoIsNamed) {
+    const Order order{.until = now + std::chrono::minutes{10}, .by = "me", .reason = "test"};
+    cluster.force_breaker(resilience::State::open, order, now);
+    ASSERT_TRUE(cluster.breaker_order());
+    EXPECT_EQ(cluster.breaker_order()->reason, "test");
+    cluster.free_breaker(now);
+    EXPECT_FALSE(cluster.breaker_order());
+    EXPECT_EQ(cluster.breaker().state(), resilience::State::half_open);
+    EXPECT_EQ(words(), "closed>open:by me for 600.00s: test open>half_open:forced ");
+}
+
+TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
+    const Order order{.until = now + std::chrono::minutes{10}, .by = "me", .reason = {}};
+    cluster.force_breaker(resilience::State::closed, order, now);
+    EXPECT_TRUE(cluster.breaker_order());
+    cluster.free_breaker(now);
+    EXPECT_EQ(words(), "closed>closed:by me for 600.00s closed>closed:decides for itself ");
 }
 
 }  // namespace

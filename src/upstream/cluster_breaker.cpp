@@ -1,0 +1,106 @@
+#include "cluster_breaker.hpp"
+
+#include "weir/core/log.hpp"
+
+#include "options.hpp"
+
+namespace weir::upstream {
+
+ClusterBreaker::ClusterBreaker(const config::Cluster& config,
+                               const Surroundings& surroundings,
+                               TimePoint now,
+                               std::shared_ptr<resilience::DetectorGroup> detectors)
+    : cluster_(config.name),
+      surroundings_(surroundings),
+      detectors_(std::move(detectors)),
+      machine_(breaker_options(config.breaker, surroundings.workers),
+               surroundings.seed,
+               now,
+               this,
+               this) {
+    // At 0 from the start: to an alert the step from nothing to one is no increase.
+    for (const auto reason :
+         {resilience::TripReason::consecutive, resilience::TripReason::failure_rate}) {
+        surroundings.registry.count(
+            telemetry::Family::breaker_transitions,
+            {config.name, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
+    }
+}
+
+void ClusterBreaker::set_detectors(std::shared_ptr<resilience::DetectorGroup> detectors) {
+    const std::lock_guard lock(mutex_);
+    detectors_ = std::move(detectors);
+}
+
+resilience::TripGate::Answer ClusterBreaker::may_trip(TimePoint now) {
+    std::shared_ptr<resilience::DetectorGroup> detectors;
+    {
+        const std::lock_guard lock(mutex_);
+        detectors = detectors_;
+    }
+    return detectors->may_trip(now);
+}
+
+void ClusterBreaker::force(resilience::State state, Order order, TimePoint now) {
+    order.since = now;
+    const TimePoint until = order.until.value_or(TimePoint::max());
+    const bool was_so = machine_.state() == state;
+    const std::string detail = describe(order);
+    {
+        const std::lock_guard lock(mutex_);
+        order_ = std::move(order);
+    }
+    machine_.force(state, until, now);
+    // No transition tells of it then.
+    if (was_so) tell(state, state, resilience::word(resilience::TripReason::forced), detail);
+}
+
+void ClusterBreaker::unforce(TimePoint now) {
+    const bool was_closed = machine_.state() == resilience::State::closed;
+    const bool was_forced = machine_.is_forced();
+    machine_.unforce(now);
+    if (was_forced && was_closed) {
+        tell(resilience::State::closed, resilience::State::closed, "forced", "decides for itself");
+    }
+}
+
+std::optional<Order> ClusterBreaker::order() const {
+    if (!machine_.is_forced()) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    return order_;
+}
+
+void ClusterBreaker::on_transition(const resilience::Transition& transition) {
+    const std::string_view to = resilience::word(transition.to);
+    const std::string_view reason = resilience::word(transition.reason);
+    const bool is_forced = transition.reason == resilience::TripReason::forced;
+    const bool is_shadow = machine_.options().mode == resilience::Mode::shadow && !is_forced;
+    if (is_shadow && transition.to == resilience::State::open) {
+        surroundings_.registry.count(telemetry::Family::shadow, {cluster_, "would_open"});
+    }
+    surroundings_.registry.count(telemetry::Family::breaker_transitions, {cluster_, to, reason});
+    std::string detail = describe(transition);
+    if (const auto given = order(); given && is_forced) detail = describe(*given);
+    log::info(is_shadow ? "breaker would change state" : "breaker changed state",
+              {{"cluster", cluster_},
+               {"from", resilience::word(transition.from)},
+               {"to", to},
+               {"reason", reason},
+               {"detail", detail}});
+    tell(transition.from, transition.to, reason, detail);
+}
+
+void ClusterBreaker::tell(resilience::State from,
+                          resilience::State to,
+                          std::string_view reason,
+                          const std::string& detail) {
+    surroundings_.events.add({.kind = telemetry::Event::Kind::breaker,
+                              .at = Clock::wall(),
+                              .cluster = cluster_,
+                              .from = std::string(resilience::word(from)),
+                              .to = std::string(resilience::word(to)),
+                              .reason = std::string(reason),
+                              .detail = detail});
+}
+
+}  // namespace weir::upstream
