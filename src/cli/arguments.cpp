@@ -46,6 +46,8 @@ Parsed parse(int argc, const char* const* argv) {
     const CLI::App* run = add_run(app, values.run);
     CLI::App* check = app.add_subcommand("check", "Check a configuration: exit 0 if it is valid");
     check->add_option("FILE", values.check.file, "configuration")->required();
+    check->add_option("--format", values.check.format, "text, json or github")
+        ->check(CLI::IsMember({"text", "json", "github"}));
     CLI::App* demo = app.add_subcommand("demo", "Watch Weir protect two toy services");
     demo->add_flag("--once", values.demo.is_once, "play the story once and assert it");
     CLI::App* explain = app.add_subcommand("explain", "What a reason word or a code means");

@@ -1,4 +1,4 @@
-#include "weir/route/route_table.hpp"
+#include "weir/transport/certificates.hpp"
 
 #include "cli/configuration.hpp"
 
@@ -10,9 +10,7 @@ namespace weir::cli {
 namespace {
 
 config::LoadResult checked(config::LoadResult loaded) {
-    if (!loaded) return loaded;
-    route::check(*loaded.config, loaded.report);
-    if (loaded.report.has_errors()) loaded.config = nullptr;
+    transport::check_all(loaded);
     return loaded;
 }
 
@@ -33,11 +31,17 @@ void print_problems(const config::LoadResult& loaded) {
 }
 
 int check(const CheckCommand& command) {
-    const config::LoadResult loaded = load(command.file);
-    print_problems(loaded);
-    if (!loaded) return kFailure;
-    std::printf("%s: ok\n", command.file.c_str());
-    return kSuccess;
+    config::LoadResult loaded = load(command.file);
+    if (loaded.draft) transport::check_ports(*loaded.draft, loaded.report);
+    if (command.format == "json") {
+        std::fputs(config::render_json(loaded.report, loaded.sources).c_str(), stdout);
+    } else if (command.format == "github") {
+        std::fputs(config::render_github(loaded.report, loaded.sources).c_str(), stdout);
+    } else {
+        print_problems(loaded);
+        if (loaded) std::printf("%s: ok\n", command.file.c_str());
+    }
+    return loaded ? kSuccess : kFailure;
 }
 
 }  // namespace weir::cli

@@ -22,6 +22,7 @@ struct RunCommand {
 };
 struct CheckCommand {
     std::string file;
+    std::string format = "text";  // json, github
 };
 struct DemoCommand {
     bool is_once = false;

@@ -6,7 +6,7 @@
 
 namespace weir::cli {
 
-// Loaded and checked by every module that checks.
+// Loaded and checked by every module that checks; no configuration if one of them finds an error.
 [[nodiscard]] config::LoadResult load(const std::string& file);
 [[nodiscard]] config::LoadResult load_text(const std::string& text, const std::string& name);
 

@@ -61,9 +61,9 @@ void complain_unknown(Context& ctx,
 // Calls take for each key that comes for the first time.
 template <typename F>
 void walk_once(Context& ctx, const Node& map, const std::string& path, F take) {
-    std::unordered_map<std::string_view, std::uint32_t> seen;
+    std::unordered_map<std::string_view, Place> seen;
     for (const auto& entry : map.entries) {
-        const auto [at, is_new] = seen.emplace(entry.key, entry.place.line);
+        const auto [at, is_new] = seen.emplace(entry.key, entry.place);
         if (is_new) {
             take(entry);
             continue;
@@ -71,7 +71,7 @@ void walk_once(Context& ctx, const Node& map, const std::string& path, F take) {
         complain_at(ctx, entry.place, entry.width,
                     {.code = 102,
                      .what = "key " + quoted(entry.key) + " is given twice" + in(path),
-                     .note = "first given at line " + std::to_string(at->second) +
+                     .note = "first given at " + where(ctx, at->second, entry.place) +
                              " (YAML would silently keep one of them)"});
     }
 }
@@ -167,7 +167,7 @@ std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
         }
         text = std::move(*value);
     } else {
-        auto content = ctx.files.read(resolved(ctx.folder, name), kMost);
+        auto content = ctx.files.read(resolved(ctx, source.value.place, name), kMost);
         if (!content.problem.empty()) {
             complain(ctx, source.value,
                      {.code = 121, .what = "cannot read " + quoted(name) + ": " + content.problem});
@@ -252,6 +252,17 @@ void complain_word(Context& ctx,
               .what = quoted(node.text) + " is no " + std::string(noun),
               .note = (meant.empty() ? std::string() : "did you mean " + quoted(meant) + "?   ") +
                       "one of: " + joined(words)});
+}
+
+std::string where(const Context& ctx, const Place& place, const Place& beside) {
+    const auto line = std::to_string(place.line);
+    if (place.file == beside.file || place.file >= ctx.sources.size()) return "line " + line;
+    return ctx.sources[place.file].name + ":" + line;
+}
+
+std::string resolved(const Context& ctx, const Place& at, const std::string& path) {
+    return at.file < ctx.sources.size() ? resolved(folder_of(ctx.sources[at.file].name), path)
+                                        : path;
 }
 
 std::string below(const std::string& path, std::string_view key) {

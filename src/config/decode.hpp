@@ -21,8 +21,8 @@ struct Context {
     Report& report;
     const Environment& environment;
     Files& files;
-    std::string folder;           // relative paths start here; empty: the working directory
-    std::string access_log_to{};  // of the process
+    const std::vector<SourceText>& sources;  // by Place::file
+    std::string access_log_to{};             // of the process
 };
 
 // ---- complaints
@@ -37,6 +37,11 @@ void complain_word(Context& ctx,
                    std::string_view noun,
                    const std::vector<std::string_view>& words,
                    std::string_view path);
+
+// "line 3"; in another file than what is said beside it, "conf.d/a.yaml:3".
+[[nodiscard]] std::string where(const Context& ctx, const Place& place, const Place& beside);
+// What the file at this place names by a relative path.
+[[nodiscard]] std::string resolved(const Context& ctx, const Place& at, const std::string& path);
 
 // "clusters.legacy" + "timeout"
 [[nodiscard]] std::string below(const std::string& path, std::string_view key);

@@ -78,12 +78,15 @@ LogField field_of(Context& ctx, const Entry& entry) {
 }
 
 // "3s, from defaults at line 21"
-std::string with_origin(Duration value, const Origin* origin, const Origin* other) {
+std::string with_origin(const Context& ctx,
+                        Duration value,
+                        const Origin* origin,
+                        const Origin& other) {
     auto text = to_text(value);
     if (origin == nullptr) return text + ", built-in";
-    const bool is_near = other != nullptr && other->layer == origin->layer;
-    return text + (is_near ? "," : ", from " + origin->layer) + " at line " +
-           std::to_string(origin->place.line);
+    const bool is_near = other.layer == origin->layer;
+    return text + (is_near ? "," : ", from " + origin->layer) + " at " +
+           where(ctx, origin->place, other.place);
 }
 
 // Raises `most` to `first` if it is only the default, else complains.
@@ -103,7 +106,7 @@ void finish_pair(Context& ctx,
                 {.code = 141,
                  .what = std::string(block) + "." + std::string(most_key) + " (" + to_text(most) +
                          ") is below " + std::string(first.first) + " (" +
-                         with_origin(first.second, origins.find(first.first), origin) + ")"});
+                         with_origin(ctx, first.second, origins.find(first.first), *origin) + ")"});
 }
 
 }  // namespace
@@ -261,7 +264,7 @@ void check_tries(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutB
                 {.code = 140,
                  .what = "retry.per_try_timeout (" + to_text(*try_for) +
                          ") is not below timeout.request (" +
-                         with_origin(*request, timeout.origins.find("request"), origin) + ")",
+                         with_origin(ctx, *request, timeout.origins.find("request"), *origin) + ")",
                  .note = "no retry could ever happen"});
 }
 

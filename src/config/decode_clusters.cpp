@@ -8,11 +8,6 @@
 namespace weir::config {
 namespace {
 
-// Relative to the folder of the configuration.
-std::string resolve_path(const Context& ctx, const std::string& path) {
-    return path.starts_with('/') || ctx.folder.empty() ? path : ctx.folder + "/" + path;
-}
-
 bool has_name(const std::vector<Endpoint>& endpoints) {
     return std::any_of(endpoints.begin(), endpoints.end(),
                        [](const Endpoint& e) { return !e.address; });
@@ -111,15 +106,16 @@ void decode_discovery(Context& ctx, const Node& node, const std::string& path, C
     const auto before = ctx.report.errors();
     decode(ctx, node, path, from, &origins);
     if (ctx.report.errors() != before || node.is_broken || !has_type(ctx, node, origins)) return;
-    cluster.discovery = {.type = from.type,
-                         .name = from.name,
-                         .port = from.port,
-                         .servers = from.servers != nullptr ? decode_servers(ctx, *from.servers)
-                                                            : std::vector<Address>{},
-                         .path = from.path.empty() ? from.path : resolve_path(ctx, from.path),
-                         .refresh = from.refresh,
-                         .keep_last = from.keep_last,
-                         .empty_hold = from.empty_hold};
+    cluster.discovery = {
+        .type = from.type,
+        .name = from.name,
+        .port = from.port,
+        .servers =
+            from.servers != nullptr ? decode_servers(ctx, *from.servers) : std::vector<Address>{},
+        .path = from.path.empty() ? from.path : resolved(ctx, node.place, from.path),
+        .refresh = from.refresh,
+        .keep_last = from.keep_last,
+        .empty_hold = from.empty_hold};
     check_discovery(ctx, node, cluster, origins);
     if (from.type == Discovery::Type::dns && cluster.endpoints.empty()) {
         decode_dns_name(ctx, node, from, cluster);

@@ -2,6 +2,7 @@
 #include "config/sections.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace weir::config {
@@ -182,12 +183,70 @@ void check_admin(Context& ctx, const Config& config) {
                          " or unix:/run/weir/admin.sock, or set admin.token"});
 }
 
+// Each address once, over listeners, admin and telemetry. Port 0 is a new one each time.
+void check_addresses(Context& ctx, const Config& config) {
+    struct Use {
+        const ListenAddress* listen;
+        std::string by;
+    };
+    std::map<std::string, Use> uses;
+    const auto use = [&](const ListenAddress& listen, const std::string& by) {
+        if (!listen.address.is_unix() && listen.address.port() == 0) return;
+        const auto [at, is_new] = uses.emplace(listen.address.to_string(), Use{&listen, by});
+        if (is_new) return;
+        const auto* first = &at->second;
+        Use second{&listen, by};
+        const bool is_swapped = listen.place.is_built_in();  // say it where something is written
+        const auto& said = is_swapped ? *first : second;
+        const auto& other = is_swapped ? second : *first;
+        const auto of = other.by.empty() ? std::string() : " by " + other.by;
+        const auto& place = other.listen->place;
+        complain_at(ctx, said.listen->place, static_cast<std::uint32_t>(said.listen->text.size()),
+                    {.code = 130,
+                     .what = "'" + said.listen->text + "' is also listened on" + of +
+                             (of.empty() ? " " : ", ") +
+                             (place.is_built_in() ? std::string("built-in")
+                                                  : "at " + where(ctx, place, said.listen->place)),
+                     .note = of.empty() && said.by.empty()
+                                 ? "merge the two listeners or choose another port"
+                                 : "choose another port"});
+    };
+    for (const auto& listener : config.listeners) {
+        for (const auto& listen : listener.listen)
+            use(listen, "");
+    }
+    if (config.admin_listen) use(*config.admin_listen, "admin");
+    if (config.telemetry_listen) use(*config.telemetry_listen, "telemetry");
+}
+
 template <typename T>
 void decode_into(Context& ctx, const Node* node, std::string_view path, T& into) {
     if (node != nullptr) decode(ctx, *node, std::string(path), into);
 }
 
+void check_listener_names(Context& ctx, const Node& list, const std::vector<Listener>& listeners) {
+    std::map<std::string_view, Place> places;
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        const Node& name = value_of(list.items[i], "name");
+        // An address used twice is W130 already.
+        if (listeners[i].name.empty() || &name == &list.items[i]) continue;
+        const auto [at, is_new] = places.emplace(listeners[i].name, name.place);
+        if (!is_new) complain_repeated(ctx, name, "a listener", listeners[i].name, at->second);
+    }
+}
+
 }  // namespace
+
+void complain_repeated(Context& ctx,
+                       const Node& node,
+                       std::string_view kind,
+                       const std::string& name,
+                       const Place& first) {
+    complain(ctx, node,
+             {.code = 131,
+              .what = std::string(kind) + " named '" + name + "' is already there",
+              .note = "first at " + where(ctx, first, node.place)});
+}
 
 void decode_listeners(Context& ctx,
                       const Node& node,
@@ -257,6 +316,7 @@ Config decode_config(Context& ctx, const Node& root) {
     }
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
+    check_addresses(ctx, config);
     return config;
 }
 

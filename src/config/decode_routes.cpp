@@ -264,9 +264,23 @@ void decode_action(RouteScope& scope, const Node& node, const RouteBlock& from, 
     }
 }
 
+// Where its path is written, "path: /orders/*", or the route.
+Span path_span(const Node& route) {
+    for (const auto& entry : route.entries) {
+        if (entry.key != "path") continue;
+        const auto& value = entry.value;
+        const bool is_near =
+            value.place.line == entry.place.line && value.place.column > entry.place.column;
+        return {entry.place,
+                is_near ? value.place.column - entry.place.column + value.width : entry.width};
+    }
+    return {route.place, route.width};
+}
+
 Route decode_route(RouteScope& scope, const Node& node) {
     Route route;
     route.place = node.place;
+    route.path_at = path_span(node);
     route.max_body = scope.inherited.max_body;
     route.access_log = scope.inherited.access_log;
     RouteBlock from;
@@ -288,17 +302,17 @@ Route decode_route(RouteScope& scope, const Node& node) {
 }
 
 void name_routes(Context& ctx, const Node& list, std::vector<Route>& routes) {
-    std::map<std::string, std::uint32_t> lines;
+    std::map<std::string, Place> places;
     for (std::size_t i = 0; i < routes.size(); ++i) {
         if (routes[i].name.empty()) continue;
         const Node& name = value_of(list.items[i], "name");
-        const auto [at, is_new] = lines.emplace(routes[i].name, name.place.line);
+        const auto [at, is_new] = places.emplace(routes[i].name, name.place);
         if (!is_new) complain_repeated(ctx, name, "a route", routes[i].name, at->second);
     }
     for (std::size_t i = 0; i < routes.size(); ++i) {
         if (!routes[i].name.empty()) continue;
         routes[i].name = "route-" + std::to_string(i + 1);
-        while (lines.contains(routes[i].name))
+        while (places.contains(routes[i].name))
             routes[i].name += '_';
     }
 }
@@ -312,16 +326,20 @@ std::vector<Route> decode_routes(Context& ctx,
                                  const Defaults& defaults,
                                  ClusterDrafts& clusters) {
     std::vector<Route> routes;
-    const auto before = ctx.report.errors();
+    std::vector<bool> is_sound;
     if (!expect(ctx, node, Node::Kind::list, "routes", "a list of routes")) return routes;
     if (node.items.empty()) complain(ctx, node, {.code = 114, .what = "'routes' is empty"});
     for (std::size_t i = 0; i < node.items.size(); ++i) {
         const auto route_path = below(path, i);
         RouteScope scope{ctx, route_path, inherited, defaults, clusters};
+        const auto before = ctx.report.errors();
         routes.push_back(decode_route(scope, node.items[i]));
+        is_sound.push_back(ctx.report.errors() == before);
     }
     name_routes(ctx, node, routes);
-    if (ctx.report.errors() == before) check_reach(ctx, node, routes);
+    // Of a draft others judge only what is known to be meant so.
+    std::size_t index = 0;
+    std::erase_if(routes, [&](const Route& /*route*/) { return !is_sound[index++]; });
     return routes;
 }
 
@@ -336,6 +354,7 @@ Route catch_all(Context& ctx,
     Route route;
     route.name = "default";
     route.place = to.place;
+    route.path_at = {to.place, to.width};
     route.max_body = inherited.max_body;
     route.access_log = inherited.access_log;
     route.action = Forward{decode_targets(ctx, from, path, defaults, clusters)};

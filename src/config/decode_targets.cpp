@@ -120,9 +120,9 @@ class Targets {
         }
         std::string note;
         if (const auto meant = nearest(text, names); !meant.empty()) {
-            const auto line = clusters_.find(meant)->second.cluster.place.line;
-            note =
-                "did you mean '" + std::string(meant) + "' (line " + std::to_string(line) + ")?   ";
+            const auto& place = clusters_.find(meant)->second.cluster.place;
+            note = "did you mean '" + std::string(meant) + "' (" + where(ctx_, place, node.place) +
+                   ")?   ";
         }
         if (is_host_name(text) || Address::from_ip(text, 1))
             note += "for a host write " + text + ":PORT";

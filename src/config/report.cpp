@@ -1,5 +1,7 @@
 #include "weir/config/report.hpp"
 
+#include "weir/core/json.hpp"
+
 #include "config/tree.hpp"
 
 #include <algorithm>
@@ -118,6 +120,51 @@ std::string counted(std::size_t count, std::string_view word) {
     return std::to_string(count) + " " + std::string(word) + (count == 1 ? "" : "s");
 }
 
+std::string_view file_of(const Problem& problem, const std::vector<SourceText>& sources) {
+    return problem.place.file < sources.size() ? std::string_view(sources[problem.place.file].name)
+                                               : std::string_view("configuration");
+}
+
+void write_json(JsonWriter& json,
+                const std::vector<Problem>& problems,
+                Problem::Severity severity,
+                const std::vector<SourceText>& sources) {
+    json.begin_array();
+    for (const auto& problem : problems) {
+        if (problem.severity != severity) continue;
+        json.begin_object().field("code", "W" + std::to_string(problem.code));
+        json.field("file", file_of(problem, sources));
+        if (problem.place.is_built_in()) {
+            json.key("line").null().key("column").null();
+        } else {
+            json.field("line", problem.place.line);
+            json.field("column", std::uint32_t{problem.place.column});
+        }
+        json.field("message", problem.what).field("note", problem.note).field("help", problem.help);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+// Of a workflow command; a property's text must not end it either.
+std::string github_text(std::string_view text, bool is_property) {
+    std::string out;
+    for (const char c : text) {
+        const bool is_special =
+            c == '%' || c == '\r' || c == '\n' || (is_property && (c == ':' || c == ','));
+        if (!is_special) {
+            out += c;
+            continue;
+        }
+        constexpr std::string_view kDigits = "0123456789ABCDEF";
+        const auto byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += kDigits[byte >> 4U];
+        out += kDigits[byte & 0xFU];
+    }
+    return out;
+}
+
 }  // namespace
 
 void Report::add(Problem problem) {
@@ -159,6 +206,36 @@ std::string render(const Report& report,
     if (report.warnings() != 0) out += counted(report.warnings(), "warning");
     if (!outcome.empty()) out += "; " + std::string(outcome);
     return out + "\n";
+}
+
+std::string render_json(const Report& report, const std::vector<SourceText>& sources) {
+    std::string out;
+    const auto problems = report.sorted();
+    JsonWriter json(out);
+    json.begin_object().field("valid", !report.has_errors());
+    write_json(json.key("errors"), problems, Problem::Severity::error, sources);
+    write_json(json.key("warnings"), problems, Problem::Severity::warning, sources);
+    json.end_object();
+    return out + "\n";
+}
+
+std::string render_github(const Report& report, const std::vector<SourceText>& sources) {
+    std::string out;
+    for (const auto& problem : report.sorted()) {
+        const bool is_error = problem.severity == Problem::Severity::error;
+        out += is_error ? "::error file=" : "::warning file=";
+        out += github_text(file_of(problem, sources), true);
+        if (!problem.place.is_built_in()) {
+            out += ",line=" + std::to_string(problem.place.line) +
+                   ",col=" + std::to_string(problem.place.column);
+        }
+        std::string message = problem.what;
+        if (!problem.note.empty()) message += "\n" + problem.note;
+        if (!problem.help.empty()) message += "\nhelp: " + problem.help;
+        out +=
+            ",title=W" + std::to_string(problem.code) + "::" + github_text(message, false) + "\n";
+    }
+    return out;
 }
 
 }  // namespace weir::config

@@ -71,10 +71,7 @@ void complain_repeated(Context& ctx,
                        const Node& node,
                        std::string_view kind,
                        const std::string& name,
-                       std::uint32_t line);
-void check_listener_names(Context& ctx, const Node& list, const std::vector<Listener>& listeners);
-// Warns of routes whose requests an earlier one takes.
-void check_reach(Context& ctx, const Node& list, const std::vector<Route>& routes);
+                       const Place& first);
 
 [[nodiscard]] std::vector<Route> decode_routes(Context& ctx,
                                                const Node& node,
@@ -116,8 +113,5 @@ void complain_method(Context& ctx, const Node& node);
 
 // The checked configuration of a tree; the report has errors if it is not to be used.
 [[nodiscard]] Config decode_config(Context& ctx, const Node& root);
-
-// What no single section can know: addresses used twice.
-void check_config(Context& ctx, const Config& config);
 
 }  // namespace weir::config

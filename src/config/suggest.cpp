@@ -139,8 +139,8 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"include", "identity", "auth",      "rate_limits",
-                                           "redis",   "kafka",    "consumers", "tracing"};
+constexpr std::string_view kLaterRoot[] = {"identity", "auth",      "rate_limits", "redis",
+                                           "kafka",    "consumers", "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
 constexpr std::string_view kLaterListener[] = {"transparent",    "protocol",    "detect_timeout",
                                                "proxy_protocol", "passthrough", "tls",

@@ -29,6 +29,7 @@ constexpr double kMillisecond = 0.001;
 
 constexpr Key<RootBlock> kRoot[] = {
     {"version", "int", "required", "always 1", &RootBlock::version},
+    {"include", "list", "[]", "globs, relative to this file", &RootBlock::include},
     {"node", "object", "", "", &RootBlock::node},
     {"threads", "int|auto", "auto", "worker event loops; auto = cpus in the cgroup quota",
      &RootBlock::threads, 1, 1024},

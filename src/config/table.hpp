@@ -77,6 +77,7 @@ struct RootBlock {
     std::optional<std::uint32_t> threads;
     Duration drain = Config().drain;
     const Node* version = nullptr;
+    const Node* include = nullptr;
     const Node* node = nullptr;
     const Node* listeners = nullptr;
     const Node* clusters = nullptr;

@@ -75,8 +75,15 @@ std::size_t count_nodes(const Node& node) {
 // and hide duplicate keys from look-ups.
 class Builder final : public YAML::EventHandler {
   public:
-    Builder(std::string_view text, const Environment* environment, Report& report)
-        : lines_(text), text_(text), environment_(environment), report_(report) {}
+    Builder(std::string_view text,
+            const Environment* environment,
+            Report& report,
+            Allowance& allowance)
+        : lines_(text),
+          text_(text),
+          environment_(environment),
+          report_(report),
+          allowance_(allowance) {}
 
     [[nodiscard]] const Lines& lines() const { return lines_; }
     [[nodiscard]] std::optional<Node> take() { return std::move(root_); }
@@ -114,10 +121,10 @@ class Builder final : public YAML::EventHandler {
         const auto found = anchors_.find(anchor);
         if (found == anchors_.end())
             throw Refused{feature(place, "an anchor cannot contain itself")};
-        copies_ += found->second.size;
-        if (copies_ > kMostCopies) {
+        if (found->second.size > allowance_.copies) {
             throw Refused{feature(place, "the aliases of this file expand to too many values")};
         }
+        allowance_.copies -= found->second.size;
         Node copy = found->second.node;
         copy.place = place;
         copy.width = static_cast<std::uint32_t>(written_width(lines_.at(place)));
@@ -223,10 +230,10 @@ class Builder final : public YAML::EventHandler {
     void add(Node node, YAML::anchor_t anchor) {
         if (anchor != 0) {
             const auto size = count_nodes(node);
-            copies_ += size;
-            if (copies_ > kMostCopies) {
+            if (size > allowance_.copies) {
                 throw Refused{feature(node.place, "the anchors of this file hold too many values")};
             }
+            allowance_.copies -= size;
             anchors_[anchor] = {.node = node, .size = size};
         }
         if (frames_.empty()) {
@@ -270,10 +277,10 @@ class Builder final : public YAML::EventHandler {
     std::string_view text_;
     const Environment* environment_;
     Report& report_;
+    Allowance& allowance_;
     std::optional<Node> root_;
     std::vector<Frame> frames_;
     std::map<YAML::anchor_t, Anchored> anchors_;
-    std::size_t copies_ = 0;
     int documents_ = 0;
     std::uint32_t last_quote_begin_ = 0;
     std::uint32_t last_quote_end_ = 0;
@@ -299,9 +306,11 @@ bool is_utf8(std::string_view text) {
 }
 
 // What would make the parser's places or charset guess differ from ours.
-std::optional<Problem> check_bytes(std::string_view text) {
+std::optional<Problem> check_bytes(std::string_view text, std::size_t most) {
     if (text.size() > kMostBytes)
         return Problem{.code = 116, .what = "the file is larger than 4 MiB"};
+    if (text.size() > most)
+        return Problem{.code = 116, .what = "the files together are larger than 4 MiB"};
     const auto nul = text.find('\0');
     const bool is_text = is_utf8(text);
     if (nul == std::string_view::npos && is_text) return std::nullopt;
@@ -334,19 +343,21 @@ std::string_view Lines::at(const Place& place) const {
 
 std::optional<Node> parse_tree(std::string_view text,
                                const Environment* environment,
-                               Report& report) {
-    if (auto problem = check_bytes(text)) {
+                               Report& report,
+                               Allowance& allowance) {
+    if (auto problem = check_bytes(text, allowance.bytes)) {
         report.add(std::move(*problem));
         return std::nullopt;
     }
-    Builder builder(text, environment, report);
+    allowance.bytes -= text.size();
+    Builder builder(text, environment, report, allowance);
     try {
         std::istringstream stream{std::string(text)};
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) {
         }
         auto root = builder.take();
-        if (!root) report.add({.code = 114, .what = "the file is empty"});
+        if (!root) report.add({.code = kEmptyFile, .what = "the file is empty"});
         return root;
     } catch (const Refused& refused) {
         report.add(refused.problem);

@@ -34,12 +34,20 @@ inline constexpr std::size_t kMostBytes = std::size_t{4} * 1024 * 1024;
 inline constexpr std::size_t kMostDepth = 64;
 inline constexpr std::size_t kMostCopies = 100'000;  // nodes that aliases may add
 
+// What all files of a configuration may take together; parsing uses it up.
+struct Allowance {
+    std::size_t bytes = kMostBytes;
+    std::size_t copies = kMostCopies;
+};
+inline constexpr std::uint16_t kEmptyFile = 114;  // the code of the problem
+
 // The document of a text, with ${NAME} replaced if there is an environment; nothing, and one error,
 // if it is no YAML or uses what is not taken beyond repair. The rest (tags, merge keys, unset
 // variables) is an error in the report and the tree goes on.
 [[nodiscard]] std::optional<Node> parse_tree(std::string_view text,
                                              const Environment* environment,
-                                             Report& report);
+                                             Report& report,
+                                             Allowance& allowance);
 
 // What a YAML syntax error means to the person who wrote the line: tabs, unquoted IPv6 addresses,
 // forgotten quotes; else the parser's own words.

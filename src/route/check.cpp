@@ -92,19 +92,27 @@ bool covers_conditions(const config::Route& wide, const config::Route& narrow) {
            includes(narrow.query, wide.query);
 }
 
+std::string as_written(const config::PathPattern& path) {
+    return path.text.ends_with('/') ? path.text + "*" : path.text;
+}
+
 void add_unreachable(config::Report& report, const config::Route& taken, const config::Route& by) {
     const std::string line = std::to_string(by.place.line);
     config::Problem problem;
     problem.severity = Severity::warning;
     problem.code = kNeverMatches;
-    problem.place = taken.place;
-    problem.what =
-        "this route can never match, line " + line + " already takes path '" + by.path.text + "'";
+    const bool has_span = !taken.path_at.place.is_built_in();
+    problem.place = has_span ? taken.path_at.place : taken.place;
+    problem.width = taken.path_at.width;
+    problem.what = "this route can never match, line " + line + " already takes path '" +
+                   as_written(by.path) + "'";
     problem.note = "move it above line " + line;
     report.add(std::move(problem));
 }
 
 void check_reachable(const std::vector<config::Route>& routes, config::Report& report) {
+    constexpr std::size_t kMost = 2000;  // pairs are compared; beyond this the hint is not worth it
+    if (routes.size() > kMost) return;
     std::vector<PathShape> shapes(routes.size());
     for (std::size_t i = 0; i < routes.size(); ++i) {
         if (parse_path(routes[i].path, shapes[i])) return;  // said already

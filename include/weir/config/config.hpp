@@ -292,6 +292,7 @@ struct Route {
     std::optional<std::uint64_t> max_body;    // effective; none: unlimited
     AccessLog access_log;                     // effective
     Place place;
+    Span path_at;
 
     bool operator==(const Route&) const = default;
 };

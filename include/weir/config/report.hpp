@@ -21,8 +21,10 @@ namespace weir::config {
 // type, 105 unknown word, 106 percentage, 107 environment, 108 wrong kind of value, 109 not in this
 // version, 110 unknown name, 111 port, 112 unquoted IPv6, 113 no address, 114 missing, 115 keys
 // that exclude each other, 116 YAML features not taken, 117 out of range, 118 name, 119 pattern,
-// 130 listened on twice, 131 name given twice, 140 timeouts that contradict, 141 numbers that
-// contradict, 150 admin without token; 2xx warnings: 201 route that never matches.
+// 120 certificate and key, 121 a file that cannot be used, 122 include, 130 listened on twice, 131
+// name given twice, 140 timeouts that contradict, 141 numbers that contradict, 150 admin without
+// token, 151 a secret in the text; 2xx warnings: 201 route that never matches, 202 without effect,
+// 210 address in use, 211 privilege missing, 212 no such interface, 220 certificate out of date.
 struct Problem {
     enum class Severity : std::uint8_t { error, warning };
 
@@ -71,5 +73,13 @@ inline constexpr std::size_t kMostShown = 20;
                                  const std::vector<SourceText>& sources,
                                  std::string_view outcome = {},
                                  bool has_colour = false);
+
+// For programs, all of it: {"valid":true,"errors":[...],"warnings":[...]}, each with code ("W101"),
+// file, line and column (null where it stands nowhere), message, note and help.
+[[nodiscard]] std::string render_json(const Report& report, const std::vector<SourceText>& sources);
+
+// For the log of GitHub's CI, a line each: ::error file=weir.yaml,line=11,col=7,title=W101::...
+[[nodiscard]] std::string render_github(const Report& report,
+                                        const std::vector<SourceText>& sources);
 
 }  // namespace weir::config

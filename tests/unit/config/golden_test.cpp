@@ -1,3 +1,5 @@
+#include "weir/transport/certificates.hpp"
+
 #include "support.hpp"
 
 #include <algorithm>
@@ -35,7 +37,8 @@ TEST(ConfigMessages, AreThoseOfTheGoldenFiles) {
     ASSERT_GE(cases().size(), 20U);
     for (const auto& path : cases()) {
         const auto text = read(path);
-        const auto result = test::load(text);
+        auto result = test::load(text);
+        transport::check_all(result);
         const auto printed = test::messages(result);
         auto golden = path;
         golden.replace_extension(".txt");

@@ -12,7 +12,8 @@ struct Parsed {
 Parsed parse(std::string_view text, std::map<std::string, std::string> variables = {}) {
     Parsed parsed;
     const auto environment = test::environment(std::move(variables));
-    parsed.root = parse_tree(text, &environment, parsed.report);
+    Allowance allowance;
+    parsed.root = parse_tree(text, &environment, parsed.report, allowance);
     return parsed;
 }
 int first_code(const Parsed& parsed) {

@@ -48,7 +48,7 @@ TEST(RouteCheck, WarnsOfARouteThatNeverMatches) {
     EXPECT_EQ(found[0].severity, Problem::Severity::warning);
     EXPECT_EQ(found[0].code, 201);
     EXPECT_EQ(found[0].place.line, 10U);
-    EXPECT_EQ(found[0].what, "this route can never match, line 9 already takes path '/'");
+    EXPECT_EQ(found[0].what, "this route can never match, line 9 already takes path '/*'");
     EXPECT_EQ(found[0].note, "move it above line 9");
 }
 
