@@ -1,5 +1,7 @@
 #include "telemetry/model.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -7,6 +9,8 @@ namespace weir::telemetry {
 namespace {
 
 constexpr std::string_view kTotal = "_total";
+constexpr std::string_view kInfo = "_info";
+constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
 
 void append(std::string& out, std::uint64_t number) {
     std::array<char, 24> text;
@@ -14,7 +18,6 @@ void append(std::string& out, std::uint64_t number) {
 }
 
 void append(std::string& out, double number) {
-    constexpr double kExactIntegers = 9007199254740992.0;  // 2^53
     if (std::isnan(number)) {
         out += "NaN";
         return;
@@ -31,6 +34,18 @@ void append(std::string& out, double number) {
     } else {
         out.append(text.data(), std::to_chars(text.data(), end, number).ptr);
     }
+}
+
+// A bucket's bound as a float in both formats, "1.0": a scraper that changes the format sees the
+// same series.
+std::string to_le(double bound) {
+    if (std::isinf(bound)) return "+Inf";
+    std::array<char, 64> text;
+    const auto end =
+        std::to_chars(text.data(), text.data() + text.size(), bound, std::chars_format::fixed).ptr;
+    std::string le(text.data(), end);
+    if (le.find('.') == std::string::npos) le += ".0";
+    return le;
 }
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -51,79 +66,119 @@ void append_escaped(std::string& out, std::string_view text) {
     }
 }
 
-// One line; `le` is the bucket's label or empty.
-template <typename Number>
-void append_line(std::string& out,
-                 const FamilyInfo& family,
-                 std::string_view suffix,
-                 const Series& series,
-                 std::string_view le,
-                 Number value) {
-    out += family.name;
-    out += suffix;
-    char opening = '{';
-    for (std::size_t i = 0; i < family.labels.size(); ++i) {
-        out += opening;
-        opening = ',';
-        out += family.labels[i];
-        out += "=\"";
-        append_escaped(out, series.labels[i]);
-        out += '"';
-    }
-    if (!le.empty()) {
-        out += opening;
-        opening = ',';
-        out += "le=\"";
-        out += le;
-        out += '"';
-    }
-    if (opening == ',') out += '}';
-    out += ' ';
-    append(out, value);
-    out += '\n';
-}
-
-void append_histogram(std::string& out, const FamilyInfo& family, const Series& series) {
-    std::uint64_t count = 0;
-    for (std::size_t i = 0; i < series.buckets.size(); ++i) {
-        count += series.buckets[i];
-        const bool is_last = i == family.buckets->text.size();
-        append_line(out, family, "_bucket", series, is_last ? "+Inf" : family.buckets->text[i],
-                    count);
-    }
-    append_line(out, family, "_sum", series, {}, series.value);
-    append_line(out, family, "_count", series, {}, count);
-}
-
-std::string_view type_word(Type type) {
+std::string_view type_word(prometheus::MetricType type) {
     switch (type) {
-        case Type::counter:
+        case prometheus::MetricType::Counter:
             return "counter";
-        case Type::gauge:
-            return "gauge";
-        case Type::histogram:
+        case prometheus::MetricType::Histogram:
             return "histogram";
+        default:
+            return "gauge";
     }
-    return "untyped";
 }
 
-void append_family(std::string& out,
-                   const FamilyInfo& family,
-                   const std::vector<Series>& all,
-                   Exposition format) {
-    std::string_view name = family.name;
-    // OpenMetrics names the family without the suffix, its sample with it.
-    if (format == Exposition::openmetrics && family.type == Type::counter)
-        name.remove_suffix(kTotal.size());
-    out.append("# HELP ").append(name).append(" ").append(family.help).append("\n");
-    out.append("# TYPE ").append(name).append(" ").append(type_word(family.type)).append("\n");
-    for (const Series& series : all) {
-        if (family.type == Type::histogram) {
-            append_histogram(out, family, series);
-        } else {
-            append_line(out, family, {}, series, {}, series.value);
+class Writer {
+  public:
+    Writer(std::string& out, Exposition format) : out_(out), format_(format) {}
+
+    void family(const prometheus::MetricFamily& family) {
+        name_ = family.name;
+        write_head(family);
+        for (const auto& metric : family.metric) {
+            labels_.clear();
+            for (const auto& label : metric.label) {
+                if (!labels_.empty()) labels_ += ',';
+                labels_ += label.name;
+                labels_ += "=\"";
+                append_escaped(labels_, label.value);
+                labels_ += '"';
+            }
+            if (family.type == prometheus::MetricType::Histogram) {
+                histogram(metric.histogram);
+            } else {
+                sample({}, family.type == prometheus::MetricType::Counter ? metric.counter.value
+                                                                          : metric.gauge.value);
+            }
         }
     }
+
+  private:
+    void write_head(const prometheus::MetricFamily& family) {
+        std::string_view name = family.name;
+        std::string_view type = type_word(family.type);
+        // OpenMetrics names the family without the suffix, its sample with it.
+        if (format_ == Exposition::openmetrics) {
+            if (family.type == prometheus::MetricType::Counter) name.remove_suffix(kTotal.size());
+            if (family.name == info(Family::target_info).name) {
+                name.remove_suffix(kInfo.size());
+                type = "info";
+            }
+        }
+        out_.append("# HELP ").append(name).append(" ").append(family.help).append("\n");
+        out_.append("# TYPE ").append(name).append(" ").append(type).append("\n");
+    }
+
+    template <typename Number>
+    void sample(std::string_view suffix, Number value) {
+        out_.append(name_).append(suffix);
+        if (!labels_.empty()) out_.append("{").append(labels_).append("}");
+        out_ += ' ';
+        append(out_, value);
+        out_ += '\n';
+    }
+
+    void histogram(const prometheus::ClientMetric::Histogram& histogram) {
+        remember_bounds(histogram.bucket);
+        start_.assign(name_).append("_bucket{").append(labels_);
+        if (!labels_.empty()) start_ += ',';
+        start_ += "le=\"";
+        for (std::size_t i = 0; i < histogram.bucket.size(); ++i) {
+            out_.append(start_).append(les_[i]).append("\"} ", 3);
+            append(out_, histogram.bucket[i].cumulative_count);
+            out_ += '\n';
+        }
+        sample("_sum", histogram.sample_sum);
+        sample("_count", histogram.sample_count);
+    }
+
+    // The bounds of one histogram are mostly those of the one before.
+    void remember_bounds(const std::vector<prometheus::ClientMetric::Bucket>& buckets) {
+        const bool is_same = std::equal(
+            buckets.begin(), buckets.end(), bounds_.begin(), bounds_.end(),
+            [](const auto& bucket, double bound) { return bucket.upper_bound == bound; });
+        if (is_same) return;
+        bounds_.clear();
+        les_.clear();
+        for (const auto& bucket : buckets) {
+            bounds_.push_back(bucket.upper_bound);
+            les_.push_back(to_le(bucket.upper_bound));
+        }
+    }
+
+    std::string& out_;
+    const Exposition format_;
+    std::string_view name_;
+    std::string labels_;
+    std::string start_;
+    std::vector<double> bounds_;
+    std::vector<std::string> les_;
+};
+
+// Enough for most pages, so that a large one is not copied while it grows.
+std::size_t likely_size(const Page& page) {
+    std::size_t size = 4096;
+    for (const auto& family : page) {
+        if (family.metric.empty()) continue;
+        const auto& first = family.metric.front();
+        std::size_t line = family.name.size() + 32;
+        for (const auto& label : first.label)
+            line += label.name.size() + label.value.size() + 4;
+        const std::size_t lines = family.type == prometheus::MetricType::Histogram
+                                      ? first.histogram.bucket.size() + 2
+                                      : 1;
+        size += family.metric.size() * lines * line;
+    }
+    return size;
 }
 
 // The length of the valid sequence at the front, 0 if there is none.
@@ -152,14 +207,33 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
-std::string write_exposition(const Scrape& scrape, Exposition format) {
+std::string write_exposition(const Page& page, Exposition format) {
     std::string out;
-    for (const FamilyInfo& family : families()) {
-        const auto& all = scrape[static_cast<std::size_t>(family.family)];
-        if (!all.empty()) append_family(out, family, all, format);
-    }
+    out.reserve(likely_size(page));
+    Writer writer(out, format);
+    for (const auto& family : page)
+        writer.family(family);
     if (format == Exposition::openmetrics) out += "# EOF\n";
     return out;
+}
+
+prometheus::MetricFamily empty_family(const FamilyInfo& family) {
+    prometheus::MetricFamily empty;
+    empty.name = family.name;
+    empty.help = family.help;
+    empty.type = family.type == Type::counter ? prometheus::MetricType::Counter
+                 : family.type == Type::gauge ? prometheus::MetricType::Gauge
+                                              : prometheus::MetricType::Histogram;
+    return empty;
+}
+
+std::vector<prometheus::ClientMetric::Label> to_labels(const FamilyInfo& family,
+                                                       std::span<const std::string> values) {
+    std::vector<prometheus::ClientMetric::Label> labels;
+    labels.reserve(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+        labels.push_back({std::string(family.labels[i]), values[i]});
+    return labels;
 }
 
 std::string valid_utf8(std::string_view text) {

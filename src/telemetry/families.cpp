@@ -15,26 +15,19 @@ constexpr std::array<std::int64_t, 14> kRequestBounds{
     25 * kMillisecond,   50 * kMillisecond,    75 * kMillisecond,   100 * kMillisecond,
     250 * kMillisecond,  500 * kMillisecond,   1000 * kMillisecond, 2500 * kMillisecond,
     5000 * kMillisecond, 10'000 * kMillisecond};
-constexpr std::array<Text, 14> kRequestTexts{"0.001", "0.0025", "0.005", "0.01", "0.025",
-                                             "0.05",  "0.075",  "0.1",   "0.25", "0.5",
-                                             "1.0",   "2.5",    "5.0",   "10.0"};
-constexpr Buckets kRequestBuckets{kRequestBounds, kRequestTexts};
+constexpr Buckets kRequestBuckets{kRequestBounds};
 
 // Connecting on a node takes tens of microseconds, across a zone a millisecond, and is given up
 // after timeout.connect, a second.
 constexpr std::array<std::int64_t, 8> kConnectBounds{
     100 * kMicrosecond, 500 * kMicrosecond, 1 * kMillisecond,   5 * kMillisecond,
     25 * kMillisecond,  100 * kMillisecond, 500 * kMillisecond, 1000 * kMillisecond};
-constexpr std::array<Text, 8> kConnectTexts{"0.0001", "0.0005", "0.001", "0.005",
-                                            "0.025",  "0.1",    "0.5",   "1.0"};
-constexpr Buckets kConnectBuckets{kConnectBounds, kConnectTexts};
+constexpr Buckets kConnectBuckets{kConnectBounds};
 
 constexpr std::array<std::int64_t, 8> kLagBounds{
     100 * kMicrosecond, 500 * kMicrosecond, 1 * kMillisecond,   5 * kMillisecond,
     10 * kMillisecond,  50 * kMillisecond,  250 * kMillisecond, 1000 * kMillisecond};
-constexpr std::array<Text, 8> kLagTexts{"0.0001", "0.0005", "0.001", "0.005",
-                                        "0.01",   "0.05",   "0.25",  "1.0"};
-constexpr Buckets kLagBuckets{kLagBounds, kLagTexts};
+constexpr Buckets kLagBuckets{kLagBounds};
 
 template <std::size_t N>
 using Names = std::array<Text, N>;
@@ -59,8 +52,10 @@ constexpr Names<1> kRouteLabel{"route"};
 constexpr Names<1> kClusterLabel{"cluster"};
 constexpr Names<1> kReasonLabel{"reason"};
 constexpr Names<1> kResultLabel{"result"};
+constexpr Names<2> kOperationLabels{"operation", "result"};
 constexpr Names<1> kHashLabel{"hash"};
 constexpr Names<1> kThreadLabel{"thread"};
+constexpr Names<1> kNodeLabel{"node"};
 constexpr Names<0> kNoLabels{};
 
 using F = Family;
@@ -83,9 +78,9 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
     {F::upstream_requests_pending, "weir_upstream_requests_pending", kGauge, false,
      "Requests that wait for a connection to an upstream.", kClusterLabel, nullptr},
     {F::request_bytes, "weir_request_bytes_total", kCounter, false,
-     "Bytes of requests received from clients, heads included.", kRouteLabel, nullptr},
+     "Bytes of request bodies received from clients.", kRouteLabel, nullptr},
     {F::response_bytes, "weir_response_bytes_total", kCounter, false,
-     "Bytes of responses sent to clients, heads included.", kRouteLabel, nullptr},
+     "Bytes of response bodies sent to clients.", kRouteLabel, nullptr},
     {F::connections_active, "weir_connections_active", kGauge, false,
      "Client connections open.", kListenerTlsLabels, nullptr},
     {F::connections, "weir_connections_total", kCounter, false,
@@ -104,13 +99,13 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Retries that were wanted and not made.", kClusterReasonLabels, nullptr},
     {F::breaker_state, "weir_breaker_state", kGauge, false,
      "1 for the state the breaker is in, 0 for the others.", kBreakerLabels, nullptr},
-    {F::breaker_transitions, "weir_breaker_transitions_total", kCounter, false,
+    {F::breaker_transitions, "weir_breaker_transitions_total", kCounter, true,
      "Changes of a breaker's state.", kTransitionLabels, nullptr},
     {F::breaker_rejected, "weir_breaker_rejected_total", kCounter, false,
      "Requests refused because a breaker was open.", kClusterLabel, nullptr},
     {F::endpoints, "weir_endpoints", kGauge, false,
      "Endpoints of a cluster by state.", kClusterStateLabels, nullptr},
-    {F::outlier_ejections, "weir_outlier_ejections_total", kCounter, false,
+    {F::outlier_ejections, "weir_outlier_ejections_total", kCounter, true,
      "Endpoints ejected for misbehaving.", kClusterReasonLabels, nullptr},
     {F::endpoint_requests, "weir_endpoint_requests_total", kCounter, false,
      "Attempts at an endpoint.", kEndpointLabels, nullptr},
@@ -126,7 +121,7 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Requests refused by a limit of the cluster.", kClusterLimitLabels, nullptr},
     {F::cluster_none_ready, "weir_cluster_none_ready", kGauge, false,
      "1 while no endpoint of the cluster is ready.", kClusterLabel, nullptr},
-    {F::shadow, "weir_shadow_total", kCounter, false,
+    {F::shadow, "weir_shadow_total", kCounter, true,
      "What a breaker or detector in shadow mode would have done.", kClusterDecisionLabels, nullptr},
     {F::protocol_refused, "weir_protocol_refused_total", kCounter, false,
      "Requests refused by a rule of HTTP.", kProtocolLabels, nullptr},
@@ -142,6 +137,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Reloads of the configuration.", kResultLabel, nullptr},
     {F::config_info, "weir_config_info", kGauge, true,
      "The running configuration.", kHashLabel, nullptr},
+    {F::admin_mutations, "weir_admin_mutations_total", kCounter, true,
+     "What was changed, or was to be, over the admin port.", kOperationLabels, nullptr},
     {F::access_log_dropped, "weir_access_log_dropped_total", kCounter, false,
      "Access log records lost.", kReasonLabel, nullptr},
     {F::metrics_series_dropped, "weir_metrics_series_dropped_total", kCounter, false,
@@ -150,6 +147,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Time a worker's turn took before it could poll again.", kThreadLabel, &kLagBuckets},
     {F::build_info, "weir_build_info", kGauge, true,
      "This program.", kBuildLabels, nullptr},
+    {F::target_info, "target_info", kGauge, true,
+     "The node this program runs on, as configured.", kNodeLabel, nullptr},
     {F::process_cpu_seconds, "process_cpu_seconds_total", kCounter, true,
      "Total user and system CPU time spent in seconds.", kNoLabels, nullptr},
     {F::process_open_fds, "process_open_fds", kGauge, true,
@@ -186,6 +185,10 @@ const FamilyInfo& info(Family family) {
 
 std::span<const FamilyInfo> families() {
     return kFamilies;
+}
+
+bool takes_configured_buckets(Family family) {
+    return info(family).buckets == &kRequestBuckets;
 }
 
 }  // namespace weir::telemetry

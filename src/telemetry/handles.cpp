@@ -45,6 +45,9 @@ constexpr std::uint32_t kOtherReason = 255;
 constexpr std::uint32_t pack(std::uint32_t status, Outcome outcome, std::uint32_t reason) {
     return (1U << 31U) | (static_cast<std::uint32_t>(outcome) << 24U) | (reason << 16U) | status;
 }
+std::uint32_t key_of(Reason failure) {
+    return pack(weir::info(failure).status, Outcome::failure, static_cast<std::uint32_t>(failure));
+}
 constexpr std::uint32_t reason_of(std::uint32_t key) {
     return (key >> 16U) & 255U;
 }
@@ -59,21 +62,24 @@ ListenerMetrics::ListenerMetrics(Registry& registry, std::string_view listener)
       connections_active(registry.gauge(Family::connections_active, {listener, kNoTls})),
       connections(registry.counter(Family::connections, {listener, kNoTls})) {}
 
+// An idle cluster costs nothing here; an active one has at 0 what dashboards and alerts look at.
 ClusterMetrics::ClusterMetrics(Registry& registry, std::string_view cluster)
-    : requests_active(registry.gauge(Family::upstream_requests_active, {cluster})),
-      requests_pending(
-          registry.gauge(Family::upstream_requests_pending, {cluster}, Show::once_used)),
-      connections_active(registry.gauge(Family::upstream_connections_active, {cluster})),
-      connections(registry.counter(Family::upstream_connections, {cluster}, Show::once_used)),
-      request_duration(registry.histogram(Family::upstream_request_duration, {cluster})),
+    : request_duration(registry.histogram(Family::upstream_request_duration, {cluster})),
       connect_duration(registry.histogram(Family::upstream_connect_duration, {cluster})),
+      requests_active(
+          registry.gauge(Family::upstream_requests_active, {cluster}, request_duration)),
+      requests_pending(
+          registry.gauge(Family::upstream_requests_pending, {cluster}, request_duration)),
+      connections_active(
+          registry.gauge(Family::upstream_connections_active, {cluster}, request_duration)),
+      connections(registry.counter(Family::upstream_connections, {cluster}, request_duration)),
       connect_failures(
           counters(registry, Family::upstream_connect_failures, cluster, kConnectFailures)),
-      retries_success(registry.counter(Family::retries, {cluster, "success"})),
-      retries_failure(registry.counter(Family::retries, {cluster, "failure"})),
+      retries_success(registry.counter(Family::retries, {cluster, "success"}, request_duration)),
+      retries_failure(registry.counter(Family::retries, {cluster, "failure"}, request_duration)),
       retries_refused(counters(registry, Family::retries_refused, cluster, kRetryRefusals)),
       limit_rejected(counters(registry, Family::limit_rejected, cluster, kLimits)),
-      breaker_rejected(registry.counter(Family::breaker_rejected, {cluster})),
+      breaker_rejected(registry.counter(Family::breaker_rejected, {cluster}, request_duration)),
       stale_reuse_success(
           registry.counter(Family::upstream_stale_reuse, {cluster, "success"}, Show::once_used)),
       stale_reuse_failure(
@@ -105,10 +111,13 @@ RequestMetrics::RequestMetrics(Registry& registry,
       request_bytes_(registry.counter(Family::request_bytes, {route}, Show::once_used)),
       response_bytes_(registry.counter(Family::response_bytes, {route}, Show::once_used)) {
     if (cluster == kNone) return;
-    cell(200, Outcome::ok, Reason::none);
-    // What the alerts on errors start from.
-    cell(503, Outcome::failure, Reason::breaker_open);
-    cell(503, Outcome::failure, Reason::upstream_connect_refused);
+    make(pack(200, Outcome::ok, 0));
+    // The alerts on errors start from these: with an upstream that was never there, and with one
+    // that was used before.
+    make(key_of(Reason::upstream_connect_refused));
+    for (const Reason reason :
+         {Reason::breaker_open, Reason::upstream_reset, Reason::upstream_timeout})
+        make(key_of(reason), duration_);
 }
 
 void RequestMetrics::record(Shard& shard, const RequestEnd& end) const {
@@ -157,7 +166,7 @@ CellId RequestMetrics::cell(std::uint16_t status, Outcome outcome, Reason reason
     return found.is_hit ? found.cell : make(key);
 }
 
-CellId RequestMetrics::make(std::uint32_t exact) const {
+CellId RequestMetrics::make(std::uint32_t exact, HistogramId with) const {
     const std::lock_guard lock(mutex_);
     Found found = find(exact);
     if (found.is_hit) return found.cell;
@@ -175,8 +184,9 @@ CellId RequestMetrics::make(std::uint32_t exact) const {
     const std::string_view reason =
         reason_of(key) == kOtherReason ? kOther : weir::word(static_cast<Reason>(reason_of(key)));
     const auto outcome = static_cast<Outcome>((key >> 24U) & 127U);
-    const CellId made = registry_.counter(
-        Family::requests, {listener_, route_, cluster_, code, word(outcome), reason});
+    const Labels labels{listener_, route_, cluster_, code, word(outcome), reason};
+    const CellId made = with.cells != nullptr ? registry_.counter(Family::requests, labels, with)
+                                              : registry_.counter(Family::requests, labels);
     slots_[found.used].store((std::uint64_t{key} << 32U) | made.index, std::memory_order_release);
     return made;
 }

@@ -1,12 +1,13 @@
 #include "telemetry/low_rate.hpp"
 
 #include "telemetry/process.hpp"
-#include <prometheus/collectable.h>
+#include "telemetry/series_table.hpp"
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 
@@ -16,7 +17,7 @@ namespace {
 using Counters = prometheus::Family<prometheus::Counter>;
 using Gauges = prometheus::Family<prometheus::Gauge>;
 
-prometheus::Labels to_labels(const FamilyInfo& family, LowRate::Values values) {
+prometheus::Labels to_map(const FamilyInfo& family, LowRate::Values values) {
     prometheus::Labels labels;
     for (std::size_t i = 0; i < values.size(); ++i) {
         labels.emplace(std::string(family.labels[i]), values[i]);
@@ -25,60 +26,35 @@ prometheus::Labels to_labels(const FamilyInfo& family, LowRate::Values values) {
 }
 
 // The process itself, read anew for each scrape.
-class ProcessCollectable final : public prometheus::Collectable {
-  public:
-    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-        std::vector<prometheus::MetricFamily> collected;
-        for (const auto& [family, value] : read_process()) {
-            prometheus::ClientMetric metric;
-            metric.gauge.value = value;
-            metric.counter.value = value;
-            const FamilyInfo& row = info(family);
-            const auto type = row.type == Type::counter ? prometheus::MetricType::Counter
-                                                        : prometheus::MetricType::Gauge;
-            collected.push_back({std::string(row.name), std::string(row.help), type, {metric}});
-        }
-        return collected;
+void add_process(std::vector<prometheus::MetricFamily>& page) {
+    for (const auto& [family, value] : read_process()) {
+        prometheus::ClientMetric metric;
+        metric.gauge.value = value;
+        metric.counter.value = value;
+        page.push_back(empty_family(info(family)));
+        page.back().metric.push_back(std::move(metric));
     }
-};
-
-const FamilyInfo* find_family(std::string_view name) {
-    for (const FamilyInfo& family : families()) {
-        if (family.name == name) return &family;
-    }
-    return nullptr;
 }
 
-Series to_series(const FamilyInfo& family, const prometheus::ClientMetric& metric) {
-    Series series;
-    for (const std::string_view name : family.labels) {
-        auto& value = series.labels.emplace_back();
-        for (const auto& label : metric.label) {
-            if (label.name == name) value = label.value;
-        }
-    }
-    series.value = family.type == Type::counter ? metric.counter.value : metric.gauge.value;
-    return series;
-}
-
-void add_all(Scrape& scrape, const prometheus::Collectable& source) {
-    for (const auto& collected : source.Collect()) {
-        const FamilyInfo* const family = find_family(collected.name);
-        if (family == nullptr) continue;
-        auto& all = scrape[static_cast<std::size_t>(family->family)];
-        for (const auto& metric : collected.metric)
-            all.push_back(to_series(*family, metric));
-        // prometheus-cpp hashes label sets; a page that keeps its order is easier to compare.
-        std::sort(all.begin(), all.end(),
-                  [](const Series& a, const Series& b) { return a.labels < b.labels; });
-    }
+// prometheus-cpp keeps its label sets in a hash map; a page that keeps its order is easier to read.
+void put_in_order(prometheus::MetricFamily& family) {
+    std::sort(family.metric.begin(), family.metric.end(),
+              [](const auto& a, const auto& b) { return a.label < b.label; });
 }
 
 }  // namespace
 
 struct LowRate::State {
+    explicit State(SeriesBudget& max_series) : budget(max_series) {}
+
+    // Whether the series exists or may come to be.
+    template <typename T>
+    bool admits(prometheus::Family<T>& family, const prometheus::Labels& labels) {
+        return family.Has(labels) || budget.take(1);
+    }
+
+    SeriesBudget& budget;
     prometheus::Registry registry;
-    ProcessCollectable process;
     std::array<Counters*, kFamilyCount> counters{};
     std::array<Gauges*, kFamilyCount> gauges{};
     std::mutex mutex;  // for set_info, which is two steps
@@ -92,7 +68,7 @@ struct LowRate::State {
     }
 };
 
-LowRate::LowRate() : state_(std::make_unique<State>()) {
+LowRate::LowRate(SeriesBudget& budget) : state_(std::make_unique<State>(budget)) {
     for (const FamilyInfo& family : families()) {
         if (!family.is_low_rate || family.name.starts_with("process_")) continue;
         const auto index = static_cast<std::size_t>(family.family);
@@ -111,24 +87,28 @@ LowRate::LowRate() : state_(std::make_unique<State>()) {
 LowRate::~LowRate() = default;
 
 void LowRate::count(const FamilyInfo& family, Values labels, double n) {
-    state_->counter(family).Add(to_labels(family, labels)).Increment(n);
+    auto& counters = state_->counter(family);
+    const auto set = to_map(family, labels);
+    if (state_->admits(counters, set)) counters.Add(set).Increment(n);
 }
 
 void LowRate::set(const FamilyInfo& family, Values labels, double value) {
-    state_->gauge(family).Add(to_labels(family, labels)).Set(value);
+    auto& gauges = state_->gauge(family);
+    const auto set = to_map(family, labels);
+    if (state_->admits(gauges, set)) gauges.Add(set).Set(value);
 }
 
 void LowRate::set_info(const FamilyInfo& family, Values labels) {
     const std::lock_guard lock(state_->mutex);
     auto& current = state_->infos[static_cast<std::size_t>(family.family)];
-    prometheus::Gauge& next = state_->gauge(family).Add(to_labels(family, labels));
+    prometheus::Gauge& next = state_->gauge(family).Add(to_map(family, labels));
     next.Set(1);
     if (current != nullptr && current != &next) state_->gauge(family).Remove(current);
     current = &next;
 }
 
 std::optional<double> LowRate::value(const FamilyInfo& family, Values labels) const {
-    const auto wanted = to_labels(family, labels);
+    const auto wanted = to_map(family, labels);
     if (family.type == Type::counter) {
         if (!state_->counter(family).Has(wanted)) return std::nullopt;
         return state_->counter(family).Add(wanted).Value();
@@ -137,9 +117,12 @@ std::optional<double> LowRate::value(const FamilyInfo& family, Values labels) co
     return state_->gauge(family).Add(wanted).Value();
 }
 
-void LowRate::collect(Scrape& scrape) const {
-    add_all(scrape, state_->registry);
-    add_all(scrape, state_->process);
+std::vector<prometheus::MetricFamily> LowRate::Collect() const {
+    auto page = state_->registry.Collect();
+    for (auto& family : page)
+        put_in_order(family);
+    add_process(page);
+    return page;
 }
 
 }  // namespace weir::telemetry

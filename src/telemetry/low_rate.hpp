@@ -1,22 +1,26 @@
 #pragma once
 
 #include "telemetry/model.hpp"
+#include <prometheus/collectable.h>
 
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace weir::telemetry {
 
-// The families looked up by label at each use, in prometheus-cpp's registry, whose types stay in
-// low_rate.cpp. Thread: any (its locks).
-class LowRate {
+class SeriesBudget;
+
+// The families looked up by label at each use, in prometheus-cpp's registry, and those of the
+// process itself. Thread: any (its locks).
+class LowRate final : public prometheus::Collectable {
   public:
     using Values = std::span<const std::string>;
 
-    LowRate();
-    ~LowRate();
+    explicit LowRate(SeriesBudget& budget);
+    ~LowRate() override;
     LowRate(const LowRate&) = delete;
     LowRate& operator=(const LowRate&) = delete;
 
@@ -25,8 +29,7 @@ class LowRate {
     void set_info(const FamilyInfo& family, Values labels);
     [[nodiscard]] std::optional<double> value(const FamilyInfo& family, Values labels) const;
 
-    // Adds its series, and those of the process itself, to a scrape.
-    void collect(Scrape& scrape) const;
+    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
 
   private:
     struct State;

@@ -46,10 +46,12 @@ enum class Family : std::uint8_t {
     config_last_reload_success_timestamp,
     config_reloads,
     config_info,
+    admin_mutations,
     access_log_dropped,
     metrics_series_dropped,
     event_loop_lag,
     build_info,
+    target_info,
     process_cpu_seconds,
     process_open_fds,
     process_max_fds,
@@ -63,11 +65,9 @@ inline constexpr std::size_t kFamilyCount =
 
 enum class Type : std::uint8_t { counter, gauge, histogram };
 
-// Upper bounds of a histogram's buckets, without +Inf, and how they are written: always as floats,
-// so that both text formats name the same series.
+// Upper bounds of a histogram's buckets, ascending, without +Inf.
 struct Buckets {
     std::span<const std::int64_t> nanoseconds;
-    std::span<const std::string_view> text;
 };
 
 struct FamilyInfo {
@@ -79,12 +79,15 @@ struct FamilyInfo {
     bool is_low_rate;
     std::string_view help;
     std::span<const std::string_view> labels;
-    const Buckets* buckets;  // histograms only
+    const Buckets* buckets;  // histograms only: the default ones
 };
 
 // Thread: any. Costs one array access.
 [[nodiscard]] const FamilyInfo& info(Family family);
 [[nodiscard]] std::span<const FamilyInfo> families();
+
+// Whether telemetry.buckets replaces its bounds: those of requests, not of connecting or of turns.
+[[nodiscard]] bool takes_configured_buckets(Family family);
 
 inline constexpr std::size_t kMaxLabels = 6;
 

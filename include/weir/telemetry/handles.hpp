@@ -36,12 +36,12 @@ enum class Limit : std::uint8_t {
 struct ClusterMetrics {
     ClusterMetrics(Registry& registry, std::string_view cluster);
 
+    HistogramId request_duration;  // one attempt
+    HistogramId connect_duration;
     CellId requests_active;     // gauge
     CellId requests_pending;    // gauge
     CellId connections_active;  // gauge
     CellId connections;
-    HistogramId request_duration;  // one attempt
-    HistogramId connect_duration;
     std::array<CellId, 5> connect_failures;  // by ConnectFailure
     CellId retries_success;
     CellId retries_failure;
@@ -77,10 +77,10 @@ struct RequestEnd {
 };
 
 // The series of one listener, route and cluster (kNone if the route answers itself). A series
-// of weir_requests_total is made when its combination of code, outcome and reason is first seen:
-// the upstream's own answers get kMaxCodes of them, then code is `_other`.
-// Thread: any; a combination seen before costs a scan of a few words, a new one the registry's
-// lock.
+// of weir_requests_total is made when its combination of code, outcome and reason is first seen
+// (some at 0 before, for the alerts); the upstream's own answers get kMaxCodes of them, then code
+// is `_other`. Thread: any; a combination seen before costs a scan of a few words, a new one the
+// registry's lock.
 class RequestMetrics {
   public:
     static constexpr std::size_t kMaxCodes = 24;
@@ -107,7 +107,7 @@ class RequestMetrics {
     CellId cell(std::uint16_t status, Outcome outcome, Reason reason) const;
     [[nodiscard]] Found find(std::uint32_t key) const;
     [[nodiscard]] static std::uint32_t reduce(std::uint32_t key, const Found& found);
-    [[nodiscard]] CellId make(std::uint32_t exact) const;
+    CellId make(std::uint32_t exact, HistogramId with = {}) const;
 
     Registry& registry_;
     std::string listener_;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,10 +24,16 @@ struct CellId {
     std::uint32_t index = 0;
 };
 
-// A histogram of one label set. The default one is a sink.
-struct HistogramId {
+// Where a histogram counts: its buckets, +Inf, then the sum of nanoseconds. Immutable.
+struct HistogramCells {
     std::uint32_t first = 0;
     const Buckets* buckets = nullptr;
+};
+
+// A histogram of one label set. The default one is a sink. It points to the place that names its
+// cells, as a reload may give it others (telemetry.buckets).
+struct HistogramId {
+    const std::atomic<const HistogramCells*>* cells = nullptr;
 };
 
 // The values of a family's labels, in the order of its table row.
@@ -51,20 +58,21 @@ class Shard {
     }  // gauges wrap; their sum does not
 
     void observe(HistogramId id, Duration value) {
-        if (id.buckets == nullptr) return;
+        if (id.cells == nullptr) return;
+        const HistogramCells& cells = *id.cells->load(std::memory_order_acquire);
         const auto nanoseconds = value.count() < 0 ? 0 : value.count();
         std::uint32_t bucket = 0;
-        for (const std::int64_t bound : id.buckets->nanoseconds) {
+        for (const std::int64_t bound : cells.buckets->nanoseconds) {
             if (nanoseconds <= bound) break;
             ++bucket;
         }
-        const auto sum = static_cast<std::uint32_t>(id.buckets->nanoseconds.size()) + 1;
-        add(id.first + bucket, 1);
-        add(id.first + sum, static_cast<std::uint64_t>(nanoseconds));
+        const auto sum = static_cast<std::uint32_t>(cells.buckets->nanoseconds.size()) + 1;
+        add(cells.first + bucket, 1);
+        add(cells.first + sum, static_cast<std::uint64_t>(nanoseconds));
     }
 
   private:
-    friend class Registry;
+    friend class SeriesTable;
     static constexpr std::uint32_t kChunkBits = 8;
     static constexpr std::uint32_t kChunkCells = 1U << kChunkBits;
     static constexpr std::uint32_t kMaxChunks = 1024;
@@ -105,16 +113,26 @@ enum class Exposition : std::uint8_t { text, openmetrics };
 // request's path. Costs a hash lookup.
 class Registry {
   public:
-    // max_series bounds what is exported; series beyond it are counted in
-    // weir_metrics_series_dropped_total and not shown.
+    // max_series bounds what is exported, the process_* and its own families excepted; series
+    // beyond it are counted in weir_metrics_series_dropped_total and not shown.
     explicit Registry(std::size_t max_series = 10'000);
     ~Registry();
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
 
+    // telemetry.max_series and telemetry.buckets, at start and at each reload; both hold at once.
+    // Bounds are ascending. A histogram whose bounds change begins at 0, as after a restart.
+    void set_max_series(std::size_t most);
+    void set_buckets(std::span<const Duration> bounds);
+
     [[nodiscard]] CellId counter(Family family, Labels labels, Show show = Show::always);
     [[nodiscard]] CellId gauge(Family family, Labels labels, Show show = Show::always);
     [[nodiscard]] HistogramId histogram(Family family, Labels labels, Show show = Show::once_used);
+
+    // Exported from when that histogram, which was made before, is used: what an idle cluster or
+    // route need not cost, and an active one has at 0.
+    [[nodiscard]] CellId counter(Family family, Labels labels, HistogramId with);
+    [[nodiscard]] CellId gauge(Family family, Labels labels, HistogramId with);
 
     // One for each worker; lives as long as the registry.
     [[nodiscard]] Shard& make_shard();
@@ -122,8 +140,9 @@ class Registry {
     // From any thread that has no shard of its own. Lock-free.
     void add(CellId id, std::uint64_t n = 1);
 
-    // Low rates: looked up by labels at each call. count() takes any counter family; set() only
-    // low-rate gauges; set_info() makes this label set the family's only one, with value 1.
+    // Low rates: looked up by labels at each call. count() takes any counter family (n = 0 shows
+    // the series); set() only low-rate gauges; set_info() makes this label set the family's only
+    // one, with value 1.
     void count(Family family, Labels labels, std::uint64_t n = 1);
     void set(Family family, Labels labels, double value);
     void set_info(Family family, Labels labels);

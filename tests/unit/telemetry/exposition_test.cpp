@@ -1,8 +1,8 @@
 #include "weir/core/random.hpp"
+#include "weir/telemetry/handles.hpp"
 
 #include "telemetry/model.hpp"
 #include <gtest/gtest.h>
-#include <prometheus/collectable.h>
 #include <prometheus/text_serializer.h>
 
 #include <limits>
@@ -13,18 +13,31 @@
 namespace weir::telemetry {
 namespace {
 
-std::vector<Series>& of(Scrape& scrape, Family family) {
-    return scrape[static_cast<std::size_t>(family)];
+using Labels = std::vector<std::string>;
+
+prometheus::ClientMetric metric(Family family, const Labels& labels, double value) {
+    prometheus::ClientMetric made;
+    made.label = to_labels(info(family), labels);
+    made.counter.value = value;
+    made.gauge.value = value;
+    return made;
+}
+
+prometheus::MetricFamily family(Family which,
+                                const std::vector<std::pair<Labels, double>>& series) {
+    auto made = empty_family(info(which));
+    for (const auto& [labels, value] : series)
+        made.metric.push_back(metric(which, labels, value));
+    return made;
 }
 
 TEST(Exposition, WritesTheSampleOfTheDocumentation) {
-    Scrape scrape;
-    of(scrape, Family::requests) = {
-        {{"public", "orders", "orders", "200", "ok", "none"}, 1027, {}},
-        {{"public", "orders", "orders", "503", "failure", "breaker_open"}, 3, {}}};
-    of(scrape, Family::config_last_reload_success) = {{{}, 1, {}}};
+    const Page page{family(Family::requests,
+                           {{{"public", "orders", "orders", "200", "ok", "none"}, 1027},
+                            {{"public", "orders", "orders", "503", "failure", "breaker_open"}, 3}}),
+                    family(Family::config_last_reload_success, {{{}, 1}})};
     EXPECT_EQ(
-        write_exposition(scrape, Exposition::text),
+        write_exposition(page, Exposition::text),
         "# HELP weir_requests_total Requests completed, by route, upstream and outcome.\n"
         "# TYPE weir_requests_total counter\n"
         "weir_requests_total{listener=\"public\",route=\"orders\",cluster=\"orders\",code=\"200\","
@@ -37,43 +50,79 @@ TEST(Exposition, WritesTheSampleOfTheDocumentation) {
 }
 
 TEST(Exposition, NamesCountersWithoutTheirSuffixInOpenMetrics) {
-    Scrape scrape;
-    of(scrape, Family::breaker_rejected) = {{{"c"}, 2, {}}};
-    of(scrape, Family::requests_active) = {{{"l"}, 1, {}}};
-    EXPECT_EQ(write_exposition(scrape, Exposition::openmetrics),
+    const Page page{family(Family::requests_active, {{{"l"}, 1}}),
+                    family(Family::breaker_rejected, {{{"c"}, 2}}),
+                    family(Family::target_info, {{{"n"}, 1}})};
+    EXPECT_EQ(write_exposition(page, Exposition::openmetrics),
               "# HELP weir_requests_active Requests in progress.\n"
               "# TYPE weir_requests_active gauge\n"
               "weir_requests_active{listener=\"l\"} 1\n"
               "# HELP weir_breaker_rejected Requests refused because a breaker was open.\n"
               "# TYPE weir_breaker_rejected counter\n"
               "weir_breaker_rejected_total{cluster=\"c\"} 2\n"
+              "# HELP target The node this program runs on, as configured.\n"
+              "# TYPE target info\n"
+              "target_info{node=\"n\"} 1\n"
               "# EOF\n");
+    EXPECT_TRUE(write_exposition(page, Exposition::text)
+                    .ends_with("# TYPE target_info gauge\n"
+                               "target_info{node=\"n\"} 1\n"));
 }
 
 TEST(Exposition, EscapesLabelValues) {
-    Scrape scrape;
-    of(scrape, Family::requests_active) = {{{"a\"b\\c\nd"}, 1, {}}};
-    EXPECT_NE(write_exposition(scrape, Exposition::text).find("{listener=\"a\\\"b\\\\c\\nd\"} 1\n"),
+    const Page page{family(Family::requests_active, {{{"a\"b\\c\nd"}, 1}})};
+    EXPECT_NE(write_exposition(page, Exposition::text).find("{listener=\"a\\\"b\\\\c\\nd\"} 1\n"),
               std::string::npos);
 }
 
 TEST(Exposition, WritesNumbersThatReadBackTheSame) {
     const double values[] = {0, 1, -1, 0.1, 1e-9, 1234567.25, 9007199254740991.0, 1e20, -1e300};
     for (const double value : values) {
-        Scrape scrape;
-        of(scrape, Family::endpoint_ewma) = {{{"c", "e"}, value, {}}};
-        const std::string text = write_exposition(scrape, Exposition::text);
+        const Page page{family(Family::endpoint_ewma, {{{"c", "e"}, value}})};
+        const std::string text = write_exposition(page, Exposition::text);
         EXPECT_EQ(std::stod(text.substr(text.rfind(' ') + 1)), value) << text;
     }
-    Scrape scrape;
-    of(scrape, Family::endpoint_ewma) = {
-        {{"c", "1"}, std::numeric_limits<double>::infinity(), {}},
-        {{"c", "2"}, -std::numeric_limits<double>::infinity(), {}},
-        {{"c", "3"}, std::numeric_limits<double>::quiet_NaN(), {}}};
-    const std::string text = write_exposition(scrape, Exposition::text);
+    const Page page{
+        family(Family::endpoint_ewma, {{{"c", "1"}, std::numeric_limits<double>::infinity()},
+                                       {{"c", "2"}, -std::numeric_limits<double>::infinity()},
+                                       {{"c", "3"}, std::numeric_limits<double>::quiet_NaN()}})};
+    const std::string text = write_exposition(page, Exposition::text);
     EXPECT_NE(text.find("\"1\"} +Inf\n"), std::string::npos);
     EXPECT_NE(text.find("\"2\"} -Inf\n"), std::string::npos);
     EXPECT_NE(text.find("\"3\"} NaN\n"), std::string::npos);
+}
+
+TEST(Exposition, WritesBoundsAsFloatsInBothFormats) {
+    const std::pair<double, const char*> bounds[] = {
+        {0.000001, "0.000001"}, {0.0001, "0.0001"}, {0.0025, "0.0025"}, {0.5, "0.5"}, {1, "1.0"},
+        {2.5, "2.5"},           {60, "60.0"},       {3600, "3600.0"}};
+    auto made = empty_family(info(Family::event_loop_lag));
+    prometheus::ClientMetric one;
+    for (const auto& [bound, text] : bounds)
+        one.histogram.bucket.push_back({1, bound});
+    one.histogram.bucket.push_back({1, std::numeric_limits<double>::infinity()});
+    made.metric.push_back(one);
+    for (const auto format : {Exposition::text, Exposition::openmetrics}) {
+        const std::string page = write_exposition({made}, format);
+        for (const auto& [bound, text] : bounds)
+            EXPECT_NE(page.find(std::string("{le=\"") + text + "\"} 1\n"), std::string::npos)
+                << text;
+        EXPECT_NE(page.find("{le=\"+Inf\"} 1\n"), std::string::npos);
+    }
+}
+
+TEST(Exposition, WritesHistogramsOfDifferentBoundsBesideEachOther) {
+    auto made = empty_family(info(Family::upstream_request_duration));
+    for (const auto& [name, bound] : {std::pair{"a", 1.0}, {"b", 2.0}, {"c", 2.0}}) {
+        prometheus::ClientMetric one;
+        one.label = to_labels(info(Family::upstream_request_duration), Labels{name});
+        one.histogram.bucket = {{1, bound}, {2, std::numeric_limits<double>::infinity()}};
+        made.metric.push_back(one);
+    }
+    const std::string text = write_exposition({made}, Exposition::text);
+    for (const char* const part :
+         {"\"a\",le=\"1.0\"} 1\n", "\"b\",le=\"2.0\"} 1\n", "\"c\",le=\"2.0\"} 1\n"})
+        EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 
 TEST(Exposition, ReplacesWhatIsNoUtf8) {
@@ -91,51 +140,6 @@ TEST(Exposition, ReplacesWhatIsNoUtf8) {
 }
 
 // ---- compared with prometheus-cpp's own writer
-
-prometheus::ClientMetric to_metric(const FamilyInfo& family, const Series& series) {
-    prometheus::ClientMetric metric;
-    for (std::size_t i = 0; i < family.labels.size(); ++i) {
-        metric.label.push_back({std::string(family.labels[i]), series.labels[i]});
-    }
-    metric.counter.value = series.value;
-    metric.gauge.value = series.value;
-    std::uint64_t total = 0;
-    for (std::size_t i = 0; i < series.buckets.size(); ++i) {
-        total += series.buckets[i];
-        const bool is_last = i + 1 == series.buckets.size();
-        metric.histogram.bucket.push_back(
-            {total, is_last ? std::numeric_limits<double>::infinity()
-                            : static_cast<double>(family.buckets->nanoseconds[i]) * 1e-9});
-    }
-    metric.histogram.sample_count = total;
-    metric.histogram.sample_sum = series.value;
-    return metric;
-}
-
-class ScrapeCollectable final : public prometheus::Collectable {
-  public:
-    explicit ScrapeCollectable(const Scrape& scrape) : scrape_(scrape) {}
-
-    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-        std::vector<prometheus::MetricFamily> all;
-        for (const FamilyInfo& family : families()) {
-            const auto& series = scrape_[static_cast<std::size_t>(family.family)];
-            if (series.empty()) continue;
-            auto& collected = all.emplace_back();
-            collected.name = family.name;
-            collected.help = family.help;
-            collected.type = family.type == Type::counter ? prometheus::MetricType::Counter
-                             : family.type == Type::gauge ? prometheus::MetricType::Gauge
-                                                          : prometheus::MetricType::Histogram;
-            for (const Series& one : series)
-                collected.metric.push_back(to_metric(family, one));
-        }
-        return all;
-    }
-
-  private:
-    const Scrape& scrape_;
-};
 
 // The lines of each family, numbers read, so that "1.0" and "1" and the order of `_sum` are one.
 std::map<std::string, std::multiset<std::string>> parse(const std::string& text) {
@@ -163,40 +167,69 @@ std::map<std::string, std::multiset<std::string>> parse(const std::string& text)
     return found;
 }
 
-Series any_series(const FamilyInfo& family, Random& random, std::uint32_t number) {
+prometheus::ClientMetric any_metric(const FamilyInfo& row, Random& random, std::uint32_t number) {
     static const char* const kWords[] = {"orders", "a \"quoted\" name", "back\\slash",
                                          "line\nbreak", ""};
-    Series series;
-    for (std::size_t i = 0; i < family.labels.size(); ++i) {
-        series.labels.push_back(kWords[random.below(5)] + std::to_string(number));
+    Labels labels;
+    for (std::size_t i = 0; i < row.labels.size(); ++i) {
+        labels.push_back(kWords[random.below(5)] + std::to_string(number));
     }
-    series.value =
-        family.type == Type::counter ? random.below(1'000'000) : random.uniform() * 1000 - 500;
-    if (family.type == Type::histogram) {
-        series.value = random.uniform() * 100;
-        for (std::size_t i = 0; i <= family.buckets->text.size(); ++i)
-            series.buckets.push_back(random.below(50));
+    prometheus::ClientMetric made;
+    made.label = to_labels(row, labels);
+    made.counter.value = random.below(1'000'000);
+    made.gauge.value = random.uniform() * 1000 - 500;
+    if (row.type != Type::histogram) return made;
+    std::uint64_t total = 0;
+    for (const std::int64_t bound : row.buckets->nanoseconds) {
+        total += random.below(50);
+        made.histogram.bucket.push_back({total, static_cast<double>(bound) / 1e9});
     }
-    return series;
+    total += random.below(50);
+    made.histogram.bucket.push_back({total, std::numeric_limits<double>::infinity()});
+    made.histogram.sample_count = total;
+    made.histogram.sample_sum = random.uniform() * 100;
+    return made;
+}
+
+void expect_as_the_library(const Page& page) {
+    std::ostringstream expected_text;
+    prometheus::TextSerializer().Serialize(expected_text, page);
+    const auto expected = parse(expected_text.str());
+    const auto actual = parse(write_exposition(page, Exposition::text));
+    ASSERT_EQ(actual.size(), expected.size());
+    for (const auto& [name, lines] : expected)
+        EXPECT_EQ(actual.at(name), lines) << name;
 }
 
 TEST(Exposition, EqualsTheLibrarysFamilyByFamily) {
     Random random(7);
-    Scrape scrape;
-    for (const FamilyInfo& family : families()) {
-        const std::uint32_t several = family.labels.empty() ? 1 : 4;
-        for (std::uint32_t i = 0; i < several; ++i) {
-            of(scrape, family.family).push_back(any_series(family, random, i));
-        }
+    Page page;
+    for (const FamilyInfo& row : families()) {
+        page.push_back(empty_family(row));
+        const std::uint32_t several = row.labels.empty() ? 1 : 4;
+        for (std::uint32_t i = 0; i < several; ++i)
+            page.back().metric.push_back(any_metric(row, random, i));
     }
-    std::ostringstream expected_text;
-    prometheus::TextSerializer().Serialize(expected_text, ScrapeCollectable(scrape).Collect());
-    const auto expected = parse(expected_text.str());
-    const auto actual = parse(write_exposition(scrape, Exposition::text));
-    EXPECT_EQ(expected.size(), kFamilyCount);
-    ASSERT_EQ(actual.size(), expected.size());
-    for (const auto& [family, lines] : expected)
-        EXPECT_EQ(actual.at(family), lines) << family;
+    EXPECT_EQ(page.size(), kFamilyCount);
+    expect_as_the_library(page);
+}
+
+TEST(Exposition, EqualsTheLibrarysForALiveRegistry) {
+    Registry registry;
+    Shard& shard = registry.make_shard();
+    const auto token = registry.add_collector([](Collector& collector) {
+        collector.gauge(Family::breaker_state, {"shop", kAll, "open"}, 1);
+    });
+    const RequestMetrics requests(registry, "in", "orders", "shop");
+    const ClusterMetrics cluster(registry, "shop");
+    for (std::uint16_t status = 200; status < 300; ++status)
+        requests.record(shard, {.status = status, .duration = std::chrono::milliseconds{status}});
+    shard.observe(cluster.connect_duration, std::chrono::microseconds{300});
+    registry.count(Family::outlier_ejections, {"shop", "consecutive"});
+    registry.set_info(Family::build_info, {"1", "2"});
+    auto page = RegistryAccess::scrape(registry);
+    EXPECT_GT(page.size(), 12U);
+    expect_as_the_library(page);
 }
 
 }  // namespace

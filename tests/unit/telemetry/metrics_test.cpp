@@ -30,7 +30,8 @@ TEST(Families, HaveNamesOfTheirOwnThatSayTheirTypeAndUnit) {
     std::set<std::string_view> names;
     for (const FamilyInfo& family : families()) {
         EXPECT_TRUE(names.insert(family.name).second) << family.name;
-        EXPECT_TRUE(family.name.starts_with("weir_") || family.name.starts_with("process_"))
+        EXPECT_TRUE(family.name.starts_with("weir_") || family.name.starts_with("process_") ||
+                    family.name == "target_info")
             << family.name;
         EXPECT_EQ(family.name.ends_with("_total"), family.type == Type::counter) << family.name;
         EXPECT_FALSE(family.help.empty()) << family.name;
@@ -41,18 +42,13 @@ TEST(Families, HaveNamesOfTheirOwnThatSayTheirTypeAndUnit) {
     }
 }
 
-TEST(Families, WriteEachBucketAsTheFloatItIs) {
+TEST(Families, HaveAscendingBounds) {
     for (const FamilyInfo& family : families()) {
         if (family.buckets == nullptr) continue;
-        ASSERT_EQ(family.buckets->text.size(), family.buckets->nanoseconds.size());
         std::int64_t before = 0;
-        for (std::size_t i = 0; i < family.buckets->text.size(); ++i) {
-            const std::string text(family.buckets->text[i]);
-            EXPECT_TRUE(contains(text, ".")) << family.name << " " << text;
-            EXPECT_EQ(std::llround(std::stod(text) * 1e9), family.buckets->nanoseconds[i])
-                << family.name;
-            EXPECT_LT(before, family.buckets->nanoseconds[i]);
-            before = family.buckets->nanoseconds[i];
+        for (const std::int64_t bound : family.buckets->nanoseconds) {
+            EXPECT_LT(before, bound) << family.name;
+            before = bound;
         }
     }
 }
@@ -219,6 +215,91 @@ TEST(Registry, ShowsNoMoreSeriesThanAllowedAndCountsTheRest) {
     EXPECT_TRUE(contains(text, "weir_metrics_series_dropped_total{reason=\"max_series\"} 27\n"));
 }
 
+TEST(Registry, TakesMoreOrFewerSeriesFromNowOn) {
+    Registry registry(3);
+    const auto shown = [&] { return count(registry.expose(), "\nweir_breaker_rejected_total{"); };
+    for (int i = 0; i < 5; ++i)
+        (void)registry.counter(Family::breaker_rejected, {std::to_string(i)});
+    EXPECT_EQ(shown(), 3U);
+    registry.set_max_series(10);
+    EXPECT_EQ(shown(), 5U);
+    registry.set_max_series(2);
+    EXPECT_EQ(shown(), 2U);
+    EXPECT_TRUE(contains(registry.expose(), "cluster=\"1\""));
+    EXPECT_FALSE(contains(registry.expose(), "cluster=\"2\""));
+    EXPECT_EQ(registry.value(Family::metrics_series_dropped, {"max_series"}), 5)
+        << "two at first, then three";
+}
+
+TEST(Registry, HoldsLowRatesToTheSameLimit) {
+    Registry registry(2);
+    for (int i = 0; i < 4; ++i)
+        registry.count(Family::shadow, {std::to_string(i), "would_open"});
+    registry.count(Family::shadow, {"0", "would_open"});
+    EXPECT_EQ(count(registry.expose(), "\nweir_shadow_total{"), 2U);
+    EXPECT_EQ(registry.value(Family::shadow, {"0", "would_open"}), 2);
+    EXPECT_EQ(registry.value(Family::metrics_series_dropped, {"max_series"}), 2);
+}
+
+TEST(Registry, KeepsTheRoomOfCollectorsThatHadIt) {
+    Registry registry(5);
+    const auto token = registry.add_collector([](Collector& collector) {
+        for (int i = 0; i < 4; ++i)
+            collector.gauge(Family::endpoint_active, {"c", std::to_string(i)}, 1);
+    });
+    (void)registry.expose();
+    for (int i = 0; i < 3; ++i)
+        (void)registry.counter(Family::breaker_rejected, {std::to_string(i)});
+    const std::string text = registry.expose();
+    EXPECT_EQ(count(text, "\nweir_endpoint_active{"), 4U)
+        << "states do not vanish for a new counter";
+    EXPECT_EQ(count(text, "\nweir_breaker_rejected_total{"), 1U);
+}
+
+TEST(Registry, ShowsASeriesWithTheHistogramItBelongsTo) {
+    Registry registry;
+    Shard& shard = registry.make_shard();
+    const HistogramId histogram = registry.histogram(Family::upstream_request_duration, {"a"});
+    (void)registry.counter(Family::retries, {"a", "failure"}, histogram);
+    (void)registry.gauge(Family::upstream_requests_active, {"a"}, histogram);
+    EXPECT_FALSE(contains(registry.expose(), "cluster=\"a\""));
+    shard.observe(histogram, milliseconds{1});
+    const std::string text = registry.expose();
+    EXPECT_TRUE(contains(text, "weir_retries_total{cluster=\"a\",result=\"failure\"} 0\n"));
+    EXPECT_TRUE(contains(text, "weir_upstream_requests_active{cluster=\"a\"} 0\n"));
+}
+
+TEST(Registry, GivesHistogramsOfRequestsOtherBoundsAtOnce) {
+    Registry registry;
+    Shard& shard = registry.make_shard();
+    const HistogramId histogram = registry.histogram(Family::upstream_request_duration, {"a"});
+    const HistogramId connect = registry.histogram(Family::upstream_connect_duration, {"a"});
+    shard.observe(histogram, milliseconds{1});
+    shard.observe(connect, milliseconds{1});
+    const std::array<Duration, 3> bounds{std::chrono::microseconds{250}, milliseconds{30},
+                                         std::chrono::seconds{60}};
+    registry.set_buckets(bounds);
+    EXPECT_FALSE(contains(registry.expose(), "weir_upstream_request_duration_seconds"));
+    // The handle of a snapshot made before counts on.
+    shard.observe(histogram, milliseconds{30});
+    shard.observe(histogram, milliseconds{31});
+    const HistogramId later = registry.histogram(Family::upstream_request_duration, {"a"});
+    shard.observe(later, std::chrono::seconds{61});
+    std::string text = registry.expose();
+    const auto line = [](const char* le, int n) {
+        return std::string("weir_upstream_request_duration_seconds_bucket{cluster=\"a\",le=\"") +
+               le + "\"} " + std::to_string(n) + "\n";
+    };
+    EXPECT_TRUE(
+        contains(text, line("0.00025", 0) + line("0.03", 1) + line("60.0", 2) + line("+Inf", 3)))
+        << text;
+    EXPECT_EQ(count(text, "weir_upstream_request_duration_seconds_bucket"), 4U);
+    EXPECT_EQ(count(text, "weir_upstream_connect_duration_seconds_bucket"), 9U) << "not configured";
+    registry.set_buckets(bounds);
+    EXPECT_EQ(registry.expose().substr(0, 200), text.substr(0, 200))
+        << "no change, no new beginning";
+}
+
 TEST(Registry, CountsNothingIntoADefaultHandle) {
     Registry registry;
     Shard& shard = registry.make_shard();
@@ -314,10 +395,14 @@ TEST(Registry, ShowsOneInfoAtATime) {
 
 TEST(Registry, TellsAboutTheProcess) {
     Registry registry;
-    const Scrape scrape = RegistryAccess::scrape(registry);
-    const auto value = [&](Family family) {
-        const auto& all = scrape[static_cast<std::size_t>(family)];
-        return all.size() == 1 ? all[0].value : -1;
+    const Page page = RegistryAccess::scrape(registry);
+    const auto value = [&](Family wanted) {
+        for (const auto& family : page) {
+            if (family.name != info(wanted).name || family.metric.size() != 1) continue;
+            const auto& metric = family.metric.front();
+            return info(wanted).type == Type::counter ? metric.counter.value : metric.gauge.value;
+        }
+        return -1.0;
     };
     EXPECT_GE(value(Family::process_cpu_seconds), 0);
     EXPECT_GE(value(Family::process_open_fds), 3);
