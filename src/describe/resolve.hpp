@@ -2,7 +2,7 @@
 
 #include "weir/config/document.hpp"
 
-#include "describe/vocabulary.hpp"
+#include "weir/describe/vocabulary.hpp"
 
 #include <cstdint>
 #include <memory>

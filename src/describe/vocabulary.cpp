@@ -1,4 +1,4 @@
-#include "describe/vocabulary.hpp"
+#include "weir/describe/vocabulary.hpp"
 
 #include <algorithm>
 #include <array>
