@@ -58,20 +58,17 @@ SocketTable::Plan SocketTable::plan(const config::Config& config, unsigned worke
     plan.by_worker.resize(workers);
     for (const config::Listener& listener : config.listeners) {
         for (const config::ListenAddress& listen : listener.listen) {
-            const auto known =
-                std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
-                    return std::get<0>(entry) == listener.name && std::get<1>(entry) == listen.text;
-                });
+            const std::string key = socket_key(listener, listen);
+            const auto known = std::find_if(entries_.begin(), entries_.end(),
+                                            [&](const Entry& entry) { return entry.key == key; });
             if (known != entries_.end()) {
-                plan.entries.push_back(*known);
+                plan.entries.push_back({listener.name, key, known->bound});
                 continue;
             }
             auto sockets = bind_for_all(listen, workers);
-            plan.entries.emplace_back(listener.name, listen.text, sockets.front().local_address());
-            for (unsigned worker = 0; worker < workers; ++worker) {
-                plan.by_worker[worker].push_back(
-                    {listener.name, listen.text, std::move(sockets[worker])});
-            }
+            plan.entries.push_back({listener.name, key, sockets.front().local_address()});
+            for (unsigned worker = 0; worker < workers; ++worker)
+                plan.by_worker[worker].push_back({key, std::move(sockets[worker])});
         }
     }
     return plan;
@@ -79,8 +76,8 @@ SocketTable::Plan SocketTable::plan(const config::Config& config, unsigned worke
 
 std::vector<Address> SocketTable::addresses(std::string_view listener) const {
     std::vector<Address> found;
-    for (const auto& [name, text, address] : entries_) {
-        if (name == listener) found.push_back(address);
+    for (const Entry& entry : entries_) {
+        if (entry.listener == listener) found.push_back(entry.bound);
     }
     return found;
 }

@@ -15,6 +15,11 @@ constexpr Duration kSecond = std::chrono::seconds{1};
 
 }  // namespace
 
+std::string socket_key(const config::Listener& listener, const config::ListenAddress& address) {
+    const bool is_any_port = !address.address.is_unix() && address.address.port() == 0;
+    return is_any_port ? listener.name + " " + address.text : address.address.to_string();
+}
+
 Worker::Worker(unsigned number,
                std::atomic<std::uint64_t>& connections,
                telemetry::Registry& registry,
@@ -49,8 +54,7 @@ void Worker::run() {
             log::error("a worker met an exception", {{"worker", number_}, {"what", error.what()}});
         }
     }
-    for (const auto& each : listeners_)
-        each->sockets.clear();
+    sockets_.clear();
     listeners_.clear();
     context_.end_turn();
     loop_.turn(Duration::zero());
@@ -65,11 +69,10 @@ void Worker::on_second() {
         shard_.observe(lag_, turn);
     // Listeners that a reload took away go with their last connection.
     for (const auto& each : listeners_) {
-        if (each->listener->is_draining()) each->listener->close_idle();
+        if (each->is_draining()) each->close_idle();
     }
-    std::erase_if(listeners_, [](const auto& each) {
-        return each->listener->is_gone() && each->listener->sessions() == 0;
-    });
+    std::erase_if(listeners_,
+                  [](const auto& each) { return each->is_gone() && each->sessions() == 0; });
     loop_.timers().arm(second_, Clock::now() + kSecond);
 }
 
@@ -82,46 +85,47 @@ void Worker::use(std::shared_ptr<const proxy::Snapshot> snapshot,
 
 void Worker::apply(const std::shared_ptr<const proxy::Snapshot>& snapshot,
                    std::vector<BoundSocket> sockets) {
-    auto next = boost::make_local_shared<proxy::LocalSnapshot>();
-    next->shared = snapshot;
-    for (const auto& cluster : snapshot->clusters()) {
-        boost::local_shared_ptr<upstream::LocalCluster> local;
-        if (snapshot_) {
-            for (const auto& known : snapshot_->clusters) {
-                if (known->shared() == cluster) local = known;
-            }
-        }
-        if (!local) {
-            local = boost::make_local_shared<upstream::LocalCluster>(upstream_, cluster);
-            follow(local);
-        }
-        next->clusters.push_back(std::move(local));
-    }
-    if (snapshot_) {
-        for (const auto& known : snapshot_->clusters) {
-            const bool stays = std::find(next->clusters.begin(), next->clusters.end(), known) !=
-                               next->clusters.end();
-            if (!stays) known->shared()->unsubscribe(number_);
-        }
-    }
-    snapshot_ = next;
+    use_clusters(snapshot);
     const auto& limit = snapshot->config().limits.connections;
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
     context_.connection_limit = limit ? *limit : files.rlim_cur * 8 / 10;
-    for (const auto& state : snapshot->listeners())
-        listener(state->config.name).listener->use(snapshot_);
-    drop_gone(*snapshot);
-    for (BoundSocket& bound : sockets) {
-        Sockets& each = listener(bound.listener);
-        proxy::LocalListener* const local = each.listener.get();
-        each.sockets.emplace_back(bound.address,
-                                  std::make_unique<transport::Listener>(
-                                      loop_, std::move(bound.socket),
-                                      [local](transport::Socket socket, const Address& peer) {
-                                          local->accept(std::move(socket), peer);
-                                      }));
+    use_listeners(*snapshot, std::move(sockets));
+}
+
+void Worker::use_clusters(const std::shared_ptr<const proxy::Snapshot>& snapshot) {
+    auto next = boost::make_local_shared<proxy::LocalSnapshot>();
+    next->shared = snapshot;
+    for (const auto& cluster : snapshot->clusters()) {
+        const auto before = find_local(cluster->name());
+        if (before && before->shared() == cluster) {
+            next->clusters.push_back(before);
+            continue;
+        }
+        auto local =
+            boost::make_local_shared<upstream::LocalCluster>(upstream_, cluster, before.get());
+        follow(local);
+        next->clusters.push_back(std::move(local));
     }
+    const proxy::LocalSnapshotPtr old = std::exchange(snapshot_, next);
+    if (!old) return;
+    for (const auto& known : old->clusters) {
+        const auto& shared = known->shared();
+        const auto now = find_local(shared->name());
+        if (!now || now->shared() != shared) shared->unsubscribe(number_);
+    }
+}
+
+// The clusters of a snapshot are in the order of their names.
+boost::local_shared_ptr<upstream::LocalCluster> Worker::find_local(std::string_view name) const {
+    if (!snapshot_) return nullptr;
+    const auto& clusters = snapshot_->clusters;
+    const auto found = std::lower_bound(clusters.begin(), clusters.end(), name,
+                                        [](const auto& local, std::string_view wanted) {
+                                            return local->shared()->name() < wanted;
+                                        });
+    if (found == clusters.end() || (*found)->shared()->name() != name) return nullptr;
+    return *found;
 }
 
 // New sets of endpoints come by post, and so does the news of a free connection.
@@ -145,73 +149,93 @@ void Worker::follow(const boost::local_shared_ptr<upstream::LocalCluster>& clust
             });
         });
     cluster->set_endpoints(cluster->cluster().endpoints());
+    // Other workers may have missed the news of a free connection while they changed over.
+    cluster->cluster().connection_freed();
 }
 
-Worker::Sockets& Worker::listener(const std::string& name) {
+proxy::LocalListener& Worker::listener(const std::string& name) {
     for (const auto& each : listeners_) {
-        if (each->listener->name() == name && !each->listener->is_gone()) return *each;
+        if (each->name() == name && !each->is_gone()) return *each;
     }
-    auto made = std::make_unique<Sockets>();
-    made->listener = std::make_unique<proxy::LocalListener>(context_, name);
-    listeners_.push_back(std::move(made));
+    listeners_.push_back(std::make_unique<proxy::LocalListener>(context_, name));
     return *listeners_.back();
 }
 
-void Worker::drop_gone(const proxy::Snapshot& snapshot) {
+void Worker::use_listeners(const proxy::Snapshot& snapshot, std::vector<BoundSocket> sockets) {
+    for (const auto& socket : sockets_)
+        socket->is_wanted = false;
+    // Those that are gone accept what waits for them yet, before they leave.
+    std::vector<proxy::LocalListener*> gone;
     for (const auto& each : listeners_) {
-        const proxy::ListenerState* const state = snapshot.find_listener(each->listener->name());
-        if (state == nullptr) {
-            close_sockets(*each);
-            each->listener->leave();
-            continue;
-        }
-        std::erase_if(each->sockets, [&](const auto& socket) {
-            const bool is_gone = std::none_of(
-                state->config.listen.begin(), state->config.listen.end(),
-                [&](const config::ListenAddress& listen) { return listen.text == socket.first; });
-            if (is_gone) socket.second->accept_waiting();
-            return is_gone;
-        });
+        if (snapshot.find_listener(each->name()) == nullptr) gone.push_back(each.get());
     }
+    for (const auto& state : snapshot.listeners()) {
+        proxy::LocalListener& owner = listener(state->config.name);
+        owner.use(snapshot_);
+        for (const config::ListenAddress& address : state->config.listen)
+            accept_for(owner, socket_key(state->config, address), sockets);
+    }
+    close_sockets(false);
+    for (proxy::LocalListener* const each : gone)
+        each->leave();
+}
+
+// A socket that is open goes on, though another listener may have it now.
+void Worker::accept_for(proxy::LocalListener& owner,
+                        const std::string& key,
+                        std::vector<BoundSocket>& bound) {
+    const auto has_key = [&](const auto& each) { return each.key == key; };
+    const auto known = std::find_if(sockets_.begin(), sockets_.end(),
+                                    [&](const auto& each) { return has_key(*each); });
+    if (known != sockets_.end()) {
+        (*known)->owner = &owner;
+        (*known)->is_wanted = true;
+        return;
+    }
+    const auto fresh = std::find_if(bound.begin(), bound.end(), has_key);
+    if (fresh == bound.end()) return;
+    auto accepting = std::make_unique<Accepting>(Accepting{.key = key, .owner = &owner});
+    accepting->socket = std::make_unique<transport::Listener>(
+        loop_, std::move(fresh->socket),
+        [to = accepting.get()](transport::Socket socket, const Address& peer) {
+            to->owner->accept(std::move(socket), peer);
+        });
+    sockets_.push_back(std::move(accepting));
 }
 
 // Closing resets what waits in the queue: it is accepted first.
-void Worker::close_sockets(Sockets& sockets) {
-    for (const auto& socket : sockets.sockets)
-        socket.second->accept_waiting();
-    sockets.sockets.clear();
+void Worker::close_sockets(bool are_all) {
+    std::erase_if(sockets_, [&](const auto& each) {
+        if (each->is_wanted && !are_all) return false;
+        each->socket->accept_waiting();
+        return true;
+    });
 }
 
 void Worker::drain() {
     loop_.post([this] {
         context_.is_draining = true;
         for (const auto& each : listeners_)
-            each->listener->drain();
+            each->drain();
     });
 }
 
 void Worker::close_idle() {
     loop_.post([this] {
         for (const auto& each : listeners_)
-            each->listener->close_idle();
+            each->close_idle();
     });
 }
 
 void Worker::close_listeners() {
-    loop_.post([this] {
-        for (const auto& each : listeners_)
-            close_sockets(*each);
-    });
+    loop_.post([this] { close_sockets(true); });
 }
 
 void Worker::ask(std::function<void(Load)> answer) {
     loop_.post([this, answer = std::move(answer)] {
         Load load{.sessions = context_.sessions};
-        for (const auto& each : listeners_) {
-            for (const auto& socket : each->sockets) {
-                load.last_accept = std::max(load.last_accept, socket.second->last_accept());
-            }
-        }
+        for (const auto& each : sockets_)
+            load.last_accept = std::max(load.last_accept, each->socket->last_accept());
         answer(load);
     });
 }

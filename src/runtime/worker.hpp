@@ -17,10 +17,14 @@ namespace weir::runtime {
 // A listening socket on its way to a worker: bound by the main thread, so that an address in use is
 // an error of start or reload, before anything changes.
 struct BoundSocket {
-    std::string listener;
-    std::string address;  // as configured: what makes it the same socket after a reload
+    std::string key;
     transport::Socket socket;
 };
+
+// What makes it the same socket after a reload: its address, whichever listener has it. Of port 0
+// each listener has its own.
+[[nodiscard]] std::string socket_key(const config::Listener& listener,
+                                     const config::ListenAddress& address);
 
 // One worker: a thread, its event loop, listeners, and the worker's side of every cluster. The
 // public functions post to the loop. Thread: any, but for construction, start() and destruction
@@ -53,18 +57,26 @@ class Worker {
     void join();
 
   private:
-    struct Sockets {
-        std::unique_ptr<proxy::LocalListener> listener;
-        std::vector<std::pair<std::string, std::unique_ptr<transport::Listener>>>
-            sockets;  // by address
+    // A listening socket here, and who serves what it accepts.
+    struct Accepting {
+        std::string key;
+        proxy::LocalListener* owner = nullptr;
+        bool is_wanted = true;
+        std::unique_ptr<transport::Listener> socket;
     };
 
     void apply(const std::shared_ptr<const proxy::Snapshot>& snapshot,
                std::vector<BoundSocket> sockets);
+    void use_clusters(const std::shared_ptr<const proxy::Snapshot>& snapshot);
+    void use_listeners(const proxy::Snapshot& snapshot, std::vector<BoundSocket> sockets);
+    [[nodiscard]] boost::local_shared_ptr<upstream::LocalCluster> find_local(
+        std::string_view name) const;
     void follow(const boost::local_shared_ptr<upstream::LocalCluster>& cluster);
-    Sockets& listener(const std::string& name);
-    static void close_sockets(Sockets& sockets);
-    void drop_gone(const proxy::Snapshot& snapshot);
+    proxy::LocalListener& listener(const std::string& name);
+    void accept_for(proxy::LocalListener& owner,
+                    const std::string& key,
+                    std::vector<BoundSocket>& bound);
+    void close_sockets(bool are_all);
     void on_second();
     void run();
 
@@ -76,7 +88,8 @@ class Worker {
     upstream::LocalContext upstream_;
     proxy::WorkerContext context_;
     proxy::LocalSnapshotPtr snapshot_;
-    std::vector<std::unique_ptr<Sockets>> listeners_;
+    std::vector<std::unique_ptr<proxy::LocalListener>> listeners_;
+    std::vector<std::unique_ptr<Accepting>> sockets_;
     TimerOf<Worker, &Worker::on_second> second_{*this};
     std::thread thread_;
 };

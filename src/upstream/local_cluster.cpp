@@ -2,26 +2,32 @@
 
 #include "balancer.hpp"
 #include "local_endpoint.hpp"
+#include "waiting_queue.hpp"
 #include <boost/smart_ptr/make_local_shared.hpp>
 
 #include <algorithm>
 
 namespace weir::upstream {
-namespace {
-
-// A queue that has stood for so long is served newest first.
-constexpr Duration kStanding = std::chrono::milliseconds{100};
-
-}  // namespace
-
-LocalCluster::LocalCluster(LocalContext& context, std::shared_ptr<Cluster> cluster)
+LocalCluster::LocalCluster(LocalContext& context,
+                           std::shared_ptr<Cluster> cluster,
+                           const LocalCluster* before)
     : context_(context),
       cluster_(std::move(cluster)),
-      balancer_(make_balancer(cluster_->config().policy)) {}
+      balancer_(make_balancer(cluster_->config().policy)),
+      queue_(before != nullptr ? before->queue_ : boost::make_local_shared<WaitingQueue>(context)) {
+    queue_->follow(cluster_);
+    if (before == nullptr) return;
+    latency_ = before->latency_;
+    // set_endpoints(), which follows, lets go of those that did not stay.
+    endpoints_ = before->endpoints_;
+    for (const auto& endpoint : endpoints_)
+        endpoint->move_to(*this);
+}
 
 LocalCluster::~LocalCluster() {
-    for (const auto& endpoint : endpoints_)
-        endpoint->remove();
+    for (const auto& endpoint : endpoints_) {
+        if (endpoint->is_of(*this)) endpoint->remove();
+    }
 }
 
 void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) {
@@ -80,56 +86,15 @@ LocalCluster::Choice LocalCluster::any_one() {
 }
 
 bool LocalCluster::enqueue(Waiting& waiting) {
-    auto slot = cluster_->pending().try_acquire(Clock::now());
-    if (!slot) return false;
-    waiting.slot_ = std::move(*slot);
-    waiting.since_ = Clock::now();
-    waiting.is_queued_ = true;
-    queue_.push_back(&waiting);
-    cluster_->add_waiting();
-    context_.shard.add(cluster_->metrics().requests_pending);
-    arm_queue_timer();
-    return true;
+    return queue_->enqueue(waiting);
 }
 
 void LocalCluster::dequeue(Waiting& waiting) {
-    if (!waiting.is_queued_) return;
-    waiting.is_queued_ = false;
-    waiting.slot_.reset();
-    cluster_->remove_waiting();
-    context_.shard.sub(cluster_->metrics().requests_pending);
-    std::erase(queue_, &waiting);
+    queue_->dequeue(waiting);
 }
 
 void LocalCluster::serve_waiting_later() {
-    if (!queue_.empty()) context_.loop.timers().arm(serve_timer_, Clock::now());
-}
-
-void LocalCluster::serve_waiting() {
-    while (!queue_.empty()) {
-        const bool has_stood = Clock::now() - queue_.front()->since_ > kStanding;
-        if (!(has_stood ? queue_.back() : queue_.front())->on_turn()) return;
-    }
-}
-
-void LocalCluster::arm_queue_timer() {
-    if (queue_.empty() || queue_timer_.is_armed()) return;
-    const auto oldest =
-        std::min_element(queue_.begin(), queue_.end(),
-                         [](const Waiting* a, const Waiting* b) { return a->since_ < b->since_; });
-    context_.loop.timers().arm(queue_timer_,
-                               (*oldest)->since_ + cluster_->config().limits.queue_timeout);
-}
-
-void LocalCluster::on_queue_timer() {
-    const TimePoint limit = Clock::now() - cluster_->config().limits.queue_timeout;
-    const std::vector<Waiting*> waiting(queue_.begin(), queue_.end());
-    for (Waiting* const each : waiting) {
-        if (!each->is_queued_ || each->since_ > limit) continue;
-        dequeue(*each);
-        each->on_queue_timeout();
-    }
-    arm_queue_timer();
+    queue_->serve_later();
 }
 
 }  // namespace weir::upstream

@@ -26,6 +26,11 @@ LocalEndpoint::~LocalEndpoint() {
         connections_.back()->abandon();
 }
 
+void LocalEndpoint::move_to(LocalCluster& next) {
+    cluster_ = &next;
+    shared_cluster_ = next.shared();
+}
+
 void LocalEndpoint::remove() {
     cluster_ = nullptr;
     close_idle();

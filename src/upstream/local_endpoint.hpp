@@ -25,6 +25,9 @@ class LocalEndpoint {
     [[nodiscard]] Endpoint& shared() const { return *endpoint_; }
     [[nodiscard]] const std::shared_ptr<Endpoint>& pointer() const { return endpoint_; }
 
+    // The next object of its cluster, of the same discovery, has it now.
+    void move_to(LocalCluster& next);
+    [[nodiscard]] bool is_of(const LocalCluster& cluster) const { return cluster_ == &cluster; }
     // Discovery named it no longer: idle connections close now, the others after their request.
     void remove();
     void close_idle();

@@ -1,13 +1,11 @@
 #pragma once
 
-#include "weir/core/timing_wheel.hpp"
 #include "weir/upstream/cluster.hpp"
 #include "weir/upstream/local_context.hpp"
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -15,12 +13,17 @@ namespace weir::upstream {
 
 class Balancer;
 class LocalEndpoint;
+class WaitingQueue;
 
 // One worker's side of a cluster: its connections, its balancer, and the requests that wait for a
-// connection. Thread: worker.
+// connection. After a reload that changed the cluster's section there are two, as long as requests
+// hold the old one; the new one takes from it the endpoints that stayed, with their connections,
+// and both serve one queue. Thread: worker.
 class LocalCluster {
   public:
-    LocalCluster(LocalContext& context, std::shared_ptr<Cluster> cluster);
+    LocalCluster(LocalContext& context,
+                 std::shared_ptr<Cluster> cluster,
+                 const LocalCluster* before = nullptr);
     LocalCluster(const LocalCluster&) = delete;
     LocalCluster& operator=(const LocalCluster&) = delete;
     ~LocalCluster();
@@ -49,7 +52,7 @@ class LocalCluster {
         virtual ~Waiting() = default;
 
       private:
-        friend class LocalCluster;
+        friend class WaitingQueue;
         // A connection may be had: try again. False if there was none; else it has left the queue.
         [[nodiscard]] virtual bool on_turn() = 0;
         virtual void on_queue_timeout() = 0;  // waited too long
@@ -71,18 +74,12 @@ class LocalCluster {
 
   private:
     [[nodiscard]] Choice any_one();
-    void serve_waiting();
-    void on_queue_timer();
-    void arm_queue_timer();
-
     LocalContext& context_;
     std::shared_ptr<Cluster> cluster_;
     std::unique_ptr<Balancer> balancer_;
     std::vector<boost::local_shared_ptr<LocalEndpoint>> endpoints_;
-    std::deque<Waiting*> queue_;  // oldest first
+    boost::local_shared_ptr<WaitingQueue> queue_;  // co-owned by the objects of this cluster
     Duration latency_{};
-    TimerOf<LocalCluster, &LocalCluster::serve_waiting> serve_timer_{*this};
-    TimerOf<LocalCluster, &LocalCluster::on_queue_timer> queue_timer_{*this};
 };
 
 }  // namespace weir::upstream

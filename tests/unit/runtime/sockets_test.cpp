@@ -40,7 +40,7 @@ TEST(SocketTable, PlansOnlyWhatIsNewAfterACommit) {
     const auto plan =
         table.plan(*config_of(listener("a", "127.0.0.1:0") + listener("b", "127.0.0.2:0")), 1);
     ASSERT_EQ(plan.by_worker[0].size(), 1U);
-    EXPECT_EQ(plan.by_worker[0][0].listener, "b");
+    EXPECT_EQ(plan.by_worker[0][0].key, "b 127.0.0.2:0");
     table.commit(plan);
     EXPECT_EQ(table.addresses("a").at(0), before);
     EXPECT_EQ(table.addresses("b").size(), 1U);
@@ -51,6 +51,20 @@ TEST(SocketTable, ForgetsWhatTheConfigurationNamesNoLonger) {
     table.commit(table.plan(*config_of(listener("a", "127.0.0.1:0")), 1));
     table.commit(table.plan(*config_of(listener("b", "127.0.0.1:0")), 1));
     EXPECT_TRUE(table.addresses("a").empty());
+}
+
+TEST(SocketTable, KeepsAnAddressThatAnotherListenerHasNow) {
+    SocketTable table;
+    auto first = table.plan(*config_of(listener("a", "127.0.0.1:0")), 1);
+    const std::string address = first.by_worker[0][0].socket.local_address().to_string();
+    first.by_worker.clear();  // closes it: the port is free
+    table.commit(table.plan(*config_of(listener("a", address)), 1));
+    const auto plan = table.plan(*config_of(listener("b", address)), 1);
+    EXPECT_TRUE(plan.by_worker[0].empty());
+    table.commit(plan);
+    EXPECT_TRUE(table.addresses("a").empty());
+    ASSERT_EQ(table.addresses("b").size(), 1U);
+    EXPECT_EQ(table.addresses("b")[0].to_string(), address);
 }
 
 // With SO_REUSEPORT a second process would share the port unnoticed.

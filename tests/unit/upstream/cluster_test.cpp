@@ -195,5 +195,100 @@ TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
     EXPECT_EQ(words(), "closed>closed:by me for 600.00s closed>closed:decides for itself ");
 }
 
+// ---- what a reload that changes the section keeps
+
+class ClusterReloadTest : public ClusterTest {
+  protected:
+    // The cluster's next object, in force.
+    [[nodiscard]] std::unique_ptr<Cluster> next(const config::Cluster& section) {
+        auto made = std::make_unique<Cluster>(
+            section, Cluster::Surroundings{registry, events, 2, 2}, now, &cluster);
+        made->take_over(cluster, now);
+        return made;
+    }
+    [[nodiscard]] static Order order_of(TimePoint until) {
+        return {.until = until, .by = "me", .reason = {}};
+    }
+};
+
+TEST_F(ClusterReloadTest, KeepsBreakerEndpointsAndBudgetWhenOtherKeysChange) {
+    set({at(1), at(2)});
+    cluster.breaker().force(resilience::State::open, now + std::chrono::hours{1}, now);
+    config.timeout.idle = std::chrono::seconds{7};
+    const auto made = next(config);
+    EXPECT_EQ(made->config().timeout.idle, std::chrono::seconds{7});
+    EXPECT_EQ(&made->breaker(), &cluster.breaker());
+    EXPECT_EQ(&made->budget(), &cluster.budget());
+    EXPECT_EQ(made->endpoints()->endpoints, cluster.endpoints()->endpoints);
+}
+
+TEST_F(ClusterReloadTest, KeepsTheEndpointsWithAnotherBreaker) {
+    set({at(1), at(2)});
+    config.breaker.consecutive_failures = 9;
+    const auto made = next(config);
+    EXPECT_NE(&made->breaker(), &cluster.breaker());
+    EXPECT_EQ(made->breaker().options().consecutive_failures, 9U);
+    EXPECT_EQ(made->endpoints()->endpoints, cluster.endpoints()->endpoints);
+}
+
+TEST_F(ClusterReloadTest, BeginsWithTheSameAddressesUnderAnotherDetector) {
+    set({at(1), at(2, 50)});
+    config.outlier.consecutive_failures = 9;
+    const auto made = next(config);
+    EXPECT_EQ(&made->breaker(), &cluster.breaker());
+    const auto endpoints = made->endpoints()->endpoints;
+    ASSERT_EQ(endpoints.size(), 2U);
+    EXPECT_NE(endpoints[1], endpoint(1));
+    EXPECT_EQ(endpoints[1]->address(), at(2).address);
+    EXPECT_EQ(endpoints[1]->weight(), 50U);
+    EXPECT_EQ(endpoints[1]->detector().machine().options().consecutive_failures, 9U);
+    EXPECT_EQ(made->detectors()->size().endpoints, 2U);
+}
+
+TEST_F(ClusterReloadTest, CountsWhatIsUnderWayAgainstTheNewLimits) {
+    config.limits.max_requests = 1;
+    Cluster before{config, {registry, events, 2, 1}, now};
+    before.set_endpoints({{at(1)}}, now);
+    const auto slot = before.requests().try_acquire(now);
+    ASSERT_TRUE(slot);
+    config.limits.max_requests = 2;
+    config.limits.max_connections = 3;
+    Cluster after{config, {registry, events, 2, 1}, now, &before};
+    EXPECT_EQ(after.requests().max(), 1U) << "not in force yet";
+    after.take_over(before, now);
+    EXPECT_EQ(after.requests().in_use(), 1U);
+    const auto second = after.requests().try_acquire(now);
+    EXPECT_TRUE(second);
+    EXPECT_FALSE(after.requests().try_acquire(now));
+    EXPECT_EQ(before.endpoints()->endpoints.at(0)->connections().max(), 3U);
+}
+
+TEST_F(ClusterReloadTest, AnOrderOutlivesWhatItWasAbout) {
+    set({at(1), at(2)});
+    const TimePoint later = now + std::chrono::minutes{10};
+    cluster.force_breaker(resilience::State::open, order_of(later), now);
+    endpoint(0)->drain(order_of(later), now);
+    endpoint(1)->eject(order_of(later), now);
+    config.breaker.consecutive_failures = 9;
+    config.outlier.consecutive_failures = 9;
+    const auto made = next(config);
+    EXPECT_NE(&made->breaker(), &cluster.breaker());
+    EXPECT_EQ(made->breaker().state(), resilience::State::open);
+    ASSERT_TRUE(made->breaker_order());
+    EXPECT_EQ(made->breaker_order()->until, later);
+    EXPECT_EQ(made->endpoints()->endpoints.at(0)->state_word(), "draining");
+    EXPECT_EQ(made->endpoints()->endpoints.at(1)->state_word(), "ejected");
+}
+
+TEST_F(ClusterReloadTest, TellsTheSubscribersOfTheObjectInForce) {
+    set({at(1)});
+    config.timeout.idle = std::chrono::seconds{7};
+    const auto made = next(config);
+    int told = 0;
+    made->subscribe(0, [&](const auto& /*set*/) { ++told; });
+    endpoint(0)->drain(order_of(now + std::chrono::hours{1}), now);
+    EXPECT_EQ(told, 1);
+}
+
 }  // namespace
 }  // namespace weir::upstream
