@@ -41,20 +41,29 @@ void complain_unknown(Context& ctx,
         std::erase_if(known, [](std::string_view key) { return key.starts_with("client_"); });
     }
     const auto later = later_words(block);
-    if (std::find(later.begin(), later.end(), entry.key) != later.end()) {
+    const auto is_later = [&](std::string_view key) {
+        return std::find(later.begin(), later.end(), key) != later.end();
+    };
+    if (is_later(entry.key)) {
         complain_at(ctx, entry.place, entry.width,
                     {.code = 109, .what = quoted(entry.key) + " is not supported by this version"});
         return;
     }
     Complaint complaint{.code = 101, .what = "unknown key " + quoted(entry.key) + in(path)};
-    auto meant = synonym(entry.key, known);
-    if (meant.empty()) meant = nearest(entry.key, known);
-    if (!meant.empty()) {
-        complaint.note = "did you mean " + quoted(meant) + "?";
+    complaint.help = "keys here: " + joined(known);
+    auto takes = known;
+    takes.insert(takes.end(), later.begin(), later.end());
+    const auto meant = synonym(entry.key, block, takes);
+    const auto near = nearest(entry.key, known);
+    if (meant.is_here && is_later(meant.path)) {
+        complaint.note = "here it is " + quoted(meant.path) + ", not supported by this version";
+    } else if (meant.is_here || !near.empty()) {
+        complaint.note = "did you mean " + quoted(meant.is_here ? meant.path : near) + "?";
     } else if (const auto homes = homes_of(entry.key); !homes.empty()) {
         complaint.note = "this key belongs in " + homes;
+    } else if (!meant.path.empty()) {
+        complaint.note = "in Weir this is " + std::string(meant.path);
     }
-    complaint.help = "keys here: " + joined(known);
     complain_at(ctx, entry.place, entry.width, std::move(complaint));
 }
 
@@ -201,6 +210,16 @@ void assign_optional(
 
 void complain_at(Context& ctx, const Place& place, std::uint32_t width, Complaint complaint) {
     ctx.report.add({.code = complaint.code,
+                    .place = place,
+                    .what = std::move(complaint.what),
+                    .note = std::move(complaint.note),
+                    .help = std::move(complaint.help),
+                    .width = width});
+}
+
+void warn_at(Context& ctx, const Place& place, std::uint32_t width, Complaint complaint) {
+    ctx.report.add({.severity = Problem::Severity::warning,
+                    .code = complaint.code,
                     .place = place,
                     .what = std::move(complaint.what),
                     .note = std::move(complaint.note),
@@ -383,10 +402,13 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Se
         return;
     }
     if (node.kind != Node::Kind::map) {
-        complain(ctx, node,
-                 {.code = 151,
-                  .what = "the secret " + quoted(row.name) + " must not stand in the configuration",
-                  .note = "write {file: PATH} or {env: NAME}"});
+        ctx.report.add(
+            {.code = 151,
+             .place = node.place,
+             .what = "the secret " + quoted(row.name) + " must not stand in the configuration",
+             .note = "write {file: PATH} or {env: NAME}",
+             .width = node.width,
+             .is_secret = true});
         return;
     }
     const Entry* source = nullptr;

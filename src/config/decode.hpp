@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 // The decoder that the key table drives: one generic function for every block. It assigns only what
@@ -30,6 +31,7 @@ struct Context {
 // About a node, its whole text or the part the complaint names.
 void complain(Context& ctx, const Node& node, Complaint complaint);
 void complain_at(Context& ctx, const Place& place, std::uint32_t width, Complaint complaint);
+void warn_at(Context& ctx, const Place& place, std::uint32_t width, Complaint complaint);
 void complain_kind(Context& ctx, const Node& node, std::string_view key, std::string_view type);
 // A word that is none of `words`: W105, or W109 if a later version takes it.
 void complain_word(Context& ctx,
@@ -157,8 +159,11 @@ template <typename T>
 void decode(
     Context& ctx, const Node& node, const std::string& path, T& into, Origins* origins = nullptr) {
     const Block<T>& table = block<T>();
+    // A wrong value is not what holds, so it does not count as said.
+    auto errors = ctx.report.errors();
     const auto note = [&](std::string_view key, const Place& place) {
-        if (origins != nullptr) origins->said[key] = {place, origins->layer};
+        const bool is_good = std::exchange(errors, ctx.report.errors()) == ctx.report.errors();
+        if (origins != nullptr && is_good) origins->said[key] = {place, origins->layer};
     };
     if (node.is_broken) return;
     if (node.kind == Node::Kind::scalar && table.off != nullptr && node.text == "off") {
@@ -179,6 +184,7 @@ void decode(
     for (const auto& key : table.rows)
         known.push_back(key.name);
     walk_keys(ctx, node, path, table.path, known, [&](std::size_t index, const Entry& entry) {
+        errors = ctx.report.errors();
         assign_row(ctx, entry.value, path, table.rows[index], into);
         note(table.rows[index].name, entry.value.place);
     });

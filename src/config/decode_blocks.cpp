@@ -89,6 +89,13 @@ std::string with_origin(const Context& ctx,
            where(ctx, origin->place, other.place);
 }
 
+// How special the layer is in which something is written.
+int rank(const Origin* origin) {
+    if (origin == nullptr) return 0;
+    if (origin->layer == "defaults") return 1;
+    return origin->layer.starts_with("clusters.") ? 2 : 3;
+}
+
 // Raises `most` to `first` if it is only the default, else complains.
 void finish_pair(Context& ctx,
                  const Origins& origins,
@@ -234,6 +241,7 @@ AccessLog access_log_of(Context& ctx,
     refuse("to", !log.is_off() && log.to != ctx.access_log_to);
     refuse("format", log.format != inherited.format);
     refuse("buffer", log.buffer != inherited.buffer);
+    check_sampling(ctx, log, origins);
     return log;
 }
 
@@ -253,19 +261,88 @@ void finish(Context& ctx, Traced<Retry>& retry) {
                 value.max_backoff);
 }
 
-void check_tries(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout) {
-    const auto& try_for = retry.value.per_try_timeout;
+void check_times(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout) {
     const auto& request = timeout.value.request;
-    const auto* origin = retry.origins.find("per_try_timeout");
-    if (!try_for || !request || *try_for < *request || origin == nullptr ||
-        retry.value.attempts == 0)
+    const auto* request_origin = timeout.origins.find("request");
+    if (!request) return;
+    const auto check = [&](std::string_view key, std::optional<Duration> value,
+                           const Origin* origin, std::string_view note) {
+        if (!value || origin == nullptr || *value < *request) return;
+        complain_at(ctx, origin->place, 0,
+                    {.code = 140,
+                     .what = std::string(key) + " (" + to_text(*value) +
+                             ") is not below timeout.request (" +
+                             with_origin(ctx, *request, request_origin, *origin) + ")",
+                     .note = std::string(note)});
+    };
+    if (retry.value.attempts != 0)
+        check("retry.per_try_timeout", retry.value.per_try_timeout,
+              retry.origins.find("per_try_timeout"), "no retry could ever happen");
+    // A request that is given less time than others just has its own bound.
+    const auto unless_narrowed = [&](std::string_view key) {
+        const auto* origin = timeout.origins.find(key);
+        return rank(origin) >= rank(request_origin) ? origin : nullptr;
+    };
+    constexpr std::string_view kNever = "the request would always be over first";
+    check("timeout.connect", timeout.value.connect, unless_narrowed("connect"), kNever);
+    check("timeout.response_header", timeout.value.response_header,
+          unless_narrowed("response_header"), kNever);
+    const auto* total_origin = timeout.origins.find("total");
+    if (!timeout.value.total || request_origin == nullptr ||
+        rank(total_origin) != rank(request_origin) || *timeout.value.total >= *request)
         return;
-    complain_at(ctx, origin->place, 0,
+    complain_at(ctx, total_origin->place, 0,
                 {.code = 140,
-                 .what = "retry.per_try_timeout (" + to_text(*try_for) +
+                 .what = "timeout.total (" + to_text(*timeout.value.total) +
+                         ") is below timeout.request (" +
+                         with_origin(ctx, *request, request_origin, *total_origin) + ")",
+                 .note = std::string(kNever)});
+}
+
+void check_limits(Context& ctx,
+                  const Traced<ClusterLimits>& limits,
+                  const Traced<TimeoutBlock>& timeout) {
+    const auto& [value, origins] = limits;
+    const auto* most = origins.find("max_connections");
+    const auto check = [&](const char* key, std::optional<std::uint32_t> count) {
+        const auto* origin = origins.find(key);
+        if (origin == nullptr || most == nullptr || !count || !value.max_connections ||
+            *count <= *value.max_connections)
+            return;
+        complain_at(
+            ctx, origin->place, 0,
+            {.code = 141,
+             .what = "limits." + std::string(key) + " (" + std::to_string(*count) +
+                     ") is above max_connections (" + std::to_string(*value.max_connections) +
+                     ", at " + where(ctx, most->place, origin->place) + ")"});
+    };
+    check("max_connecting", value.max_connecting);
+    check("idle_connections", value.idle_connections);
+    const auto* wait = origins.find("queue_timeout");
+    const auto& request = timeout.value.request;
+    const auto* request_origin = timeout.origins.find("request");
+    if (wait == nullptr || !request || value.queue_timeout < *request) return;
+    complain_at(ctx, wait->place, 0,
+                {.code = 140,
+                 .what = "limits.queue_timeout (" + to_text(value.queue_timeout) +
                          ") is not below timeout.request (" +
-                         with_origin(ctx, *request, timeout.origins.find("request"), *origin) + ")",
-                 .note = "no retry could ever happen"});
+                         with_origin(ctx, *request, request_origin, *wait) + ")",
+                 .note = "the request would always be over first"});
+}
+
+void check_sampling(Context& ctx, const AccessLog& log, const Origins& origins) {
+    const auto* sample = origins.find("sample");
+    const auto* only = origins.find("only");
+    if (sample != nullptr && !log.only.is_all() && !log.only.sampled) {
+        warn_at(
+            ctx, sample->place, 0,
+            {.code = 202, .what = "access_log.sample has no effect: 'only' does not list sampled"});
+    } else if (only != nullptr && log.only.sampled && log.sample >= 1) {
+        warn_at(ctx, only->place, 0,
+                {.code = 202,
+                 .what = "access_log.only has no effect: sampled keeps every record, as "
+                         "access_log.sample is 100%"});
+    }
 }
 
 void refuse_client_timeouts(Context& ctx, const Origins& origins) {

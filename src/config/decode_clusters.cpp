@@ -154,11 +154,23 @@ void settle(Context& ctx, ClusterDraft& draft, Traced<Breaker> breaker, Traced<O
     finish(ctx, outlier);
     finish(ctx, retry);
     refuse_client_timeouts(ctx, draft.timeout.origins);
-    check_tries(ctx, retry, draft.timeout);
+    check_times(ctx, retry, draft.timeout);
     draft.cluster.breaker = breaker.value;
     draft.cluster.outlier = outlier.value;
     draft.cluster.retry = std::move(retry.value);
     draft.cluster.timeout = draft.timeout.value;
+}
+
+// An endpoint that may be ejected must be one more than those that may not.
+void check_ready(Context& ctx, const Node* outlier, const Cluster& cluster) {
+    if (outlier == nullptr || cluster.discovery.type != Discovery::Type::static_list) return;
+    const auto& min_ready = value_of(*outlier, "min_ready");
+    if (&min_ready == outlier || cluster.endpoints.size() > cluster.outlier.min_ready) return;
+    warn_at(ctx, min_ready.place, min_ready.width,
+            {.code = 202,
+             .what = "outlier.min_ready (" + std::to_string(cluster.outlier.min_ready) +
+                     ") leaves none of " + std::to_string(cluster.endpoints.size()) +
+                     " endpoints to eject"});
 }
 
 ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {
@@ -187,7 +199,10 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     draft.timeout = layered(ctx, from.timeout, path, "timeout", defaults.timeout);
     settle(ctx, draft, layered(ctx, from.breaker, path, "breaker", defaults.breaker),
            layered(ctx, from.outlier, path, "outlier", defaults.outlier));
-    if (from.limits != nullptr) decode(ctx, *from.limits, path + ".limits", cluster.limits);
+    const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
+    cluster.limits = limits.value;
+    check_limits(ctx, limits, draft.timeout);
+    check_ready(ctx, from.outlier, cluster);
     cluster.metrics_per_endpoint = from.metrics_per_endpoint;
     return draft;
 }

@@ -77,6 +77,7 @@ void decode_listener_routes(ListenerScope& scope,
         .max_body = listener.limits.body,
         .access_log = access_log_of(scope.ctx, from.access_log, path + ".access_log",
                                     scope.config.access_log)};
+    listener.access_log = inherited.access_log;
     if (from.to != nullptr && from.routes != nullptr) {
         complain(scope.ctx, *from.to,
                  {.code = 115,
@@ -219,9 +220,49 @@ void check_addresses(Context& ctx, const Config& config) {
     if (config.telemetry_listen) use(*config.telemetry_listen, "telemetry");
 }
 
+// cert and key of a tls or identity block.
+void add_certificate(Context& ctx, const Node& block, std::vector<CertificateFiles>& into) {
+    const Node& cert = value_of(block, "cert");
+    const Node& key = value_of(block, "key");
+    if (block.kind != Node::Kind::map || cert.kind != Node::Kind::scalar ||
+        key.kind != Node::Kind::scalar || cert.is_broken || key.is_broken)
+        return;
+    into.push_back({.cert = cert.text,
+                    .key = key.text,
+                    .cert_path = resolved(ctx, cert.place, cert.text),
+                    .key_path = resolved(ctx, key.place, key.text),
+                    .cert_at = {cert.place, cert.width},
+                    .key_at = {key.place, key.width}});
+}
+
+// The blocks themselves are refused by this version, but what is wrong with their files need not
+// wait for the next.
+std::vector<CertificateFiles> certificates_of(Context& ctx, const Node& root) {
+    std::vector<CertificateFiles> found;
+    const auto add_tls = [&](const Node& owner) {
+        const Node& tls = value_of(owner, "tls");
+        if (&tls == &owner) return;
+        add_certificate(ctx, tls, found);
+        const Node& certs = value_of(tls, "certs");
+        if (&certs == &tls) return;
+        for (const Node& item : certs.items)
+            add_certificate(ctx, item, found);
+    };
+    if (const Node& identity = value_of(root, "identity"); &identity != &root)
+        add_certificate(ctx, identity, found);
+    if (const Node& listeners = value_of(root, "listeners"); &listeners != &root)
+        std::for_each(listeners.items.begin(), listeners.items.end(), add_tls);
+    if (const Node& clusters = value_of(root, "clusters"); &clusters != &root) {
+        for (const Entry& entry : clusters.entries)
+            add_tls(entry.value);
+    }
+    return found;
+}
+
 template <typename T>
-void decode_into(Context& ctx, const Node* node, std::string_view path, T& into) {
-    if (node != nullptr) decode(ctx, *node, std::string(path), into);
+void decode_into(
+    Context& ctx, const Node* node, std::string_view path, T& into, Origins* origins = nullptr) {
+    if (node != nullptr) decode(ctx, *node, std::string(path), into, origins);
 }
 
 void check_listener_names(Context& ctx, const Node& list, const std::vector<Listener>& listeners) {
@@ -280,14 +321,19 @@ Config decode_config(Context& ctx, const Node& root) {
     decode_into(ctx, from.node, "node", node);
     decode_into(ctx, from.defaults, "defaults", default_nodes);
     decode_into(ctx, from.limits, "limits", config.limits);
-    decode_into(ctx, from.access_log, "access_log", config.access_log);
-    decode_into(ctx, default_nodes.access_log, "defaults.access_log", config.access_log);
+    Origins log_origins;
+    decode_into(ctx, from.access_log, "access_log", config.access_log, &log_origins);
+    decode_into(ctx, default_nodes.access_log, "defaults.access_log", config.access_log,
+                &log_origins);
+    check_sampling(ctx, config.access_log, log_origins);
     decode_into(ctx, from.log, "log", config.log);
     ctx.access_log_to = config.access_log.to;
     AdminBlock admin;
     TelemetryBlock telemetry;
     ErrorsBlock errors;
+    const auto before_admin = ctx.report.errors();
     decode_into(ctx, from.admin, "admin", admin);
+    const bool is_admin_whole = ctx.report.errors() == before_admin;
     decode_into(ctx, from.telemetry, "telemetry", telemetry);
     decode_into(ctx, from.errors, "errors", errors);
     decode_server(ctx, admin.listen, config.admin_listen);
@@ -295,7 +341,7 @@ Config decode_config(Context& ctx, const Node& root) {
     config.admin_token = std::move(admin.token);
     if (admin.hosts != nullptr) decode_admin_hosts(ctx, *admin.hosts, config.admin_hosts);
     config.telemetry = std::move(telemetry);
-    check_admin(ctx, config);
+    if (is_admin_whole) check_admin(ctx, config);
     config.node_name = node.name;
     config.threads = from.threads;
     config.drain = from.drain;
@@ -317,6 +363,7 @@ Config decode_config(Context& ctx, const Node& root) {
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
     check_addresses(ctx, config);
+    config.certificates = certificates_of(ctx, root);
     return config;
 }
 

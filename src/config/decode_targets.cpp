@@ -144,7 +144,7 @@ Target settle(Context& ctx, const Share& share, const RouteBlock& route, const s
     if (route.retry != nullptr)
         decode(ctx, *route.retry, path + ".retry", retry.value, &retry.origins);
     if (route.timeout != nullptr) refuse_client_timeouts(ctx, timeout.origins);
-    if (route.timeout != nullptr || route.retry != nullptr) check_tries(ctx, retry, timeout);
+    if (route.timeout != nullptr || route.retry != nullptr) check_times(ctx, retry, timeout);
     finish(ctx, retry);
     return {.cluster = share.draft->cluster.name,
             .weight = share.weight,

@@ -28,6 +28,30 @@ bool continues_character(char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
 }
 
+// The lines of the texts, with what is secret in them covered.
+class Pages {
+  public:
+    Pages(const std::vector<SourceText>& sources, const std::vector<Problem>& problems) {
+        for (const auto& source : sources)
+            pages_.push_back({source.name, source.text});
+        for (const auto& problem : problems) {
+            if (problem.is_secret && problem.place.file < pages_.size())
+                cover(pages_[problem.place.file].text, problem);
+        }
+    }
+    [[nodiscard]] const std::vector<SourceText>& all() const { return pages_; }
+
+  private:
+    static void cover(std::string& text, const Problem& problem) {
+        const auto line = Lines(text).at(problem.place);
+        const auto begin = static_cast<std::size_t>(line.data() - text.data());
+        std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                    std::min<std::size_t>(problem.width, line.size()), '*');
+    }
+
+    std::vector<SourceText> pages_;
+};
+
 // What a terminal may be shown of a file we do not trust: tabs visible, no control characters.
 std::string shown(std::string_view text) {
     std::string out;
@@ -194,8 +218,9 @@ std::string render(const Report& report,
     std::string out;
     if (problems.empty()) return out;
     const auto count = std::min(problems.size(), kMostShown);
+    const Pages pages(sources, problems);
     for (std::size_t i = 0; i < count; ++i)
-        render_problem(out, problems[i], sources, has_colour);
+        render_problem(out, problems[i], pages.all(), has_colour);
     if (problems.size() > count) {
         out += "... and " + std::to_string(problems.size() - count) + " more\n\n";
     }

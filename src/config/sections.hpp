@@ -92,8 +92,13 @@ void complain_repeated(Context& ctx,
 void finish(Context& ctx, Traced<Breaker>& breaker);
 void finish(Context& ctx, Traced<Outlier>& outlier);
 void finish(Context& ctx, Traced<Retry>& retry);
-// A try must end before the request does.
-void check_tries(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout);
+// What is part of a request must end before the request does.
+void check_times(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout);
+void check_limits(Context& ctx,
+                  const Traced<ClusterLimits>& limits,
+                  const Traced<TimeoutBlock>& timeout);
+// Keys of an access log that have no effect beside each other: a warning.
+void check_sampling(Context& ctx, const AccessLog& log, const Origins& origins);
 // client_* apply before a route is known.
 void refuse_client_timeouts(Context& ctx, const Origins& origins);
 

@@ -26,7 +26,7 @@ std::optional<Problem> find_tab(const Lines& lines, std::uint32_t until) {
         return Problem{.code = 100,
                        .place = {.line = number, .column = column},
                        .what = "YAML does not allow a tab for indentation",
-                       .note = "use spaces",
+                       .note = "use spaces (weir fmt --write fixes the whole file)",
                        .width = static_cast<std::uint32_t>(tabs)};
     }
     return std::nullopt;

@@ -36,6 +36,7 @@ struct Problem {
     std::string help{};       // the line below, if any
     std::uint32_t width = 0;  // of the carets; 0: the word at `place`
     std::uint32_t shift = 0;  // carets begin this far right of `place`
+    bool is_secret = false;   // what the carets point at is never shown
 };
 
 // Collects what is wrong, all of it (but no more than kMostKept of a kind). Whoever checks a

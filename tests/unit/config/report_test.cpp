@@ -92,5 +92,53 @@ TEST(ConfigReport, SurvivesAPlaceOutsideTheText) {
     EXPECT_NE(render(report, {{"f", "x"}}).find("f:99:99: error[W104]: w"), std::string::npos);
 }
 
+TEST(ConfigReport, CoversASecretWhereverItsLineIsShown) {
+    Report report;
+    report.add({.code = 101, .place = {.line = 1, .column = 1}, .what = "w", .width = 1});
+    report.add({.code = 151,
+                .place = {.line = 1, .column = 4},
+                .what = "s",
+                .width = 6,
+                .is_secret = true});
+    const auto text = render(report, {{"f", "k: s3cret # x"}});
+    EXPECT_EQ(text.find("s3cret"), std::string::npos);
+    EXPECT_NE(text.find("    1 | k: ****** # x\n      |    ^^^^^^\n"), std::string::npos) << text;
+}
+
+TEST(ConfigReport, IsJsonForPrograms) {
+    Report report;
+    report.add({.code = 104,
+                .place = {.line = 2, .column = 3},
+                .what = "'\"x' is no duration",
+                .note = "n",
+                .help = "h"});
+    auto warning = at(9, "w");
+    warning.severity = Problem::Severity::warning;
+    report.add(warning);
+    report.add({.code = 100, .what = "nowhere"});
+    EXPECT_EQ(render_json(report, {{"a.yaml", ""}}),
+              "{\"valid\":false,\"errors\":["
+              "{\"code\":\"W100\",\"file\":\"a.yaml\",\"line\":null,\"column\":null,"
+              "\"message\":\"nowhere\",\"note\":\"\",\"help\":\"\"},"
+              "{\"code\":\"W104\",\"file\":\"a.yaml\",\"line\":2,\"column\":3,"
+              "\"message\":\"'\\\"x' is no duration\",\"note\":\"n\",\"help\":\"h\"}],"
+              "\"warnings\":[{\"code\":\"W101\",\"file\":\"a.yaml\",\"line\":9,\"column\":1,"
+              "\"message\":\"w\",\"note\":\"\",\"help\":\"\"}]}\n");
+    EXPECT_EQ(render_json(Report(), {}), "{\"valid\":true,\"errors\":[],\"warnings\":[]}\n");
+}
+
+TEST(ConfigReport, IsALineForGithub) {
+    Report report;
+    report.add(
+        {.code = 106, .place = {.line = 2, .column = 3}, .what = "got 50%,\nno", .note = "a: b"});
+    auto warning = at(9, "w");
+    warning.severity = Problem::Severity::warning;
+    report.add(warning);
+    EXPECT_EQ(render_github(report, {{"a,b:c.yaml", ""}}),
+              "::error file=a%2Cb%3Ac.yaml,line=2,col=3,title=W106::got 50%25,%0Ano%0Aa: b\n"
+              "::warning file=a%2Cb%3Ac.yaml,line=9,col=1,title=W101::w\n");
+    EXPECT_EQ(render_github(Report(), {}), "");
+}
+
 }  // namespace
 }  // namespace weir::config

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
@@ -60,5 +63,39 @@ inline std::string with_route(const std::string& route) {
     return "version: 1\nlisteners:\n  - listen: :8080\n    routes:\n      - " + route +
            "\nclusters: {a: {endpoints: [\"10.0.0.1:80\"]}}\n";
 }
+
+// <stem>.crt and <stem>.key: a certificate that signs itself, of this common name.
+inline void make_certificate(const std::filesystem::path& stem, const std::string& name, int days) {
+    const auto command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout '" +
+        stem.string() + ".key' -out '" + stem.string() + ".crt' -subj '/CN=" + name + "' -days " +
+        std::to_string(days) + " 2>/dev/null";
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+// A folder of its own for a test, with files; gone with it.
+class Folder {
+  public:
+    Folder() {
+        auto name = (std::filesystem::temp_directory_path() / "weir-XXXXXX").string();
+        path_ = ::mkdtemp(name.data()) == nullptr ? std::string() : name;
+        EXPECT_FALSE(path_.empty());
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() { std::filesystem::remove_all(path_); }
+
+    // The file's path.
+    std::string write(const std::string& name, std::string_view text) const {
+        const auto path = path_ / name;
+        std::filesystem::create_directories(path.parent_path());
+        std::ofstream(path, std::ios::binary) << text;
+        return path.string();
+    }
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
 
 }  // namespace weir::config::test
