@@ -1,3 +1,4 @@
+#include "weir/admin/context.hpp"
 #include "weir/core/log.hpp"
 #include "weir/runtime/server.hpp"
 
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <unistd.h>
 
 namespace weir::cli {
@@ -17,18 +19,21 @@ namespace {
 
 constexpr const char* kCommandLine = "<command line>";
 
-// On a terminal the access log tells what happens; the diagnostic log adds what is wrong.
-log::Options log_options(const config::Log& log, bool has_screen) {
-    const bool is_terminal = log.to == "stderr" && ::isatty(STDERR_FILENO) == 1;
-    log::Options options{.level = log.level, .format = log::Format::text, .to = log.to};
-    if (log.format == config::LogFormat::json ||
-        (log.format == config::LogFormat::automatic && !is_terminal)) {
-        options.format = log::Format::json;
+// On a terminal, what is wrong with a file as `weir check` says it. Else the log has the first of
+// it.
+void tell_of_reload(const admin::ConfigResult& result) {
+    if (::isatty(STDERR_FILENO) != 1) return;
+    const bool has_colour = std::getenv("NO_COLOR") == nullptr;
+    std::string text;
+    if (result.status == admin::ConfigResult::Status::failed) {
+        text = "weir: " + result.failure + "; " + runtime::unchanged(result.hash) + "\n";
+    } else {
+        const bool is_refused = result.status != admin::ConfigResult::Status::accepted;
+        text = config::render(result.report, result.sources,
+                              is_refused ? runtime::unchanged(result.hash) : std::string{},
+                              has_colour);
     }
-    if (has_screen && is_terminal && log.level == log::Level::info) {
-        options.level = log::Level::warn;
-    }
-    return options;
+    std::fputs(text.c_str(), stderr);
 }
 
 Screen screen_of(const runtime::Server& server,
@@ -121,13 +126,15 @@ int run(const RunCommand& command) {
         return kSuccess;
     }
     const bool has_screen = ::isatty(STDOUT_FILENO) == 1;
-    log::configure(log_options(loaded.config->log, has_screen));
     prepare_process(command.allows_core_dumps);
 
     boost::asio::io_context main(1);
     runtime::Server server(main, {.config = loaded.config,
+                                  .document = loaded.document,
                                   .file = command.file,
-                                  .on_event = {},
+                                  .configures_log = true,
+                                  .has_screen = has_screen,
+                                  .on_reload = tell_of_reload,
                                   .on_stopped = [&main] { main.stop(); }});
     const Signals signals(main, server);
     server.start();

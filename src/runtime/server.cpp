@@ -4,21 +4,18 @@
 #include "weir/admin/server.hpp"
 #include "weir/core/log.hpp"
 #include "weir/core/version.hpp"
-#include "weir/discovery/provider.hpp"
-#include "weir/route/route_table.hpp"
 #include "weir/transport/task.hpp"
 
+#include "cluster_table.hpp"
+#include "configurator.hpp"
 #include "drain.hpp"
+#include "logs.hpp"
 #include "sockets.hpp"
 #include "terminal.hpp"
 #include "worker.hpp"
 #include <boost/asio/io_context.hpp>
 
-#include <algorithm>
-#include <cstdio>
-#include <map>
-#include <stdexcept>
-#include <unistd.h>
+#include <atomic>
 
 namespace weir::runtime {
 namespace {
@@ -27,57 +24,36 @@ namespace {
 constexpr Duration kReadyAfter = std::chrono::seconds{10};
 constexpr Duration kTick = std::chrono::milliseconds{250};
 
-telemetry::AccessLog::Options log_options(const config::AccessLog& log) {
-    using Format = telemetry::AccessLog::Format;
-    const Format format = log.format == config::LogFormat::text   ? Format::text
-                          : log.format == config::LogFormat::json ? Format::json
-                                                                  : Format::auto_detect;
-    return {.to = log.to, .format = format, .buffer = log.buffer};
-}
-
-double seconds_since_epoch(WallTime at) {
-    return std::chrono::duration<double>(at.time_since_epoch()).count();
-}
-
 }  // namespace
-
-// A cluster and who finds its endpoints.
-struct ClusterSlot {
-    std::shared_ptr<upstream::Cluster> cluster;
-    std::unique_ptr<discovery::Provider> provider;
-};
 
 struct Server::State {
     State(boost::asio::io_context& main_loop, Options server_options);
 
-    void make_clusters(const config::Config& next);
-    void install(std::shared_ptr<const config::Config> next, SocketTable::Plan plan);
-    bool try_reload();
-    void note_reload(bool is_success, std::string error);
+    void install(const std::shared_ptr<const config::Config>& next);
+    void use_logs(const config::Config& next);
     [[nodiscard]] admin::Context admin_context();
     [[nodiscard]] admin::Readiness readiness() const;
-    [[nodiscard]] std::optional<discovery::Status> discovery_status(std::string_view cluster) const;
-    void warn_of_restarts(const config::Config& next) const;
+    void begin_drain();
+    void shut_down();
+    void reopen_logs();
     transport::Task<> tick(transport::TaskScope& scope);
 
     boost::asio::io_context& main;
     Options options;
     const WallTime started = Clock::wall();
     const TimePoint began = Clock::refresh();
-    std::shared_ptr<const config::Config> config;
+    std::shared_ptr<const config::Config> config;  // in force; none yet
     telemetry::Registry registry;
     telemetry::EventLog events;
     telemetry::AccessLog access_log;
     unsigned worker_count;
     std::atomic<std::uint64_t> connections{0};
     SocketTable sockets;
-    std::map<std::string, ClusterSlot, std::less<>> clusters;
-    std::map<std::string, ClusterSlot, std::less<>> next_clusters;  // while a reload is made
+    ClusterTable clusters;
     std::shared_ptr<const proxy::Snapshot> snapshot;
-    WallTime loaded_at = started;
-    std::string last_error;
     bool is_draining = false;
     std::vector<std::unique_ptr<Worker>> workers;
+    std::optional<Configurator> configurator;
     telemetry::Registry::CollectorToken collector;
     std::unique_ptr<admin::Server> admin_server;
     std::unique_ptr<admin::Server> telemetry_server;
@@ -88,9 +64,9 @@ struct Server::State {
 Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     : main(main_loop),
       options(std::move(server_options)),
-      config(options.config),
-      access_log(log_options(config->access_log), registry),
-      worker_count(config->threads.value_or(usable_processors())) {
+      access_log(log_options(options.config->access_log), registry),
+      worker_count(options.config->threads.value_or(usable_processors())),
+      clusters(main, {.registry = registry, .events = events, .workers = worker_count}) {
     events.set_listener([this](const telemetry::Event& event) {
         if (access_log.is_text()) access_log.write_line(terminal_line(event), event.at);
         if (options.on_event) options.on_event(event);
@@ -99,13 +75,18 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     for (unsigned number = 0; number < worker_count; ++number) {
         workers.push_back(std::make_unique<Worker>(number, connections, registry, access_log));
     }
-    SocketTable::Plan plan = sockets.plan(*config, worker_count);
-    make_clusters(*config);
-    install(config, std::move(plan));
-    note_reload(true, {});
+    install(options.config);
+    configurator.emplace(
+        Configurator::Options{.config = options.config,
+                              .document = options.document,
+                              .file = options.file,
+                              .install = [this](const auto& next) { install(next); },
+                              .on_result = options.on_reload,
+                              .registry = registry,
+                              .events = events});
     collector = admin::collect(
         registry, [this] { return snapshot; },
-        [this](std::string_view cluster) { return discovery_status(cluster); });
+        [this](std::string_view cluster) { return clusters.status(cluster); });
     if (config->admin_listen) {
         admin_server = std::make_unique<admin::Server>(main, config->admin_listen->address,
                                                        admin::Server::Port::admin, admin_context());
@@ -117,115 +98,45 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     }
 }
 
-// A section that is as it was keeps its cluster, with breaker, endpoints and pools.
-void Server::State::make_clusters(const config::Config& next) {
-    next_clusters.clear();
-    for (const auto& [name, section] : next.clusters) {
-        const auto known = clusters.find(name);
-        if (known != clusters.end() && known->second.cluster->config() == section) {
-            next_clusters[name].cluster = known->second.cluster;
-            continue;
-        }
-        const upstream::Cluster::Surroundings surroundings{.registry = registry,
-                                                           .events = events,
-                                                           .workers = worker_count,
-                                                           .seed = Random::from_system()()};
-        ClusterSlot& slot = next_clusters[name];
-        slot.cluster = std::make_shared<upstream::Cluster>(section, surroundings, Clock::now());
-        slot.provider = discovery::make_provider(section, main);
-    }
-}
+// First what this machine may refuse, then what cannot fail.
+void Server::State::install(const std::shared_ptr<const config::Config>& next) {
+    SocketTable::Plan plan = sockets.plan(*next, worker_count);
+    use_logs(*next);
 
-// The point of no return: everything that could fail has been done.
-void Server::State::install(std::shared_ptr<const config::Config> next, SocketTable::Plan plan) {
-    std::vector<std::shared_ptr<upstream::Cluster>> ordered;
-    for (const auto& [name, section] : next->clusters)
-        ordered.push_back(next_clusters[name].cluster);
-    auto made = std::make_shared<const proxy::Snapshot>(next, std::move(ordered), registry);
-    for (auto& [name, slot] : next_clusters) {
-        if (!slot.provider) slot.provider = std::move(clusters[name].provider);
-    }
-    clusters.swap(next_clusters);
-    next_clusters.clear();
-    for (auto& [name, slot] : clusters) {
-        if (slot.provider->status().updates > 0 || slot.provider->status().has_answered) continue;
-        const std::weak_ptr<upstream::Cluster> cluster = slot.cluster;
-        slot.provider->start([cluster](const discovery::Update& update) {
-            if (const auto found = cluster.lock()) found->set_endpoints(update, Clock::refresh());
-        });
-    }
-    config = std::move(next);
-    snapshot = std::move(made);
-    loaded_at = Clock::wall();
+    const bool has_new_buckets = !config || config->telemetry.buckets != next->telemetry.buckets;
+    registry.set_max_series(next->telemetry.max_series);
+    if (has_new_buckets) registry.set_buckets(next->telemetry.buckets);
+    ClusterTable::Plan made = clusters.plan(*next, has_new_buckets);
+    snapshot =
+        std::make_shared<const proxy::Snapshot>(next, ClusterTable::clusters(made), registry);
+    clusters.commit(std::move(made));
+    config = next;
     sockets.commit(plan);
     for (unsigned number = 0; number < worker_count; ++number) {
         workers[number]->use(snapshot, std::move(plan.by_worker[number]));
     }
 }
 
-void Server::State::note_reload(bool is_success, std::string error) {
-    last_error = std::move(error);
-    registry.set(telemetry::Family::config_last_reload_success, {}, is_success ? 1 : 0);
-    registry.count(telemetry::Family::config_reloads, {is_success ? "success" : "failure"});
-    if (!is_success) return;
-    registry.set(telemetry::Family::config_last_reload_success_timestamp, {},
-                 seconds_since_epoch(loaded_at));
-    registry.set_info(telemetry::Family::config_info, {config->source.hash});
-}
-
-void Server::State::warn_of_restarts(const config::Config& next) const {
-    const auto warn = [](bool has_changed, const char* key) {
-        if (has_changed) log::warn("a key changed that needs a restart", {{"key", key}});
-    };
-    warn(next.threads != config->threads, "threads");
-    warn(next.admin_listen != config->admin_listen, "admin.listen");
-    warn(next.telemetry_listen != config->telemetry_listen, "telemetry.listen");
-    warn(next.access_log != config->access_log, "access_log");
-}
-
-bool Server::State::try_reload() {
-    config::LoadResult loaded = config::load_file(options.file);
-    if (loaded) route::check(*loaded.config, loaded.report);
-    if (!loaded || loaded.report.has_errors()) {
-        const std::string outcome =
-            "nothing was changed (running config " + config->source.hash + " keeps serving)";
-        const std::string text = config::render(loaded.report, loaded.sources, outcome);
-        std::fputs(text.c_str(), stderr);
-        note_reload(false, text);
-        return false;
+// Only what has changed: an unchanged file is not opened again.
+void Server::State::use_logs(const config::Config& next) {
+    const bool has_new_log = !config || !(config->log == next.log);
+    if (options.configures_log && has_new_log) {
+        log::configure(log_options(next.log, options.has_screen));
     }
-    try {
-        SocketTable::Plan plan = sockets.plan(*loaded.config, worker_count);
-        make_clusters(*loaded.config);
-        warn_of_restarts(*loaded.config);
-        install(loaded.config, std::move(plan));
-    } catch (const std::runtime_error& error) {
-        next_clusters.clear();
-        note_reload(false, error.what());
-        return false;
-    }
-    note_reload(true, {});
-    return true;
 }
 
 admin::Context Server::State::admin_context() {
     return {.snapshot = [this] { return snapshot; },
             .readiness = [this] { return readiness(); },
-            .config_state =
-                [this] {
-                    return admin::ConfigState{.hash = config->source.hash,
-                                              .file = options.file,
-                                              .last_error = last_error,
-                                              .loaded_at = loaded_at};
-                },
-            .discovery = [this](std::string_view cluster) { return discovery_status(cluster); },
-            .reload = {},
-            .apply = {},
-            .validate = {},
-            .document = {},
-            .drain = {},
-            .shut_down = {},
-            .reopen_logs = {},
+            .config_state = [this] { return configurator->state(); },
+            .discovery = [this](std::string_view cluster) { return clusters.status(cluster); },
+            .reload = [this] { return configurator->reload(); },
+            .apply = [this](const auto& text) { return configurator->apply(text); },
+            .validate = [this](std::string_view text) { return configurator->validate(text); },
+            .document = [this] { return configurator->document(); },
+            .drain = [this] { begin_drain(); },
+            .shut_down = [this] { shut_down(); },
+            .reopen_logs = [this] { reopen_logs(); },
             .registry = registry,
             .events = events,
             .started = started,
@@ -237,18 +148,30 @@ admin::Context Server::State::admin_context() {
 admin::Readiness Server::State::readiness() const {
     admin::Readiness readiness{.is_ready = !is_draining, .is_draining = is_draining, .waiting = {}};
     if (Clock::refresh() - began >= kReadyAfter) return readiness;
-    for (const auto& [name, slot] : clusters) {
-        if (slot.provider->status().has_answered) continue;
+    for (const std::string& name : clusters.waiting()) {
         readiness.is_ready = false;
         readiness.waiting.push_back("cluster " + name + ": no endpoints yet");
     }
     return readiness;
 }
 
-std::optional<discovery::Status> Server::State::discovery_status(std::string_view cluster) const {
-    const auto found = clusters.find(cluster);
-    if (found == clusters.end() || !found->second.provider) return std::nullopt;
-    return found->second.provider->status();
+void Server::State::begin_drain() {
+    if (is_draining) return;
+    is_draining = true;
+    for (const auto& worker : workers)
+        worker->drain();
+    events.add({.kind = telemetry::Event::Kind::drain, .at = Clock::wall(), .to = "draining"});
+}
+
+void Server::State::shut_down() {
+    if (drain) return;
+    begin_drain();
+    drain = std::make_unique<Drain>(main, workers, config->drain, [this] { options.on_stopped(); });
+}
+
+void Server::State::reopen_logs() {
+    access_log.reopen();
+    if (options.configures_log) log::reopen();
 }
 
 transport::Task<> Server::State::tick(transport::TaskScope& scope) {
@@ -278,41 +201,27 @@ void Server::start() {
     state_->ticker =
         transport::spawn(state_->main.get_executor(), "tick",
                          [this](transport::TaskScope& scope) { return state_->tick(scope); });
+    state_->configurator->watch(state_->main.get_executor(), {});
 }
 
 bool Server::reload() {
-    if (state_->options.file.empty()) {
+    const auto status = state_->configurator->reload().status;
+    if (status == admin::ConfigResult::Status::no_file) {
         log::warn("nothing to reload: there is no configuration file");
-        return false;
     }
-    const bool is_success = state_->try_reload();
-    const std::string& hash = state_->config->source.hash;
-    if (is_success) {
-        log::info("configuration reloaded", {{"file", state_->options.file}, {"hash", hash}});
-    } else {
-        log::error("configuration refused, the old one keeps serving",
-                   {{"file", state_->options.file}, {"running", hash}});
-    }
-    state_->events.add({.kind = telemetry::Event::Kind::config,
-                        .at = Clock::wall(),
-                        .to = is_success ? "reloaded" : "refused",
-                        .detail = is_success ? hash : "the old one keeps serving"});
-    return is_success;
+    return status == admin::ConfigResult::Status::accepted;
+}
+
+void Server::reopen_logs() {
+    state_->reopen_logs();
 }
 
 void Server::drain() {
-    state_->is_draining = true;
-    for (const auto& worker : state_->workers)
-        worker->drain();
-    state_->events.add(
-        {.kind = telemetry::Event::Kind::drain, .at = Clock::wall(), .to = "draining"});
+    state_->begin_drain();
 }
 
 void Server::shut_down() {
-    if (state_->drain) return;
-    drain();
-    state_->drain = std::make_unique<Drain>(state_->main, state_->workers, state_->config->drain,
-                                            [this] { state_->options.on_stopped(); });
+    state_->shut_down();
 }
 
 std::shared_ptr<const proxy::Snapshot> Server::snapshot() const {
@@ -335,6 +244,11 @@ std::optional<Address> Server::telemetry_address() const {
 
 unsigned Server::workers() const {
     return state_->worker_count;
+}
+
+std::string unchanged(std::string_view hash) {
+    return "nothing was changed (running config " + std::string(hash.substr(0, 4)) +
+           "… keeps serving)";
 }
 
 }  // namespace weir::runtime

@@ -57,7 +57,7 @@ std::uint64_t hash_of_folder(const std::string& path) {
 }
 
 // Only a regular file is opened: a pipe would hold the loop.
-std::uint64_t hash_of(const std::string& path) {
+std::uint64_t hash_at(const std::string& path) {
     std::error_code ec;
     const fs::file_status status = fs::status(path, ec);
     if (ec) return kMissing;
@@ -103,10 +103,14 @@ Watcher::Watcher(boost::asio::any_io_executor executor,
                                   [this](auto& scope) { return listen(scope); });
 }
 
+std::uint64_t Watcher::hash_of(std::string_view text) {
+    return add_hash(kStart, text);
+}
+
 Watcher::Contents Watcher::look() const {
     Contents contents;
     for (const std::string& path : paths_)
-        contents[path] = hash_of(path);
+        contents[path] = hash_at(path);
     return contents;
 }
 
@@ -117,7 +121,7 @@ void Watcher::follow(const std::vector<std::string>& paths, const Contents& know
     Contents next;
     for (const std::string& path : paths_) {
         const auto found = known.find(path);
-        next[path] = found == known.end() ? hash_of(path) : found->second;
+        next[path] = found == known.end() ? hash_at(path) : found->second;
     }
     known_ = std::move(next);
 }

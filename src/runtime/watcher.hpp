@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::runtime {
@@ -47,6 +48,10 @@ class Watcher {
     // in it are looked at.
     void follow(const std::vector<std::string>& paths, const Contents& known);
 
+    // Looks now, as after an event.
+    void check();
+    [[nodiscard]] static std::uint64_t hash_of(std::string_view text);
+
     // How often events made it look at the content, whatever it found.
     [[nodiscard]] std::uint64_t checks() const { return checks_; }
 
@@ -57,7 +62,6 @@ class Watcher {
     transport::Task<> settle(transport::TaskScope& scope);
     [[nodiscard]] bool take_events();
     void note_event();
-    void check();
 
     void watch_all();
     void watch_path(const std::string& path);

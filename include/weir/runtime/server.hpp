@@ -16,6 +16,10 @@ namespace boost::asio {
 class io_context;
 }
 
+namespace weir::admin {
+struct ConfigResult;
+}
+
 namespace weir::runtime {
 
 // A whole Weir: workers, listeners, discovery, admin and telemetry ports, reload and drain, around
@@ -25,11 +29,18 @@ class Server {
   public:
     struct Options {
         std::shared_ptr<const config::Config> config;
-        std::string file;  // read again at a reload; empty: nothing to reload
+        std::shared_ptr<const config::Document> document = {};  // that it was decoded from
+        std::string file = {};  // read again at a reload, and watched; empty: nothing to reload
+        // The diagnostic log is configured by log.*, and again by a reload; with a screen, the
+        // access log on it tells what happens. Else it is the caller's.
+        bool configures_log = false;
+        bool has_screen = false;
         // Each event as it happens, on any thread: for a terminal.
-        telemetry::EventLog::Listener on_event;
+        telemetry::EventLog::Listener on_event = {};
+        // What came of reading the file again, if it was refused or changed something.
+        std::function<void(const admin::ConfigResult&)> on_reload = {};
         // Called on the main thread once the drain that shut_down() began is over.
-        std::function<void()> on_stopped;
+        std::function<void()> on_stopped = {};
     };
 
     // Opens the logs and every socket. Throws std::runtime_error with a sentence for people: an
@@ -39,12 +50,15 @@ class Server {
     Server& operator=(const Server&) = delete;
     ~Server();  // stops at once what still runs
 
-    // Starts the workers and discovery; returns when connections are accepted.
+    // Starts the workers, discovery and the watching of the file.
     void start();
 
     // Reads the file again and replaces the configuration whole, or keeps the old one and says so
     // loudly. True if the new one is in force.
     bool reload();
+    // Opens the files of the logs again: the old ones were moved away. Throws std::runtime_error if
+    // that of the diagnostic log cannot be.
+    void reopen_logs();
 
     // Readiness off and `Connection: close`, still accepting; no end.
     void drain();
@@ -64,5 +78,8 @@ class Server {
     struct State;
     std::unique_ptr<State> state_;
 };
+
+// "nothing was changed (running config 41f2... keeps serving)", with one sign for the three dots.
+[[nodiscard]] std::string unchanged(std::string_view hash);
 
 }  // namespace weir::runtime
