@@ -73,11 +73,8 @@ void decode_listener_routes(ListenerScope& scope,
                             const ListenerBlock& from,
                             const std::string& path,
                             Listener& listener) {
-    const RouteDefaults inherited{
-        .max_body = listener.limits.body,
-        .access_log = access_log_of(scope.ctx, from.access_log, path + ".access_log",
-                                    scope.config.access_log)};
-    listener.access_log = inherited.access_log;
+    const RouteDefaults inherited{.max_body = listener.limits.body,
+                                  .access_log = listener.access_log};
     if (from.to != nullptr && from.routes != nullptr) {
         complain(scope.ctx, *from.to,
                  {.code = 115,
@@ -117,6 +114,8 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     listener.name =
         from.name.empty() && !listener.listen.empty() ? listener.listen.front().text : from.name;
     listener.mode = from.mode;
+    listener.access_log =
+        access_log_of(ctx, from.access_log, path + ".access_log", scope.config.access_log);
     listener.trusted_hops = from.trusted_hops;
     if (from.trusted_proxies != nullptr)
         listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);

@@ -321,6 +321,7 @@ struct Listener {
     Underscores underscores = Underscores::drop;    // effective: drop at a gateway, else allow
     ErrorDetail detail = ErrorDetail::public_only;  // effective: public at a gateway unless set
     Limits limits;                                  // effective
+    AccessLog access_log;                           // effective, of requests no route takes
     std::vector<Route> routes;                      // first match wins; at least one
     Place place;
 

@@ -121,6 +121,8 @@ TEST(ConfigAccessLog, IsMergedFromTheTopToTheRoute) {
     EXPECT_TRUE(routes[2].access_log.only.errors);
     EXPECT_EQ(routes[2].access_log.redact, std::vector<std::string>{"a"});
     EXPECT_DOUBLE_EQ(routes[2].access_log.sample, 0.4);
+    EXPECT_TRUE(config.listeners[0].access_log.only.errors);
+    EXPECT_TRUE(config.listeners[1].access_log.is_off());
     EXPECT_TRUE(config.listeners[1].routes[0].access_log.is_off());
     EXPECT_EQ(config.listeners[2].routes[0].access_log, config.access_log);
 }
