@@ -1,8 +1,11 @@
 #pragma once
 
+#include "weir/manual/command_line.hpp"
+
 #include "cli/commands.hpp"
 
 #include <optional>
+#include <vector>
 
 namespace weir::cli {
 
@@ -14,5 +17,8 @@ struct Parsed {
 };
 
 [[nodiscard]] Parsed parse(int argc, const char* const* argv);
+
+// Every verb with its options, as --help knows them.
+[[nodiscard]] std::vector<manual::Verb> verbs();
 
 }  // namespace weir::cli

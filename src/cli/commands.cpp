@@ -13,6 +13,15 @@ struct Perform {
     int operator()(const DemoCommand& command) const { return demo(command); }
     int operator()(const ExplainCommand& command) const { return explain(command); }
     int operator()(const VersionCommand& /*command*/) const { return version(); }
+    int operator()(const ConfigDumpCommand& command) const { return config_dump(command); }
+    int operator()(const ConfigExplainCommand& command) const { return config_explain(command); }
+    int operator()(const ConfigDiffCommand& command) const { return config_diff(command); }
+    int operator()(const InitCommand& command) const { return init(command); }
+    int operator()(const FormatCommand& command) const { return format(command); }
+    int operator()(const SchemaCommand& /*command*/) const { return schema(); }
+    int operator()(const ReferenceCommand& command) const { return reference(command); }
+    int operator()(const ManCommand& /*command*/) const { return man(); }
+    int operator()(const CompletionCommand& command) const { return completion(command); }
 };
 
 }  // namespace

@@ -31,14 +31,69 @@ struct ExplainCommand {
     std::string word;  // empty: all of them
 };
 struct VersionCommand {};
+struct ConfigDumpCommand {
+    std::string file;  // empty: of the Weir that runs
+    bool has_origins = false;
+    bool has_defaults = false;
+    std::string output = "yaml";  // or json
+};
+struct ConfigExplainCommand {
+    std::string path;
+    std::string file;  // empty: of the Weir that runs
+};
+struct ConfigDiffCommand {
+    std::string from;
+    std::string to;
+};
+struct InitCommand {
+    std::string from;
+    std::string to;
+    std::string file = "weir.yaml";
+    bool is_forced = false;
+};
+struct FormatCommand {
+    std::string file;
+    bool writes = false;
+    bool checks = false;
+};
+struct SchemaCommand {};
+struct ReferenceCommand {
+    std::string page = "config";
+};
+struct ManCommand {};
+struct CompletionCommand {
+    std::string shell;
+};
 
-using Command = std::variant<RunCommand, CheckCommand, DemoCommand, ExplainCommand, VersionCommand>;
+using Command = std::variant<RunCommand,
+                             CheckCommand,
+                             DemoCommand,
+                             ExplainCommand,
+                             VersionCommand,
+                             ConfigDumpCommand,
+                             ConfigExplainCommand,
+                             ConfigDiffCommand,
+                             InitCommand,
+                             FormatCommand,
+                             SchemaCommand,
+                             ReferenceCommand,
+                             ManCommand,
+                             CompletionCommand>;
 
 int run(const RunCommand& command);
 int check(const CheckCommand& command);
 int demo(const DemoCommand& command);
 int explain(const ExplainCommand& command);
 int version();
+int config_dump(const ConfigDumpCommand& command);
+int config_explain(const ConfigExplainCommand& command);
+int config_diff(const ConfigDiffCommand& command);
+int init(const InitCommand& command);
+int format(const FormatCommand& command);
+int schema();
+int reference(const ReferenceCommand& command);
+int man();
+int completion(const CompletionCommand& command);
 
 int perform(const Command& command);
 

@@ -3,97 +3,86 @@
 #include "weir/core/reason.hpp"
 #include "weir/http/headers.hpp"
 
-#include <array>
+#include "config/suggest.hpp"
+#include "manual/words.hpp"
+
+#include <algorithm>
 
 namespace weir::manual {
 namespace {
 
-// clang-format off
-constexpr std::array kExplanations{
-    // Reasons: why Weir itself answered.
-    Explanation{"none", "The answer is the upstream's own; Weir had no part in it but to pass it on."},
-    Explanation{"bad_request", "What the client sent is no HTTP, or breaks a rule that keeps two parsers from reading one request differently (framing, header names, the path). Look at the client; there is no lenient switch."},
-    Explanation{"headers_too_large", "The request's head is above limits.header_size or has more fields than limits.headers. Cookies are the usual cause."},
-    Explanation{"uri_too_long", "The request's target is longer than limits.url."},
-    Explanation{"body_too_large", "The request's body is longer than limits.body or the route's max_body."},
-    Explanation{"request_timeout", "The client did not send its request in time: timeout.client_header for the head, stream_idle for a body that stands still."},
-    Explanation{"misdirected", "The Host of the request is not one that is served here. On the admin port only localhost, loopback addresses and its own address are."},
-    Explanation{"no_route", "No route of this listener takes the request: compare host, path, method, header and query with GET /api/v1/routes. They are tried in the order of the file."},
-    Explanation{"no_healthy_endpoint", "The cluster has no endpoint to try: discovery has found none, or none may be tried. See GET /api/v1/clusters/NAME/endpoints and /api/v1/discovery."},
-    Explanation{"breaker_open", "The cluster's circuit breaker is open: the upstream failed, and is left alone until a probe succeeds. Retry-After says when it is asked again. GET /api/v1/breakers shows what it saw."},
-    Explanation{"limit_exceeded", "limits.max_requests of the cluster are in flight."},
-    Explanation{"queue_full", "Every connection the limits allow is busy, and limits.max_pending requests wait already."},
-    Explanation{"queue_timeout", "The request waited limits.queue_timeout for a connection and none became free."},
-    Explanation{"overloaded", "Load was shed to protect the process: it is out of descriptors or above a limit of its own."},
-    Explanation{"draining", "This Weir is shutting down; the client should connect again and reach another."},
-    Explanation{"upstream_connect_refused", "The endpoint refused the connection: nothing listens there, or a firewall says no. It is safe to send the request again, and with retries on it was."},
-    Explanation{"upstream_connect_timeout", "The endpoint did not accept a connection within timeout.connect."},
-    Explanation{"upstream_dns", "The endpoint's name does not resolve. See GET /api/v1/discovery for the resolver's answer."},
-    Explanation{"upstream_reset", "The upstream's connection broke before its answer was whole: it crashed, was stopped, or something between closed an idle connection."},
-    Explanation{"upstream_protocol", "The upstream's answer is no HTTP, or framed in a way that could be read in two ways."},
-    Explanation{"upstream_timeout", "The upstream did not answer in time: timeout.request over all tries, response_header and per_try_timeout for one, stream_idle for a body that stands still."},
-    Explanation{"client_closed", "The client left before the answer was whole. It is in the log as 499; nobody received it."},
-    // Reasons of transitions: why a breaker or an outlier detector changed its state.
-    Explanation{"consecutive", "consecutive_failures in a row, over at least consecutive_for: the circuit opened, or the endpoint was ejected."},
-    Explanation{"consecutive_local", "consecutive_local connections in a row did not come about: the endpoint was ejected."},
-    Explanation{"failure_rate", "Of at least min_requests in the window, the share of failures reached failure_rate."},
-    Explanation{"slow_rate", "Of at least min_requests in the window, too many were slower than slow_call."},
-    Explanation{"probe_failed", "A half-open circuit let a request through as a probe, and it failed: open again, for longer."},
-    Explanation{"probe_timeout", "A probe brought no answer within its lease: open again, for longer."},
-    Explanation{"probe_ok", "Enough probes in a row were good: closed, and the endpoint's weight ramps up."},
-    Explanation{"elapsed", "The time to stay open is over: half open, the next request is a probe."},
-    Explanation{"forced", "An operator forced the state, or ended that."},
-    Explanation{"floor", "Too few endpoints were left: an ejection was refused (the endpoint is penalized instead, at a tenth of its weight), or an ejected endpoint was let back early. See max_ejected and min_ready."},
-    // Codes of configuration problems.
-    Explanation{"W100", "The file is no YAML: a tab, an unclosed quote or bracket. Nothing else could be checked."},
-    Explanation{"W101", "There is no such key here. The message lists those there are, and names the nearest."},
-    Explanation{"W102", "A key is given twice in one map."},
-    Explanation{"W103", "A number stands where a unit is needed: 250ms, 5s, 1m30s; 64KiB, 1MB; 50%; 100/s."},
-    Explanation{"W104", "The value is not of the type of its key."},
-    Explanation{"W105", "The key takes one of a few words, and this is none of them."},
-    Explanation{"W106", "This is no percentage between 0% and 100%."},
-    Explanation{"W107", "${NAME} names an environment variable that is not set and has no default: ${NAME:-default}."},
-    Explanation{"W108", "A list stands where a map or a value is wanted, or the other way round."},
-    Explanation{"W109", "The key belongs to a feature that this version does not have. It is refused, for ignoring it would be worse."},
-    Explanation{"W110", "The name is no cluster of this file, and no host:port."},
-    Explanation{"W111", "This is no port: 1 to 65535."},
-    Explanation{"W112", "An IPv6 address must be quoted, \"[::1]:8080\": to YAML the brackets are a list."},
-    Explanation{"W113", "This is no address: 127.0.0.1:8080, \"[::1]:8080\", :8080 or unix:/path."},
-    Explanation{"W114", "A key that must be given is missing."},
-    Explanation{"W115", "Two keys exclude each other."},
-    Explanation{"W116", "A feature of YAML that is not taken: a second document, a merge key (use defaults:), nesting or expansion beyond the limits."},
-    Explanation{"W117", "The value is outside the range of its key."},
-    Explanation{"W118", "This is no name: letters, digits, '-', '_' and '.'."},
-    Explanation{"W119", "The pattern of a path, host, header or query cannot be used."},
-    Explanation{"W130", "Two listeners listen on one address."},
-    Explanation{"W131", "A name is given to two things."},
-    Explanation{"W140", "Two timeouts contradict each other: the shorter one always wins."},
-    Explanation{"W141", "Two numbers contradict each other."},
-    Explanation{"W150", "The admin port can change this proxy: beyond loopback and Unix sockets it needs a token."},
-    Explanation{"W201", "A warning: this route can never match, because one above it takes all its requests."},
-};
-// clang-format on
+constexpr std::size_t kWidth = 78;
+constexpr std::string_view kIndent = "    ";
 
-std::string status_of(std::string_view word) {
-    const auto reason = reason_from(word);
+std::string status_of(const Explanation& page) {
+    if (page.kind != WordKind::reason) return {};
+    const auto reason = reason_from(page.word);
     if (!reason || info(*reason).status == 0) return {};
     return " (status " + std::to_string(info(*reason).status) + ")";
 }
 
+// Words in lines of at most kWidth.
+void wrap(std::string& out, std::string_view text) {
+    std::size_t column = 0;
+    while (!text.empty()) {
+        const auto end = std::min(text.find(' '), text.size());
+        const auto word = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (column != 0 && column + 1 + word.size() > kWidth) {
+            out += '\n';
+            column = 0;
+        }
+        out += column == 0 ? kIndent : " ";
+        out += word;
+        column += (column == 0 ? kIndent.size() : 1) + word.size();
+    }
+    out += '\n';
+}
+
+void as_is(std::string& out, std::string_view lines) {
+    while (!lines.empty()) {
+        const auto end = std::min(lines.find('\n'), lines.size());
+        out.append(kIndent).append(lines.substr(0, end)).append("\n");
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+    }
+}
+
 }  // namespace
 
-std::span<const Explanation> explanations() {
-    return kExplanations;
+const std::vector<Explanation>& explanations() {
+    static const std::vector<Explanation> kAll = [] {
+        std::vector<Explanation> all;
+        for (const auto pages : {reason_pages(), transition_pages(), problem_pages()})
+            all.insert(all.end(), pages.begin(), pages.end());
+        return all;
+    }();
+    return kAll;
 }
 
 std::optional<std::string> explain_word(std::string_view word) {
-    for (const Explanation& explanation : kExplanations) {
-        if (!http::equals_ignoring_case(explanation.word, word)) continue;
-        std::string text(explanation.word);
-        text += status_of(explanation.word) + "\n  ";
-        return text.append(explanation.text).append("\n");
+    for (const Explanation& page : explanations()) {
+        if (!http::equals_ignoring_case(page.word, word)) continue;
+        std::string text(page.word);
+        text += status_of(page) + ": " + std::string(page.summary) + "\n\n";
+        text += "  Cause\n";
+        wrap(text, page.cause);
+        text += page.kind == WordKind::problem ? "  Example\n" : "  Look at\n";
+        as_is(text, page.example);
+        text += page.kind == WordKind::problem ? "  Fix\n" : "  What to do\n";
+        wrap(text, page.fix);
+        return text;
     }
     return std::nullopt;
+}
+
+std::string_view nearest_word(std::string_view word) {
+    std::string lower(word);
+    for (char& c : lower)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    std::vector<std::string_view> words;
+    for (const auto& page : explanations())
+        words.push_back(page.word);
+    return config::nearest(lower, words);
 }
 
 }  // namespace weir::manual

@@ -1,22 +1,36 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weir::manual {
 
-// What a word or a code that Weir prints means, and what to do about it.
-struct Explanation {
-    std::string_view word;  // "breaker_open", "consecutive", "W103"
-    std::string_view text;  // one paragraph
+enum class WordKind : std::uint8_t {
+    reason,      // why Weir itself answered: "breaker_open"
+    transition,  // why a breaker or a detector changed its state: "consecutive"
+    problem,     // of a configuration: "W103"
 };
 
-// Reason words, reasons of transitions, codes of configuration problems.
-[[nodiscard]] std::span<const Explanation> explanations();
+// What a word or a code that Weir prints means, and what to do about it.
+struct Explanation {
+    std::string_view word;
+    WordKind kind = WordKind::reason;
+    std::string_view summary;  // one short line
+    std::string_view cause;
+    std::string_view example;  // lines as they are: before and after, or what to look at
+    std::string_view fix;
+};
 
-// As `weir explain WORD` prints it; any case. Nothing if there is no such word.
+// Every word that has a page: reasons, transitions, problems.
+[[nodiscard]] const std::vector<Explanation>& explanations();
+
+// The page, as `weir explain WORD` prints it; any case. Nothing if there is no such word.
 [[nodiscard]] std::optional<std::string> explain_word(std::string_view word);
+
+// The word with the fewest slips to this one, if they are few.
+[[nodiscard]] std::string_view nearest_word(std::string_view word);
 
 }  // namespace weir::manual

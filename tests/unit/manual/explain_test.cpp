@@ -7,7 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -38,22 +41,72 @@ TEST(Explain, KnowsEveryReasonOfATransition) {
     }
 }
 
+// "W103" of `.code = 103` and of the list in report.hpp.
+std::set<std::string> codes_in(const std::string& text, const std::regex& pattern) {
+    std::set<std::string> codes;
+    for (std::sregex_iterator at(text.begin(), text.end(), pattern), end; at != end; ++at)
+        codes.insert("W" + (*at)[1].str());
+    return codes;
+}
+
+TEST(Explain, KnowsEveryCodeThatTheSourceEmits) {
+    std::set<std::string> codes;
+    for (const auto* folder : {"src", "include"}) {
+        const auto root = std::filesystem::path(WEIR_SOURCE_DIR) / folder;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
+            if (!entry.is_regular_file()) continue;
+            const auto text = file_text(std::filesystem::relative(entry.path(), WEIR_SOURCE_DIR));
+            codes.merge(codes_in(text, std::regex(R"(\bcode ?= ?([12][0-9]{2})\b)")));
+        }
+    }
+    EXPECT_GE(codes.size(), 25U);
+    for (const std::string& word : codes)
+        EXPECT_TRUE(explain_word(word).has_value()) << word;
+}
+
 TEST(Explain, KnowsEveryCodeThatTheReportLists) {
     const std::string header = file_text("include/weir/config/report.hpp");
     const std::size_t begin = header.find("// The codes:");
     ASSERT_NE(begin, std::string::npos);
     const std::string list = header.substr(begin, header.find("struct Problem") - begin);
-    // "100 no YAML, 101 unknown key, ...; 2xx warnings: 201 ..."
-    std::set<std::string> codes;
-    std::stringstream words(list);
-    for (std::string word; words >> word;) {
-        const bool is_code = word.size() == 3 && (word[0] == '1' || word[0] == '2') &&
-                             word.find_first_not_of("0123456789") == std::string::npos;
-        if (is_code) codes.insert("W" + word);
-    }
+    const auto codes = codes_in(list, std::regex(R"(\b([12][0-9]{2})\b)"));
     EXPECT_GE(codes.size(), 20U);
     for (const std::string& word : codes)
         EXPECT_TRUE(explain_word(word).has_value()) << word;
+    for (const Explanation& page : explanations()) {
+        if (page.kind != WordKind::problem) continue;
+        EXPECT_TRUE(codes.contains(std::string(page.word))) << page.word;
+    }
+}
+
+TEST(Explain, HasCauseExampleAndFixOnEachPage) {
+    for (const Explanation& page : explanations()) {
+        const auto text = *explain_word(page.word);
+        const auto lines = std::count(text.begin(), text.end(), '\n');
+        EXPECT_GE(lines, 8) << text;
+        EXPECT_LE(lines, 18) << text;
+        EXPECT_FALSE(page.summary.empty() || page.summary.size() > 60) << page.word;
+        std::stringstream all(text);
+        for (std::string line; std::getline(all, line);)
+            EXPECT_LE(line.size(), 100U) << line;
+    }
+}
+
+TEST(Explain, PrintsAPage) {
+    EXPECT_EQ(*explain_word("W106"),
+              "W106: a percentage needs %\n\n"
+              "  Cause\n"
+              "    A share is written with its sign: 0.5 could be half of all, or half a\n"
+              "    percent.\n"
+              "  Example\n"
+              "    before:  failure_rate: 0.5    after:  failure_rate: 50%\n"
+              "  Fix\n"
+              "    Write 50%.\n");
+}
+
+TEST(Explain, KnowsTheNearestWord) {
+    EXPECT_EQ(nearest_word("breaker_opn"), "breaker_open");
+    EXPECT_EQ(nearest_word("zzzzzzzzzz"), "");
 }
 
 TEST(Explain, TakesAnyCaseAndNothingElse) {

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace weir::manual {
+
+// JSON on many lines, two spaces a level; the text must be JSON without blanks.
+[[nodiscard]] std::string indented(std::string_view json);
+
+// For a cell of a Markdown table.
+[[nodiscard]] std::string cell(std::string_view text);
+// In backticks; nothing of nothing.
+[[nodiscard]] std::string code(std::string_view text);
+
+// For a line of man(7).
+[[nodiscard]] std::string roff(std::string_view text);
+
+}  // namespace weir::manual
