@@ -8,12 +8,19 @@
 namespace weir::proxy {
 namespace {
 
+// "(timeout.request; 2 attempts)", or nothing.
+std::string remark(const LocalReply& reply) {
+    std::string text = reply.detail;
+    if (reply.attempts > 0) {
+        if (!text.empty()) text.append("; ");
+        text.append(std::to_string(reply.attempts));
+        text.append(reply.attempts == 1 ? " attempt" : " attempts");
+    }
+    return text.empty() ? text : " (" + text + ")";
+}
+
 std::string plain_body(const LocalReply& reply) {
-    std::string body = "weir: ";
-    if (!reply.cluster.empty()) body.append("'").append(reply.cluster).append("': ");
-    body.append(info(reply.reason).sentence);
-    if (*reply.detail != '\0') body.append(" (").append(reply.detail).append(")");
-    body.append(".");
+    std::string body = "weir: " + sentence(reply.reason, reply.cluster) + remark(reply) + ".";
     if (!reply.request_id.empty()) body.append(" request ").append(reply.request_id);
     body.append(" - see: weir explain ").append(word(reply.reason)).append("\n");
     return body;
@@ -25,7 +32,7 @@ std::string problem_body(const LocalReply& reply, std::uint16_t status) {
     json.begin_object();
     json.field("type", "about:blank").field("title", http::reason_phrase(status));
     json.field("status", std::uint32_t{status});
-    json.field("detail", info(reply.reason).sentence);
+    json.field("detail", sentence(reply.reason, reply.cluster) + remark(reply));
     json.field("weir_error", word(reply.reason));
     if (!reply.cluster.empty()) json.field("cluster", reply.cluster);
     if (!reply.request_id.empty()) json.field("request_id", reply.request_id);

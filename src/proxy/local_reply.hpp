@@ -17,7 +17,8 @@ struct LocalReply {
     std::string_view body;
     std::string_view location;  // of a redirect
     std::string_view request_id;
-    std::string_view cluster;  // empty: not to be named (at a gateway)
+    std::string_view cluster;    // empty: not to be named (errors.detail: public)
+    std::uint32_t attempts = 0;  // 0: none, or not to be told
     const char* detail = "";
     Duration retry_after{};
     bool wants_problem_json = false;

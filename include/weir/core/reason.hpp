@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <string>
 #include <string_view>
 
 namespace weir {
@@ -39,6 +39,7 @@ struct ReasonInfo {
     std::string_view word;
     std::uint16_t status;       // the status a client sees; 0 for none
     std::string_view sentence;  // for people: what happened
+    std::string_view named;     // the same, with % for the cluster's name; empty: it has no part
 };
 
 // Thread: any. Costs one array access.
@@ -46,6 +47,9 @@ struct ReasonInfo {
 [[nodiscard]] inline std::string_view word(Reason reason) {
     return info(reason).word;
 }
+
+// The sentence for people, which names the cluster if there is one and it has a part in it.
+[[nodiscard]] std::string sentence(Reason reason, std::string_view cluster);
 
 // The reason spelled so, if there is one.
 [[nodiscard]] std::optional<Reason> reason_from(std::string_view word);

@@ -87,5 +87,18 @@ TEST(Reason, SaysASentenceForPeople) {
     }
 }
 
+TEST(Reason, NamesTheClusterWhereItHasAPartInIt) {
+    EXPECT_EQ(sentence(Reason::upstream_connect_refused, "legacy"),
+              "'legacy' refused the connection");
+    EXPECT_EQ(sentence(Reason::breaker_open, "a%b"), "the circuit breaker of 'a%b' is open");
+    EXPECT_EQ(sentence(Reason::breaker_open, ""), "the circuit breaker is open");
+    EXPECT_EQ(sentence(Reason::bad_request, "legacy"), "the request is not valid HTTP");
+    for (std::size_t i = 0; i < kReasonCount; ++i) {
+        const ReasonInfo& known = info(reason_at(i));
+        if (known.named.empty()) continue;
+        EXPECT_EQ(std::count(known.named.begin(), known.named.end(), '%'), 1) << known.word;
+    }
+}
+
 }  // namespace
 }  // namespace weir

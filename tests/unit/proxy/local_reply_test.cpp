@@ -53,9 +53,10 @@ TEST(LocalReply, IsOneLine) {
     const Written got = write({.reason = Reason::upstream_timeout,
                                .request_id = "abc",
                                .cluster = "orders",
+                               .attempts = 2,
                                .detail = "timeout.request"});
     EXPECT_EQ(got.body,
-              "weir: 'orders': the upstream did not answer in time (timeout.request). request abc"
+              "weir: 'orders' did not answer in time (timeout.request; 2 attempts). request abc"
               " - see: weir explain upstream_timeout\n");
 }
 
@@ -75,7 +76,8 @@ TEST(LocalReply, IsAProblemForClientsThatTakeThem) {
                                .wants_problem_json = true});
     EXPECT_TRUE(got.has("content-type: application/problem+json"));
     EXPECT_EQ(got.body, R"({"type":"about:blank","title":"Service Unavailable","status":503,)"
-                        R"("detail":"the circuit breaker is open","weir_error":"breaker_open",)"
+                        R"("detail":"the circuit breaker of 'a \"quoted\" one' is open",)"
+                        R"("weir_error":"breaker_open",)"
                         R"("cluster":"a \"quoted\" one","request_id":"abc"})"
                         "\n");
 }
