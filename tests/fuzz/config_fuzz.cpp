@@ -2,6 +2,8 @@
 // configuration or at least one error, never a throw, and messages that render.
 
 #include "weir/config/load.hpp"
+#include "weir/core/json.hpp"
+#include "weir/route/route_table.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,12 +19,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             if (name != "SET") return std::nullopt;
             return "value";
         },
-        .host_name = "fuzz"};
-    const auto result = load_text(text, "fuzz.yaml", environment);
+        .host_name = "fuzz",
+        .reads_files = false};
+    auto result = load_text(text, "fuzz.yaml", environment);
     const bool is_loaded = result.config != nullptr;
     if (is_loaded == result.report.has_errors()) std::abort();
     const auto message = render(result.report, result.sources, "nothing was changed", true);
     if (!is_loaded && message.empty()) std::abort();
+    const auto json = weir::JsonValue::parse(render_json(result.report, result.sources));
+    if (!json || (*json)["valid"].boolean() != is_loaded) std::abort();
+    if (render_github(result.report, result.sources).empty() != result.report.sorted().empty())
+        std::abort();
+    if (result.draft) weir::route::check(*result.draft, result.report);
     const auto endpoints = parse_endpoints(text, "endpoints.yaml");
     if (endpoints.endpoints.has_value() == endpoints.report.has_errors()) std::abort();
     return 0;
