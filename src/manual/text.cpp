@@ -1,5 +1,7 @@
 #include "manual/text.hpp"
 
+#include "weir/manual/pages.hpp"
+
 namespace weir::manual {
 
 std::string indented(std::string_view json) {

@@ -5,9 +5,6 @@
 
 namespace weir::manual {
 
-// JSON on many lines, two spaces a level; the text must be JSON without blanks.
-[[nodiscard]] std::string indented(std::string_view json);
-
 // For a cell of a Markdown table.
 [[nodiscard]] std::string cell(std::string_view text);
 // In backticks; nothing of nothing.

@@ -14,6 +14,9 @@ namespace weir::manual {
 // JSON Schema (2020-12) of the configuration, indented.
 [[nodiscard]] std::string json_schema();
 
+// JSON without blanks on many lines, two spaces a level.
+[[nodiscard]] std::string indented(std::string_view json);
+
 // Markdown.
 [[nodiscard]] std::string configuration_page();
 [[nodiscard]] std::string metrics_page();
