@@ -217,13 +217,13 @@ LevelState levels() {
             state().until};
 }
 
-bool is_on(Level level, std::source_location at) {
+bool is_on(Level level, const char* file) {
     if (level < state().lowest.load(std::memory_order_relaxed)) return false;
-    return level >= state().by_module[module_of(at.file_name())].load(std::memory_order_relaxed);
+    return level >= state().by_module[module_of(file)].load(std::memory_order_relaxed);
 }
 
-void write(Level level, std::string_view message, Fields fields, std::source_location at) {
-    if (!is_on(level, at)) return;
+void write(Level level, std::string_view message, Fields fields, const char* file) {
+    if (!is_on(level, file)) return;
     const auto target = state().target.load();
     const std::string text = target->options.format == Format::json
                                  ? render_json(level, message, fields)

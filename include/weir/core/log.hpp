@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,33 +73,34 @@ struct LevelState {
 };
 [[nodiscard]] LevelState levels();
 
-// For fields that cost something: whether the caller's module logs at this level.
-[[nodiscard]] bool is_on(Level level, std::source_location at = std::source_location::current());
+// For fields that cost something: whether the caller's module logs at this level. (clang 14 has no
+// std::source_location.)
+[[nodiscard]] bool is_on(Level level, const char* file = __builtin_FILE());
 
 void write(Level level,
            std::string_view message,
            Fields fields,
-           std::source_location at = std::source_location::current());
+           const char* file = __builtin_FILE());
 
 inline void debug(std::string_view message,
                   Fields fields = {},
-                  std::source_location at = std::source_location::current()) {
-    write(Level::debug, message, fields, at);
+                  const char* file = __builtin_FILE()) {
+    write(Level::debug, message, fields, file);
 }
 inline void info(std::string_view message,
                  Fields fields = {},
-                 std::source_location at = std::source_location::current()) {
-    write(Level::info, message, fields, at);
+                 const char* file = __builtin_FILE()) {
+    write(Level::info, message, fields, file);
 }
 inline void warn(std::string_view message,
                  Fields fields = {},
-                 std::source_location at = std::source_location::current()) {
-    write(Level::warn, message, fields, at);
+                 const char* file = __builtin_FILE()) {
+    write(Level::warn, message, fields, file);
 }
 inline void error(std::string_view message,
                   Fields fields = {},
-                  std::source_location at = std::source_location::current()) {
-    write(Level::error, message, fields, at);
+                  const char* file = __builtin_FILE()) {
+    write(Level::error, message, fields, file);
 }
 
 }  // namespace weir::log
