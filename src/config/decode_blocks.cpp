@@ -302,7 +302,8 @@ void check_times(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutB
 void check_limits(Context& ctx,
                   const Traced<ClusterLimits>& limits,
                   const Traced<TimeoutBlock>& timeout) {
-    const auto& [value, origins] = limits;
+    const auto& value = limits.value;
+    const auto& origins = limits.origins;
     const auto* most = origins.find("max_connections");
     const auto check = [&](const char* key, std::optional<std::uint32_t> count) {
         const auto* origin = origins.find(key);
