@@ -38,6 +38,7 @@ struct Writer {
     [[nodiscard]] static bool is_comment(const Branch& leaf) {
         const auto& value = leaf.chain.front();
         if (!value.is_built_in()) return false;
+        if (!leaf.may_be_written) return true;
         if (leaf.row->path == "retry.max_backoff" || leaf.row->path == "clusters{}.discovery.name")
             return true;
         const bool is_computed = leaf.row->path == "listeners[].underscores" ||

@@ -2,11 +2,10 @@
 
 #include "weir/core/address.hpp"
 
-#include "config/values.hpp"
 #include "describe/canonical.hpp"
+#include "describe/computed.hpp"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -45,40 +44,6 @@ Layers below(const Layers& layers, std::string_view key) {
         if (const auto* node = node_at(layer.node, key)) out.push_back({node, layer.name});
     }
     return out;
-}
-
-// "max_x, or x if longer": the longest wait follows the first, unless it is written.
-struct Pair {
-    std::string_view block;
-    std::string_view first;
-    std::string_view most;
-};
-constexpr std::array kPairs{Pair{"breaker", "open_for", "max_open_for"},
-                            Pair{"outlier", "eject_for", "max_eject_for"},
-                            Pair{"retry", "backoff", "max_backoff"}};
-
-Duration duration_of(const Branch& leaf) {
-    const auto read = config::read_duration(leaf.chain.front().node.text);
-    const auto* value = std::get_if<Duration>(&read);
-    return value == nullptr ? Duration::zero() : *value;
-}
-
-Branch* child(Branch& of, std::string_view key) {
-    const auto found = std::find_if(of.children.begin(), of.children.end(),
-                                    [&](const Branch& branch) { return branch.key == key; });
-    return found == of.children.end() ? nullptr : &*found;
-}
-
-void follow_first(Branch& object, std::string_view block) {
-    for (const auto& pair : kPairs) {
-        if (pair.block != block) continue;
-        const Branch* first = child(object, pair.first);
-        Branch* most = child(object, pair.most);
-        if (first == nullptr || most == nullptr || !most->chain.front().is_built_in()) continue;
-        if (duration_of(*most) >= duration_of(*first)) continue;
-        most->chain.front().node = first->chain.front().node;
-        most->in_force = first->in_force;
-    }
 }
 
 bool is_host_name(const std::string& endpoint) {
@@ -204,6 +169,7 @@ class Resolver {
             }
         }
         follow_first(out, row.child);
+        if (row.child == "access_log") mark_sample(out);
         return out;
     }
     [[nodiscard]] Layers with_defaults(Layers layers, std::string_view key) const {
@@ -269,6 +235,7 @@ class Resolver {
                 add_leaf(out, row, "clusters{}", {own});
             }
         }
+        mark_contradictions(out);
         return out;
     }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "weir/config/document.hpp"
-
 #include "weir/describe/vocabulary.hpp"
 
 #include <cstdint>
@@ -34,8 +33,9 @@ struct Branch {
     std::vector<Value> chain;  // of a leaf: in force first, built-in last; never empty
     std::string in_force;  // of a leaf: as text; of a route with several targets: each of theirs
     std::vector<Branch> children;
-    bool is_own = true;       // said here, or nowhere else: false for what a route inherits
-    bool is_implied = false;  // a cluster made by a target
+    bool may_be_written = true;  // false for a built-in value that would contradict what is written
+    bool is_own = true;          // said here, or nowhere else: false for what a route inherits
+    bool is_implied = false;     // a cluster made by a target
 };
 
 // Holds the table that the rows of its branches point into.

@@ -92,6 +92,21 @@ clusters:
   b: {endpoints: [10.0.0.2:80], timeout: *t}
 )";
 
-inline constexpr std::array kTexts{kShorthands, kLayers, kAnswersOnly, kAnchors};
+// Built-in values that would be errors if they were written beside these.
+inline constexpr std::string_view kNarrow = R"(version: 1
+access_log: {only: [errors]}
+listeners:
+  - {listen: ":8080", to: a}
+clusters:
+  a:
+    endpoints: [10.0.0.1:80]
+    timeout: 500ms
+    limits: {max_connections: 10}
+    retry: {backoff: 1s}
+    breaker: {open_for: 10s}
+    outlier: {eject_for: 10s}
+)";
+
+inline constexpr std::array kTexts{kShorthands, kLayers, kAnswersOnly, kAnchors, kNarrow};
 
 }  // namespace weir::describe::test
