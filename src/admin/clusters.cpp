@@ -1,15 +1,24 @@
 #include "weir/admin/collect.hpp"
+#include "weir/describe/effective.hpp"
+#include "weir/telemetry/rates.hpp"
 
 #include "admin/describe.hpp"
 #include "admin/handlers.hpp"
 #include "admin/shapes.hpp"
 
 namespace weir::admin {
-namespace {
+
+WallClock refreshed(const proxy::Snapshot& snapshot) {
+    const WallClock wall = refresh_clocks();
+    tick(snapshot, wall.now());
+    return wall;
+}
 
 Response no_such_cluster(const std::string& name) {
     return error_response(404, "no_such_cluster", "no cluster is named " + name);
 }
+
+namespace {
 
 std::string_view breaker_word(const upstream::Cluster& cluster) {
     return resilience::word(cluster.breaker().state());
@@ -102,12 +111,50 @@ void write_policy(JsonWriter& json, const config::Cluster& config) {
     json.end_object();
 }
 
+void write_order(JsonWriter& json,
+                 std::string_view state,
+                 const upstream::Order& order,
+                 const WallClock& wall) {
+    json.key("forced").begin_object().field("state", state);
+    write_time(json, "since", wall(order.since));
+    write_time(json, "until", order.until ? std::optional(wall(*order.until)) : std::nullopt);
+    json.field("by", order.by).field("reason", order.reason).end_object();
+}
+
+void write_rates(JsonWriter& json, const upstream::Cluster& cluster, const Context& context) {
+    const telemetry::Rate rate =
+        context.rates != nullptr ? context.rates->of(cluster.name()) : telemetry::Rate{};
+    const auto milliseconds = [&](std::string_view key, const std::optional<Duration>& duration) {
+        if (duration) return write_milliseconds(json, key, *duration);
+        json.key(key).null();
+    };
+    json.field("rps", rate.rps).field("error_rate", rate.error_rate);
+    milliseconds("p50_ms", rate.p50);
+    milliseconds("p99_ms", rate.p99);
+}
+
+// Every key of the cluster's section that is in force.
+void write_settings(JsonWriter& json, const std::string& cluster, const Context& context) {
+    json.key("settings").begin_array();
+    const auto document = context.document ? context.document() : nullptr;
+    const std::string prefix = "clusters." + cluster + ".";
+    if (document) {
+        for (const auto& setting : describe::settings(*document, true)) {
+            if (setting.path.starts_with(prefix)) write_setting(json, *document, setting);
+        }
+    }
+    json.end_array();
+}
+
+}  // namespace
+
 void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const WallClock& wall) {
     const auto machine = endpoint.detector().machine().snapshot(wall.now());
     const auto totals = endpoint.totals();
     const bool is_out = machine.state == resilience::State::open;
     json.begin_object();
-    json.field("address", endpoint.name()).field("weight", endpoint.weight());
+    json.field("address", endpoint.name()).key("zone").null();
+    json.field("weight", endpoint.weight());
     json.field("effective_weight", endpoint.weight() * endpoint.detector().weight(wall.now()));
     json.field("state", endpoint.state_word());
     json.field("reason", machine.reason == resilience::TripReason::none
@@ -117,6 +164,11 @@ void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const 
     write_time(json, "ejected_until",
                is_out && machine.next_probe_at ? std::optional(wall(*machine.next_probe_at))
                                                : std::nullopt);
+    if (const auto held = endpoint.held()) {
+        write_order(json, held->state, held->order, wall);
+    } else {
+        json.key("forced").null();
+    }
     json.field("ejections", machine.opens_total).field("penalties", machine.penalties_total);
     json.field("ramping", endpoint.detector().is_ramping(wall.now()));
     json.field("consecutive_failures", machine.fail_run);
@@ -129,8 +181,16 @@ void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const 
         json.value(std::chrono::duration<double, std::milli>(totals.ewma).count());
     }
     json.field("requests", totals.requests).field("errors", totals.errors);
+    json.key("last_error");
+    if (totals.last_failure == resilience::FailureKind::none) {
+        json.null();
+    } else {
+        json.value(resilience::word(totals.last_failure));
+    }
     json.end_object();
 }
+
+namespace {
 
 void write_transition(JsonWriter& json,
                       const resilience::Transition& transition,
@@ -151,6 +211,8 @@ void write_transition(JsonWriter& json,
     json.end_object();
 }
 
+}  // namespace
+
 void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall) {
     const auto machine = cluster.breaker().snapshot(wall.now());
     const auto at = [&](const std::optional<TimePoint>& time) {
@@ -164,6 +226,11 @@ void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const Wal
     json.field("reason", machine.reason == resilience::TripReason::none
                              ? std::string_view{}
                              : resilience::word(machine.reason));
+    if (const auto order = cluster.breaker_order()) {
+        write_order(json, resilience::word(machine.state), *order, wall);
+    } else {
+        json.key("forced").null();
+    }
     write_time(json, "forced_until", at(machine.forced_until));
     json.field("opens_total", machine.opens_total).field("trips", machine.trips);
     write_time(json, "next_probe_at", at(machine.next_probe_at));
@@ -177,6 +244,8 @@ void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const Wal
         write_transition(json, transition, wall);
     json.end_array().end_object();
 }
+
+namespace {
 
 void write_source(JsonWriter& json,
                   std::string_view cluster,
@@ -204,13 +273,6 @@ void write_source(JsonWriter& json,
     json.end_object();
 }
 
-// The answers show what is, also when no request has come by to notice.
-WallClock refreshed(const proxy::Snapshot& snapshot) {
-    const WallClock wall = refresh_clocks();
-    tick(snapshot, wall.now());
-    return wall;
-}
-
 template <typename Write>
 Response list_of_clusters(const Context& context, Write&& write) {
     const auto snapshot = context.snapshot();
@@ -227,18 +289,21 @@ Response list_of_clusters(const Context& context, Write&& write) {
 
 }  // namespace
 
-void write_cluster_summary(JsonWriter& json, const upstream::Cluster& cluster) {
+void write_cluster_summary(JsonWriter& json,
+                           const upstream::Cluster& cluster,
+                           const Context& context) {
     const EndpointCounts counts = count_endpoints(cluster);
     json.begin_object();
     json.field("name", cluster.name()).field("state", cluster_state(cluster, counts));
     write_counts(json, counts);
     json.field("breaker", breaker_word(cluster));
+    write_rates(json, cluster, context);
     json.end_object();
 }
 
 Response clusters(const Request& /*request*/, const Context& context) {
-    return list_of_clusters(context, [](JsonWriter& json, const auto& cluster, const WallClock&) {
-        write_cluster_summary(json, cluster);
+    return list_of_clusters(context, [&](JsonWriter& json, const auto& cluster, const WallClock&) {
+        write_cluster_summary(json, cluster, context);
     });
 }
 
@@ -254,7 +319,9 @@ Response cluster(const Request& request, const Context& context) {
     json.field("name", found->name()).field("state", cluster_state(*found, counts));
     write_counts(json, counts);
     json.field("breaker", breaker_word(*found));
+    write_rates(json, *found, context);
     write_policy(json, found->config());
+    write_settings(json, found->name(), context);
     json.end_object();
     response.body += '\n';
     return response;

@@ -1,5 +1,6 @@
 #include "weir/admin/collect.hpp"
 
+#include "weir/core/log.hpp"
 #include "weir/telemetry/families.hpp"
 
 #include "admin/describe.hpp"
@@ -42,9 +43,11 @@ void collect_discovery(Collector& out,
                        const discovery::Status& status,
                        const WallClock& wall) {
     const std::string_view name = cluster.name();
+    // A list is read once: that it was says nothing.
+    if (cluster.config().discovery.type == config::Discovery::Type::static_list) return;
     out.counter(Family::discovery_updates, {name, status.type, "success"}, status.updates);
     out.counter(Family::discovery_updates, {name, status.type, "failure"}, status.failures);
-    // A list or a file never goes stale: an alert on its age would be false.
+    // A file never goes stale: an alert on its age would be false.
     if (cluster.config().discovery.type != config::Discovery::Type::dns) return;
     if (!status.last_contact) return;
     const auto since_epoch = wall(*status.last_contact).time_since_epoch();
@@ -75,10 +78,11 @@ telemetry::Registry::CollectorToken collect(
 }
 
 void tick(const proxy::Snapshot& snapshot, TimePoint now) {
+    log::tick(now);
     for (const auto& cluster : snapshot.clusters()) {
         cluster->breaker().tick(now);
         for (const auto& endpoint : cluster->endpoints()->endpoints)
-            endpoint->detector().tick(now);
+            endpoint->tick(now);
     }
 }
 

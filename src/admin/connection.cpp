@@ -2,6 +2,8 @@
 
 #include "weir/core/error.hpp"
 
+#include <memory>
+
 namespace weir::admin {
 namespace {
 
@@ -9,6 +11,19 @@ using transport::Task;
 using transport::TaskScope;
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kHeartbeat = ": heartbeat\n\n";
+
+// In the path of a Unix socket a slash may be written %2F. The parser refuses that, as two readers
+// could take it for different paths; here we are the only one. Done once the line is whole.
+void decode_slashes(std::string& in) {
+    const std::size_t end = in.find('\n');
+    if (end == std::string::npos) return;
+    for (std::size_t at = end; (at = in.rfind('%', at)) != std::string::npos; --at) {
+        const bool is_slash = in[at + 1] == '2' && (in[at + 2] == 'F' || in[at + 2] == 'f');
+        if (at + 2 < end && is_slash) in.replace(at, 3, "/");
+        if (at == 0) return;
+    }
+}
 
 Response refusal_of(Reason reason, std::string_view detail = {}) {
     const ReasonInfo& known = info(reason);
@@ -19,16 +34,27 @@ Response refusal_of(Reason reason, std::string_view detail = {}) {
 
 Connection::Connection(const boost::asio::any_io_executor& executor,
                        transport::Socket socket,
-                       Answer answer,
+                       std::string peer,
+                       const Service& service,
                        ConnectionLimits limits)
-    : stream_(executor, std::move(socket)), answer_(std::move(answer)), limits_(limits) {}
+    : stream_(executor, std::move(socket)),
+      peer_(std::move(peer)),
+      local_(stream_.socket().local_address()),
+      service_(service),
+      limits_(limits) {}
 
 Task<bool> Connection::read_head(TaskScope& scope) {
     std::size_t seen = 0;
+    bool has_line = false;
     is_idle_ = in_.empty();
     idle_since_ = Clock::refresh();
     stream_.set_deadline(is_idle_ ? limits_.idle : limits_.header);
     for (;;) {
+        if (!has_line) {
+            decode_slashes(in_);
+            has_line = in_.find('\n') != std::string::npos;
+            if (has_line) seen = 0;
+        }
         const auto parse = http::parse_request_head(in_, limits_.head, head_, seen);
         if (parse.state == http::HeadParse::State::done) {
             head_size_ = parse.consumed;
@@ -48,10 +74,12 @@ Task<bool> Connection::read_head(TaskScope& scope) {
     }
 }
 
-Task<std::optional<Response>> Connection::read_body(TaskScope& scope, std::string& body) {
+Task<std::optional<Response>> Connection::read_body(TaskScope& scope,
+                                                    std::size_t limit,
+                                                    std::string& body) {
     in_.erase(0, head_size_);
     if (head_.framing == http::Framing::none) co_return std::nullopt;
-    if (head_.framing == http::Framing::length && head_.content_length > limits_.body) {
+    if (head_.framing == http::Framing::length && head_.content_length > limit) {
         co_return refusal_of(Reason::body_too_large);
     }
     if (head_.expect_continue && in_.empty()) {
@@ -65,7 +93,7 @@ Task<std::optional<Response>> Connection::read_body(TaskScope& scope, std::strin
         if (step.has_failed) co_return refusal_of(Reason::bad_request, "the body's framing");
         body += step.data;
         in_.erase(0, step.consumed);
-        if (body.size() > limits_.body) co_return refusal_of(Reason::body_too_large);
+        if (body.size() > limit) co_return refusal_of(Reason::body_too_large);
         if (step.is_done || decoder.is_done()) co_return std::nullopt;
         if (step.consumed > 0) continue;
         const bool has_more = co_await stream_.read_more(scope, in_);
@@ -73,32 +101,88 @@ Task<std::optional<Response>> Connection::read_body(TaskScope& scope, std::strin
     }
 }
 
-Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
-    WriteOptions options{.keep_alive = false};
-    std::optional<Response> response;
-    const bool has_head = co_await read_head(scope);
-    if (has_head) {
-        options.is_head = head_.method == http::Method::head;
-        options.client_minor = head_.minor_version;
-        Request request = to_request(head_);
-        response = co_await read_body(scope, request.body);
-        options.keep_alive = !response && head_.keep_alive;
-        if (!response) response = answer_(request);
-    } else {
-        response = std::exchange(refusal_, std::nullopt);
+Task<> Connection::wait_for_turn(TaskScope& scope) {
+    for (;;) {
+        const Duration delay = service_.delay();
+        if (delay <= Duration::zero()) co_return;
+        co_await scope.sleep_for(delay);
     }
+}
+
+Task<Response> Connection::respond(TaskScope& scope) {
+    // On the heap: Asio takes frames above a kilobyte another way, in which g++ 12 sees a mismatch
+    // of new and delete.
+    const auto request = std::make_unique<Request>(to_request(head_));
+    request->peer = peer_;
+    request->local = local_;
+    is_whole_ = head_.framing == http::Framing::none;
+    std::size_t limit = 0;
+    std::optional<Response> refusal = service_.admit(*request, limit);
+    if (refusal) {
+        in_.erase(0, is_whole_ ? head_size_ : 0);
+        co_return *std::move(refusal);
+    }
+    refusal = co_await read_body(scope, limit, request->body);
+    if (refusal) {
+        is_whole_ = false;
+        co_return *std::move(refusal);
+    }
+    is_whole_ = true;
+    co_await wait_for_turn(scope);
+    co_return service_.answer(*request);
+}
+
+Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
+    const bool has_head = co_await read_head(scope);
+    if (!has_head) {
+        const WriteOptions last{.keep_alive = false};
+        const Next next = co_await deliver(scope, refusal_, last);
+        co_return next;
+    }
+    const WriteOptions options{.is_head = head_.method == http::Method::head,
+                               .keep_alive = head_.keep_alive,
+                               .client_minor = head_.minor_version};
+    const std::optional<Response> response = co_await respond(scope);
+    const Next next = co_await deliver(scope, response, options);
+    co_return next;
+}
+
+Task<Connection::Next> Connection::deliver(TaskScope& scope,
+                                           const std::optional<Response>& response,
+                                           WriteOptions options) {
     if (!response) co_return Next::end;
+    options.keep_alive = options.keep_alive && is_whole_ && !response->feed;
     const std::string message = serialise(*response, options);
     const bool is_sent = co_await stream_.write(scope, message, limits_.write);
-    if (!is_sent) {
-        co_return Next::end;
-    }
+    if (!is_sent) co_return Next::end;
     if (options.keep_alive) co_return Next::request;
+    if (response->feed && !options.is_head) co_await serve_feed(scope, *response->feed);
     co_await stream_.linger(scope, limits_.linger);
     co_return Next::end;
 }
 
+// Nothing is kept for a reader but what is being written: one who is too slow for that is dropped.
+// Whoever sends something meanwhile, or ends its side, is done with it.
+Task<> Connection::serve_feed(TaskScope& scope, const Feed& feed) {
+    in_.clear();
+    TimePoint spoke = Clock::refresh();
+    for (;;) {
+        const TimePoint now = Clock::refresh();
+        std::string text = feed.next(now);
+        if (text.empty() && now - spoke >= limits_.heartbeat) text = kHeartbeat;
+        if (!text.empty()) {
+            const bool is_sent = co_await stream_.write(scope, text, limits_.feed);
+            if (!is_sent) co_return;
+            spoke = now;
+        }
+        stream_.set_deadline(feed.period);
+        const bool has_more = co_await stream_.read_more(scope, in_);
+        if (has_more || !stream_.is_late()) co_return;
+    }
+}
+
 Task<> Connection::run(TaskScope& scope) {
+    co_await wait_for_turn(scope);
     // Not `while (co_await …)`: g++ 12 at -O2 takes the empty loop for one that never runs.
     while (true) {
         const Next next = co_await serve_one(scope);

@@ -1,8 +1,11 @@
 #include "admin/describe.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
+#include <utility>
 
 namespace weir::admin {
 
@@ -24,6 +27,32 @@ std::string text_of(Duration duration) {
         return std::to_string(count / unit.nanoseconds) + std::string(unit.text);
     }
     return {};
+}
+
+std::optional<Duration> duration_from(std::string_view text) {
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits{
+        {{"ms", 1'000'000},
+         {"us", 1'000},
+         {"h", 3'600'000'000'000},
+         {"m", 60'000'000'000},
+         {"s", 1'000'000'000}}};
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 4;
+    if (text.empty()) return std::nullopt;
+    std::int64_t sum = 0;
+    while (!text.empty()) {
+        std::int64_t count = 0;
+        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), count);
+        if (ec != std::errc{} || count < 0 || text.front() == '-') return std::nullopt;
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+        const auto unit = std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& each) {
+            return text.starts_with(each.first);
+        });
+        if (unit == kUnits.end() || count > kMost / unit->second) return std::nullopt;
+        sum += count * unit->second;
+        if (sum > kMost) return std::nullopt;
+        text.remove_prefix(unit->first.size());
+    }
+    return Duration{sum};
 }
 
 std::string percent_of(double fraction) {
@@ -142,14 +171,15 @@ EndpointCounts count_endpoints(const upstream::Cluster& cluster) {
             ++counts.by_state[static_cast<std::size_t>(state - kEndpointStates.begin())];
         }
         ++counts.total;
-        if (endpoint->detector().is_selectable()) ++counts.selectable;
+        if (endpoint->is_selectable()) ++counts.selectable;
     }
     return counts;
 }
 
 std::string_view cluster_state(const upstream::Cluster& cluster, const EndpointCounts& counts) {
     const resilience::CircuitBreaker& breaker = cluster.breaker();
-    const bool is_enforced = breaker.options().mode == resilience::Mode::enforce;
+    const bool is_enforced =
+        breaker.options().mode == resilience::Mode::enforce || breaker.is_forced();
     const auto state = is_enforced ? breaker.state() : resilience::State::closed;
     if (state == resilience::State::open || counts.selectable == 0) return "down";
     if (state == resilience::State::half_open || counts.healthy() < counts.total) return "degraded";

@@ -36,6 +36,9 @@ class WallClock {
 };
 [[nodiscard]] WallClock refresh_clocks();
 
+// "5m", "1h30m", "90s", "250ms"; nothing for anything else. A unit is needed.
+[[nodiscard]] std::optional<Duration> duration_from(std::string_view text);
+
 // null for none.
 void write_time(JsonWriter& json, std::string_view key, std::optional<WallTime> at);
 void write_duration(JsonWriter& json, std::string_view key, std::optional<Duration> duration);

@@ -40,14 +40,14 @@ Response startup(const Request& /*request*/, const Context& context) {
 
 Response metrics(const Request& request, const Context& context) {
     if (const auto snapshot = context.snapshot()) tick(*snapshot, Clock::refresh());
-    const bool is_openmetrics =
-        request.accept.find("application/openmetrics-text") != std::string::npos;
+    const bool is_openmetrics = names_type(request.accept, "application/openmetrics-text");
     Response response;
     response.content_type = is_openmetrics
                                 ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                                 : "text/plain; version=0.0.4; charset=utf-8";
     response.body = context.registry.expose(is_openmetrics ? telemetry::Exposition::openmetrics
                                                            : telemetry::Exposition::text);
+    compress(response, request);
     return response;
 }
 

@@ -69,6 +69,117 @@ void write_route(JsonWriter& json, std::string_view listener, const config::Rout
     json.end_object();
 }
 
+// ---- which route a request would take
+
+// The request as the data path would get it: the same parser then refuses it, or makes of its path,
+// what it would there. No line may end within what was asked for.
+bool is_one_line(std::string_view text) {
+    return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+std::optional<std::string> text_of(const Request& request) {
+    const std::string method = request.query_value("method").value_or("GET");
+    const std::string host = request.query_value("host").value_or("localhost");
+    std::string path = request.query_value("path").value_or("/");
+    if (path.empty()) path = "/";
+    std::string text = method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\n";
+    for (const std::string& each : {method, host, path}) {
+        if (!is_one_line(each) || each.find(' ') != std::string::npos) return std::nullopt;
+    }
+    for (const std::string& header : request.query_values("header")) {
+        if (!is_one_line(header) || header.find(':') == std::string::npos) return std::nullopt;
+        text += header + "\r\n";
+    }
+    return text + "\r\n";
+}
+
+void write_targets(JsonWriter& json,
+                   const config::Action& action,
+                   const proxy::Snapshot& snapshot) {
+    json.key("targets").begin_array();
+    const auto* forward = std::get_if<config::Forward>(&action);
+    for (const config::Target& target :
+         forward ? forward->targets : std::vector<config::Target>{}) {
+        const auto cluster = snapshot.find_cluster(target.cluster);
+        if (!cluster) continue;
+        json.begin_object().field("cluster", target.cluster).field("weight", target.weight);
+        json.field("state", cluster_state(*cluster, count_endpoints(*cluster)));
+        json.field("breaker", resilience::word(cluster->breaker().state()));
+        json.key("endpoints").begin_array();
+        for (const auto& endpoint : cluster->endpoints()->endpoints) {
+            json.begin_object().field("address", endpoint->name());
+            json.field("state", endpoint->state_word());
+            json.field("takes_requests", endpoint->is_selectable()).end_object();
+        }
+        json.end_array().end_object();
+    }
+    json.end_array();
+}
+
+struct Hit {
+    const proxy::ListenerState* listener = nullptr;
+    const config::Route* route = nullptr;
+    std::string forwarded_path;
+    std::string location;
+};
+
+void write_hit(JsonWriter& json, const Hit& hit, const proxy::Snapshot& snapshot) {
+    const auto text = [&](std::string_view key, const std::string& value) {
+        json.key(key);
+        if (value.empty()) {
+            json.null();
+        } else {
+            json.value(value);
+        }
+    };
+    text("listener", hit.listener != nullptr ? hit.listener->config.name : std::string{});
+    text("route", hit.route != nullptr ? hit.route->name : std::string{});
+    const config::Action none =
+        config::Respond{.status = info(Reason::no_route).status, .body = {}};
+    const config::Action& action = hit.route != nullptr ? hit.route->action : none;
+    const auto* respond = std::get_if<config::Respond>(&action);
+    const bool is_redirect = std::holds_alternative<config::Redirect>(action);
+    json.field("action", hit.route == nullptr ? "none"
+                         : respond != nullptr ? "respond"
+                         : is_redirect        ? "redirect"
+                                              : "forward");
+    json.key("status");
+    if (respond != nullptr) {
+        json.value(std::uint32_t{respond->status});
+    } else if (is_redirect) {
+        json.value(std::uint32_t{308});
+    } else {
+        json.null();
+    }
+    text("location", hit.location);
+    text("forwarded_path", hit.forwarded_path);
+    write_targets(json, action, snapshot);
+}
+
+// Tries one listener; the misses are written as they come.
+bool try_listener(const proxy::ListenerState& listener,
+                  const http::RequestHead& head,
+                  JsonWriter& misses,
+                  Hit& hit) {
+    const route::Explanation explanation = listener.table.explain(head);
+    for (const route::Miss& miss : explanation.misses) {
+        misses.begin_object().field("listener", listener.config.name);
+        misses.field("route", listener.config.routes[miss.index].name);
+        misses.field("why", miss.why).end_object();
+    }
+    if (!explanation.matched) return false;
+    hit.listener = &listener;
+    hit.route = &listener.config.routes[*explanation.matched];
+    if (const auto match = listener.table.match(head)) {
+        if (std::holds_alternative<config::Forward>(hit.route->action) &&
+            !listener.table.rewrite_path(*match, hit.forwarded_path)) {
+            hit.forwarded_path = head.path;
+        }
+        listener.table.redirect_location(*match, head, hit.location);
+    }
+    return true;
+}
+
 }  // namespace
 
 void write_listeners(JsonWriter& json, const proxy::Snapshot& snapshot, const Context& context) {
@@ -94,6 +205,47 @@ void write_listeners(JsonWriter& json, const proxy::Snapshot& snapshot, const Co
         json.end_object();
     }
     json.end_array();
+}
+
+// Without a listener's name the first one counts that has a route.
+Response route_of(const Request& request, const Context& context) {
+    const auto snapshot = context.snapshot();
+    const auto text = text_of(request);
+    if (!text) {
+        return error_response(400, "bad_request",
+                              "method, host and path are words, header is \"name: value\"");
+    }
+    const auto wanted = request.query_value("listener");
+    if (wanted && snapshot->find_listener(*wanted) == nullptr) {
+        return error_response(404, "no_such_listener", "no listener is named " + *wanted);
+    }
+    refreshed(*snapshot);
+    std::string misses_text;
+    JsonWriter misses(misses_text);
+    misses.begin_array();
+    http::RequestHead head;
+    Hit hit;
+    for (const auto& listener : snapshot->listeners()) {
+        if (wanted && listener->config.name != *wanted) continue;
+        const http::HeadParse parse = http::parse_request_head(*text, listener->limits, head);
+        if (parse.state != http::HeadParse::State::done) {
+            return error_response(
+                400, word(parse.error.reason),
+                std::string("the data path refuses such a request: ") + parse.error.detail);
+        }
+        if (try_listener(*listener, head, misses, hit)) break;
+    }
+    misses.end_array();
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_object();
+    write_hit(json, hit, *snapshot);
+    json.field("method", head.method_text).field("host", head.authority);
+    json.field("path", head.path);
+    json.end_object();
+    response.body.insert(response.body.size() - 1, ",\"misses\":" + misses_text);
+    response.body += '\n';
+    return response;
 }
 
 Response listeners(const Request& /*request*/, const Context& context) {

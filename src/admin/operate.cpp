@@ -1,76 +1,357 @@
+// What operators tell a running process to do.
+#include "weir/core/log.hpp"
+
+#include "admin/describe.hpp"
 #include "admin/handlers.hpp"
+#include "admin/shapes.hpp"
+
+#include <algorithm>
+#include <limits>
 
 namespace weir::admin {
 namespace {
 
-Response soon() {
-    return error_response(501, "not_yet", "this is not built yet");
+using namespace std::chrono_literals;
+
+constexpr Duration kEjectFor = 5min;
+constexpr Duration kForceFor = 10min;
+constexpr Duration kLongestForce = 24h;
+constexpr Duration kShortest = 1s;
+constexpr std::size_t kLongestReason = 200;
+
+// The body of a mutation, its members checked against those it may have.
+class Body {
+  public:
+    Body(const Request& request, std::initializer_list<std::string_view> known) {
+        if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) return;
+        const auto parsed = JsonValue::parse(request.body);
+        if (!parsed || !parsed->is_object()) {
+            fail("the body is no JSON object");
+            return;
+        }
+        value_ = *parsed;
+        for (const auto& [name, ignored] : value_.members()) {
+            if (std::find(known.begin(), known.end(), name) == known.end()) {
+                fail("unknown key " + name);
+            }
+        }
+    }
+
+    std::string text(std::string_view key) {
+        const JsonValue& found = value_[key];
+        if (found.is_null()) return {};
+        if (!found.is_string()) fail(std::string(key) + " is a text");
+        return found.text();
+    }
+
+    bool flag(std::string_view key) {
+        const JsonValue& found = value_[key];
+        if (found.is_null()) return false;
+        if (!found.boolean()) fail(std::string(key) + " is true or false");
+        return found.boolean().value_or(false);
+    }
+
+    // `for`, from a second to `longest`; nothing if it is not said.
+    std::optional<Duration> time(Duration longest) {
+        const std::string written = text("for");
+        if (written.empty() || has_failed()) return std::nullopt;
+        const auto duration = duration_from(written);
+        if (!duration) {
+            fail("for is a duration like 5m or 1h30m, not " + written);
+        } else if (*duration < kShortest || *duration > longest) {
+            fail("for is from " + text_of(kShortest) + " to " + text_of(longest) + ", not " +
+                 written);
+        }
+        return duration;
+    }
+
+    std::string reason() {
+        std::string found = text("reason");
+        if (found.size() > kLongestReason) fail("reason is at most 200 bytes");
+        return found;
+    }
+
+    const JsonValue& member(std::string_view key) const { return value_[key]; }
+
+    void fail(std::string sentence) {
+        if (failure_.empty()) failure_ = std::move(sentence);
+    }
+    [[nodiscard]] bool has_failed() const { return !failure_.empty(); }
+    [[nodiscard]] Response refusal() const { return error_response(400, "bad_request", failure_); }
+
+  private:
+    JsonValue value_;
+    std::string failure_;
+};
+
+// A body of nothing, or of an object without members.
+std::optional<Response> refuse_members(const Request& request) {
+    const Body body(request, {});
+    if (body.has_failed()) return body.refusal();
+    return std::nullopt;
+}
+
+// ---- endpoints
+
+struct Place {
+    std::shared_ptr<upstream::Cluster> cluster;
+    std::shared_ptr<upstream::Endpoint> endpoint;
+    std::optional<Response> refusal;
+};
+
+Place place_of(const Request& request, const proxy::Snapshot& snapshot) {
+    Place place;
+    const std::string& name = request.parameters[0];
+    const std::string& address = request.parameters[1];
+    place.cluster = snapshot.find_cluster(name);
+    if (!place.cluster) {
+        place.refusal = no_such_cluster(name);
+        return place;
+    }
+    for (const auto& endpoint : place.cluster->endpoints()->endpoints) {
+        if (endpoint->name() == address) place.endpoint = endpoint;
+    }
+    if (!place.endpoint) {
+        place.refusal = error_response(404, "no_such_endpoint",
+                                       "cluster " + name + " has no endpoint " + address);
+    }
+    return place;
+}
+
+// Nobody is left to take requests when this one is gone.
+bool is_last(const Place& place) {
+    const auto set = place.cluster->endpoints();
+    return std::none_of(set->endpoints.begin(), set->endpoints.end(), [&](const auto& other) {
+        return other != place.endpoint && !other->is_held() && other->is_selectable();
+    });
+}
+
+Response endpoint_now(const Place& place, const proxy::Snapshot& snapshot) {
+    const WallClock wall = refreshed(snapshot);
+    Response response;
+    JsonWriter json(response.body);
+    write_endpoint(json, *place.endpoint, wall);
+    response.body += '\n';
+    return response;
+}
+
+// Drains or ejects, unless that would leave none.
+template <typename Act>
+Response take_out(const Request& request,
+                  const Context& context,
+                  std::optional<Duration> fallback,
+                  Duration longest,
+                  Act&& act) {
+    const auto snapshot = context.snapshot();
+    const Place place = place_of(request, *snapshot);
+    if (place.refusal) return *place.refusal;
+    Body body(request, {"for", "reason", "force"});
+    auto time = body.time(longest);
+    if (!time) time = fallback;
+    upstream::Order order{.until = {}, .by = request.peer, .reason = body.reason()};
+    const bool is_forced = body.flag("force");
+    if (body.has_failed()) return body.refusal();
+    const WallClock wall = refreshed(*snapshot);
+    if (!is_forced && !place.endpoint->is_held() && is_last(place)) {
+        return error_response(409, "last_endpoint",
+                              place.endpoint->name() + " is the last endpoint of " +
+                                  place.cluster->name() +
+                                  " that takes requests: send {\"force\":true} to take it out");
+    }
+    if (time) order.until = wall.now() + *time;
+    act(*place.endpoint, std::move(order), wall.now());
+    return endpoint_now(place, *snapshot);
+}
+
+template <typename Act>
+Response bring_back(const Request& request, const Context& context, Act&& act) {
+    if (auto refusal = refuse_members(request)) return *std::move(refusal);
+    const auto snapshot = context.snapshot();
+    const Place place = place_of(request, *snapshot);
+    if (place.refusal) return *place.refusal;
+    act(*place.endpoint, refreshed(*snapshot).now());
+    return endpoint_now(place, *snapshot);
+}
+
+// ---- breakers
+
+Response breaker_now(const upstream::Cluster& cluster, const proxy::Snapshot& snapshot) {
+    const WallClock wall = refreshed(snapshot);
+    Response response;
+    JsonWriter json(response.body);
+    write_breaker(json, cluster, wall);
+    response.body += '\n';
+    return response;
+}
+
+Response no_such_breaker(const std::string& id) {
+    return error_response(404, "no_such_breaker", "no breaker is called " + id);
+}
+
+Response force(const Request& request, const Context& context, resilience::State state) {
+    const auto snapshot = context.snapshot();
+    const auto cluster = snapshot->find_cluster(request.parameters.front());
+    if (!cluster) return no_such_breaker(request.parameters.front());
+    Body body(request, {"for", "reason"});
+    const Duration time = body.time(kLongestForce).value_or(kForceFor);
+    upstream::Order order{.until = {}, .by = request.peer, .reason = body.reason()};
+    if (body.has_failed()) return body.refusal();
+    const TimePoint now = Clock::refresh();
+    order.until = now + time;
+    cluster->force_breaker(state, std::move(order), now);
+    return breaker_now(*cluster, *snapshot);
+}
+
+// ---- the process
+
+Response readiness_now(const Context& context) {
+    const Readiness readiness = context.readiness();
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_object().field("ready", readiness.is_ready && !readiness.is_draining);
+    json.field("draining", readiness.is_draining).key("waiting").begin_array();
+    for (const std::string& what : readiness.waiting)
+        json.value(what);
+    json.end_array().end_object();
+    response.body += '\n';
+    return response;
+}
+
+Response unavailable(std::string_view what) {
+    return error_response(503, "not_ready", std::string(what) + " is not possible yet");
+}
+
+std::string join(std::span<const std::string_view> words) {
+    std::string text;
+    for (const std::string_view word : words)
+        text.append(text.empty() ? "" : ", ").append(word);
+    return text;
+}
+
+// {"level":"debug","modules":{"upstream":"trace"}}
+log::Levels levels_from(Body& body) {
+    const auto level_of = [&](const std::string& word, log::Level fallback) {
+        const auto level = log::level_from(word);
+        if (!level && !word.empty()) {
+            body.fail(word + " is no level: trace, debug, info, warn or error");
+        }
+        return level.value_or(fallback);
+    };
+    log::Levels levels{.level = log::levels().levels.level, .modules = {}};
+    levels.level = level_of(body.text("level"), levels.level);
+    const JsonValue& modules = body.member("modules");
+    if (!modules.is_null() && !modules.is_object()) body.fail("modules is an object");
+    for (const auto& [name, level] : modules.members()) {
+        const auto known = log::modules();
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            body.fail("no module is called " + name + ": " + join(known));
+        }
+        if (!level.is_string()) body.fail("the level of " + name + " is a text");
+        levels.modules.emplace_back(name, level_of(level.text(), levels.level));
+    }
+    return levels;
 }
 
 }  // namespace
 
-Response memory(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+Response drain_endpoint(const Request& request, const Context& context) {
+    return take_out(request, context, std::nullopt, 24h * 365,
+                    [](upstream::Endpoint& endpoint, upstream::Order order, TimePoint now) {
+                        endpoint.drain(std::move(order), now);
+                    });
 }
-Response stream(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response undrain_endpoint(const Request& request, const Context& context) {
+    return bring_back(request, context,
+                      [](upstream::Endpoint& endpoint, TimePoint now) { endpoint.undrain(now); });
 }
-Response route_of(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response eject_endpoint(const Request& request, const Context& context) {
+    return take_out(request, context, kEjectFor, kLongestForce,
+                    [](upstream::Endpoint& endpoint, upstream::Order order, TimePoint now) {
+                        endpoint.eject(std::move(order), now);
+                    });
 }
-Response drain_endpoint(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response uneject_endpoint(const Request& request, const Context& context) {
+    return bring_back(request, context,
+                      [](upstream::Endpoint& endpoint, TimePoint now) { endpoint.uneject(now); });
 }
-Response undrain_endpoint(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response open_breaker(const Request& request, const Context& context) {
+    return force(request, context, resilience::State::open);
 }
-Response eject_endpoint(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response close_breaker(const Request& request, const Context& context) {
+    return force(request, context, resilience::State::closed);
 }
-Response uneject_endpoint(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response free_breaker(const Request& request, const Context& context) {
+    if (auto refusal = refuse_members(request)) return *std::move(refusal);
+    const auto snapshot = context.snapshot();
+    const auto cluster = snapshot->find_cluster(request.parameters.front());
+    if (!cluster) return no_such_breaker(request.parameters.front());
+    cluster->free_breaker(Clock::refresh());
+    return breaker_now(*cluster, *snapshot);
 }
-Response open_breaker(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response close_breaker(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response free_breaker(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
+
 Response log_levels(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+    const WallClock wall = refresh_clocks();
+    log::tick(wall.now());
+    const log::LevelState state = log::levels();
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_object().field("level", log::word(state.levels.level));
+    json.key("modules").begin_object();
+    for (const auto& [name, level] : state.levels.modules)
+        json.field(name, log::word(level));
+    json.end_object();
+    write_time(json, "until", state.until ? std::optional(wall(*state.until)) : std::nullopt);
+    json.end_object();
+    response.body += '\n';
+    return response;
 }
-Response set_log_levels(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+// {} takes everything back.
+Response set_log_levels(const Request& request, const Context& context) {
+    Body body(request, {"level", "modules", "for"});
+    const auto time = body.time(24h * 365);
+    const log::Levels levels = levels_from(body);
+    if (body.has_failed()) return body.refusal();
+    if (body.member("level").is_null() && body.member("modules").is_null()) {
+        log::restore_levels();
+    } else {
+        const TimePoint now = Clock::refresh();
+        log::override_levels(levels, time ? std::optional(now + *time) : std::nullopt);
+    }
+    return log_levels(request, context);
 }
-Response reopen_logs(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response reopen_logs(const Request& request, const Context& context) {
+    if (auto refusal = refuse_members(request)) return *std::move(refusal);
+    if (!context.reopen_logs) return unavailable("opening logs again");
+    try {
+        context.reopen_logs();
+    } catch (const std::runtime_error& error) {
+        return error_response(500, "failed", error.what());
+    }
+    Response response;
+    response.body = "{\"done\":true}\n";
+    return response;
 }
-Response drain(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response drain(const Request& request, const Context& context) {
+    if (auto refusal = refuse_members(request)) return *std::move(refusal);
+    if (!context.drain) return unavailable("draining");
+    context.drain();
+    return readiness_now(context);
 }
-Response shut_down(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response config_dump(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response config_apply(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response config_explain(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response config_validate(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response config_reload(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
-}
-Response openapi_document(const Request& /*request*/, const Context& /*context*/) {
-    return soon();
+
+Response shut_down(const Request& request, const Context& context) {
+    if (auto refusal = refuse_members(request)) return *std::move(refusal);
+    if (!context.shut_down) return unavailable("shutting down");
+    context.shut_down();
+    return readiness_now(context);
 }
 
 }  // namespace weir::admin

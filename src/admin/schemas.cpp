@@ -59,7 +59,7 @@ constexpr std::array<Schema, 44> kSchemas{{
     {"Timeouts", "connect string; request string|null; response_header string|null; idle string; stream_idle string; tcp_idle string", ""},
     {"ClusterLimits", "max_connections integer|\"unlimited\"; max_connecting integer|\"unlimited\"; max_requests integer|\"unlimited\";"
                       "max_pending integer; queue_timeout string; idle_connections integer", ""},
-    {"Setting", "path string; value string; origin Place|\"built-in\"; layer? string", ""},
+    {"Setting", "path string; value string; origin? Place|\"built-in\"; layer? string", ""},
     {"Place", "file string; line integer; column integer", ""},
 
     {"Endpoint", "address string; zone string|null; weight integer; effective_weight number;"
@@ -99,8 +99,9 @@ class Reader {
   public:
     Reader(std::string_view text, JsonWriter& json) : all_(text), rest_(text), json_(json) {}
 
-    void fields() {
+    void fields(std::string_view doc) {
         json_.begin_object().field("type", "object").field("additionalProperties", false);
+        if (!doc.empty()) json_.field("description", doc);
         std::string_view again = rest_;
         json_.key("properties").begin_object();
         while (!rest_.empty()) {
@@ -178,7 +179,7 @@ class Reader {
             json_.field("type", "string").field("format", "date-time");
         } else if (name.front() >= 'A' && name.front() <= 'Z') {
             json_.field("$ref", "#/components/schemas/" + std::string(name));
-        } else {
+        } else if (name != "any") {
             json_.field("type", name);
         }
         json_.end_object();
@@ -226,8 +227,8 @@ std::span<const Schema> schemas() {
     return kSchemas;
 }
 
-void write_schema_of_fields(JsonWriter& json, std::string_view fields) {
-    Reader(fields, json).fields();
+void write_schema_of_fields(JsonWriter& json, std::string_view fields, std::string_view doc) {
+    Reader(fields, json).fields(doc);
 }
 
 void write_schema_of_type(JsonWriter& json, std::string_view type) {

@@ -3,13 +3,33 @@
 #include "weir/admin/server.hpp"
 #include "weir/core/json.hpp"
 
+#include "admin/describe.hpp"
+
 // Shapes that are part of more than one answer.
 namespace weir::admin {
+
+// Both clocks, after what is due by time was done: answers show what is, also when no request has
+// come by to notice.
+WallClock refreshed(const proxy::Snapshot& snapshot);
+
+[[nodiscard]] Response no_such_cluster(const std::string& name);
 
 // [{name, mode, listen, addresses}]
 void write_listeners(JsonWriter& json, const proxy::Snapshot& snapshot, const Context& context);
 
-// {name, state, endpoints:{healthy: 1, ...}, breaker}
-void write_cluster_summary(JsonWriter& json, const upstream::Cluster& cluster);
+// ClusterSummary: {name, state, endpoints:{healthy: 1, ...}, breaker, rps, ...}
+void write_cluster_summary(JsonWriter& json,
+                           const upstream::Cluster& cluster,
+                           const Context& context);
+void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const WallClock& wall);
+void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall);
+
+// Setting: where a value comes from is a place, or "built-in".
+void write_setting(JsonWriter& json,
+                   const config::Document& document,
+                   const describe::Setting& setting);
+void write_origin(JsonWriter& json,
+                  const config::Document& document,
+                  const describe::Setting& setting);
 
 }  // namespace weir::admin

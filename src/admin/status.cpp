@@ -5,16 +5,16 @@
 #include "admin/handlers.hpp"
 #include "admin/shapes.hpp"
 
-#include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 namespace weir::admin {
 namespace {
-
-constexpr std::size_t kMostEvents = 256;
 
 std::uint64_t resident_bytes() {
     std::ifstream statm("/proc/self/statm");
@@ -47,6 +47,24 @@ void write_process(JsonWriter& json) {
     json.end_object();
 }
 
+// "VmHWM:    1234 kB" of /proc/self/status, in bytes.
+std::uint64_t status_bytes(const std::string& status, std::string_view name) {
+    const std::size_t at = status.find(name);
+    if (at == std::string::npos) return 0;
+    return std::strtoull(status.c_str() + at + name.size(), nullptr, 10) * 1024;
+}
+
+// What the listeners are together.
+std::string_view mode_of(const proxy::Snapshot& snapshot) {
+    bool has[3] = {false, false, false};
+    for (const auto& listener : snapshot.listeners())
+        has[static_cast<std::size_t>(listener->config.mode)] = true;
+    const auto [gateway, inbound, outbound] = has;
+    if (gateway) return inbound || outbound ? "mixed" : "gateway";
+    if (inbound && outbound) return "sidecar";
+    return inbound ? "inbound" : "outbound";
+}
+
 void write_config(JsonWriter& json, const ConfigState& config) {
     json.key("config").begin_object();
     json.field("hash", config.hash);
@@ -61,38 +79,11 @@ void write_config(JsonWriter& json, const ConfigState& config) {
     json.end_object();
 }
 
-void write_event(JsonWriter& json, const telemetry::Event& event) {
-    json.begin_object();
-    json.field("sequence", event.sequence);
-    write_time(json, "at", event.at);
-    json.field("kind", telemetry::word(event.kind));
-    const std::pair<std::string_view, const std::string&> texts[] = {
-        {"cluster", event.cluster}, {"endpoint", event.endpoint},
-        {"route", event.route},     {"from", event.from},
-        {"to", event.to},           {"reason", event.reason},
-        {"detail", event.detail}};
-    for (const auto& [key, text] : texts) {
-        if (!text.empty()) json.field(key, text);
-    }
-    json.end_object();
-}
-
-std::optional<std::uint64_t> number_of(const Request& request, std::string_view key) {
-    const auto text = request.query_value(key);
-    if (!text) return std::nullopt;
-    std::uint64_t number = 0;
-    const char* const end = text->data() + text->size();
-    const auto [stop, ec] = std::from_chars(text->data(), end, number);
-    if (ec != std::errc{} || stop != end) return std::nullopt;
-    return number;
-}
-
 }  // namespace
 
 Response status(const Request& /*request*/, const Context& context) {
     const auto snapshot = context.snapshot();
-    const WallClock wall = refresh_clocks();
-    tick(*snapshot, wall.now());
+    const WallClock wall = refreshed(*snapshot);
     const Readiness readiness = context.readiness();
     Response response;
     JsonWriter json(response.body);
@@ -102,6 +93,7 @@ Response status(const Request& /*request*/, const Context& context) {
     const auto uptime = wall(wall.now()) - context.started;
     json.field("uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count());
     json.field("pid", static_cast<std::int64_t>(::getpid()));
+    json.field("mode", mode_of(*snapshot));
     json.field("workers", context.workers);
     json.field("ready", readiness.is_ready && !readiness.is_draining);
     json.field("draining", readiness.is_draining);
@@ -109,7 +101,7 @@ Response status(const Request& /*request*/, const Context& context) {
     write_listeners(json.key("listeners"), *snapshot, context);
     json.key("clusters").begin_array();
     for (const auto& cluster : snapshot->clusters())
-        write_cluster_summary(json, *cluster);
+        write_cluster_summary(json, *cluster, context);
     json.end_array();
     write_process(json);
     json.end_object();
@@ -117,23 +109,30 @@ Response status(const Request& /*request*/, const Context& context) {
     return response;
 }
 
-Response events(const Request& request, const Context& context) {
-    const auto since = number_of(request, "since");
-    const auto count = number_of(request, "n").value_or(kMostEvents);
-    const std::string cluster = request.query_value("cluster").value_or("");
-    auto found = since ? context.events.since(*since) : context.events.recent(kMostEvents, cluster);
-    if (since && !cluster.empty()) {
-        std::erase_if(found, [&](const auto& event) { return event.cluster != cluster; });
-    }
-    if (found.size() > count) {
-        found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(count));
-    }
+Response memory(const Request& /*request*/, const Context& context) {
+    std::ifstream file("/proc/self/status");
+    const std::string status{std::istreambuf_iterator<char>(file), {}};
+    const struct mallinfo2 heap = ::mallinfo2();
+    const auto snapshot = context.snapshot();
+    std::int64_t connections = 0;
+    std::int64_t upstream_connections = 0;
+    for (const auto& listener : snapshot->listeners())
+        connections += context.registry.value(telemetry::Family::connections_active,
+                                              {listener->config.name, "no"});
+    for (const auto& cluster : snapshot->clusters())
+        upstream_connections += context.registry.value(
+            telemetry::Family::upstream_connections_active, {cluster->name()});
     Response response;
     JsonWriter json(response.body);
-    json.begin_array();
-    for (const telemetry::Event& event : found)
-        write_event(json, event);
-    json.end_array();
+    json.begin_object();
+    json.field("rss_bytes", status_bytes(status, "VmRSS:"));
+    json.field("peak_rss_bytes", status_bytes(status, "VmHWM:"));
+    json.field("virtual_bytes", status_bytes(status, "VmSize:"));
+    json.field("heap_used_bytes", std::uint64_t{heap.uordblks});
+    json.field("heap_free_bytes", std::uint64_t{heap.fordblks});
+    json.field("mapped_bytes", std::uint64_t{heap.hblkhd});
+    json.field("connections", connections).field("upstream_connections", upstream_connections);
+    json.end_object();
     response.body += '\n';
     return response;
 }

@@ -21,8 +21,9 @@ namespace weir::admin {
     std::function<std::shared_ptr<const proxy::Snapshot>()> snapshot,
     std::function<std::optional<discovery::Status>(std::string_view cluster)> discovery = {});
 
-// Does what is due by time in every breaker and detector: without traffic nobody else does, and a
-// page would show an open breaker whose time has long passed. Thread: any.
+// Does what is due by time in every breaker and detector, and ends the orders of operators whose
+// time is over, that to the log included. Without traffic nobody else does, and a page would show
+// an open breaker whose time has long passed. Thread: any.
 void tick(const proxy::Snapshot& snapshot, TimePoint now);
 
 }  // namespace weir::admin

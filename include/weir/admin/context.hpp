@@ -17,6 +17,10 @@
 #include <string_view>
 #include <vector>
 
+namespace weir::telemetry {
+class Rates;
+}
+
 namespace weir::admin {
 
 struct Readiness {
@@ -80,6 +84,7 @@ struct Context {
     unsigned workers = 1;
     // Where a listener listens, as bound; without it, what its configuration says.
     std::function<std::vector<Address>(std::string_view listener)> listen_addresses = {};
+    const telemetry::Rates* rates = nullptr;  // the server's own: it samples them
 };
 
 }  // namespace weir::admin

@@ -77,10 +77,7 @@ TEST_F(Collect, ShowsEndpointsOnlyOfClustersThatAskForIt) {
 TEST_F(Collect, AgesNoListOfAddresses) {
     source_ = discovery::Status{.type = "static", .last_contact = Clock::refresh(), .updates = 1};
     const std::string text = scrape();
-    EXPECT_THAT(text, HasSubstr("weir_discovery_updates_total{cluster=\"orders\",type=\"static\","
-                                "result=\"success\"} 1\n"));
-    EXPECT_THAT(text, HasSubstr("weir_discovery_updates_total{cluster=\"orders\",type=\"static\","
-                                "result=\"failure\"} 0\n"));
+    EXPECT_THAT(text, Not(HasSubstr("weir_discovery_updates_total{")));
     EXPECT_THAT(text, Not(HasSubstr("weir_discovery_last_success_timestamp_seconds{")));
 }
 

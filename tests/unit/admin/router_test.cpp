@@ -25,6 +25,7 @@ constexpr Route kTable[] = {
     {http::Method::get, "/things/{a}/parts/{b}", Ports::admin, parameters, ""},
     {http::Method::post, "/things/{a}/parts/{b}", Ports::admin, first, ""},
     {http::Method::post, "/act", Ports::admin, first, ""},
+    {http::Method::get, "/things/{a}", Ports::admin, parameters, ""},
 };
 
 class Router : public testing::Test {
@@ -33,7 +34,10 @@ class Router : public testing::Test {
         Request request;
         request.method = method;
         request.path = std::move(path);
-        return dispatch(kTable, port, request, process_.context());
+        Found found = find_route(kTable, port, request);
+        if (found.route == nullptr) return std::move(found.refusal);
+        request.parameters = std::move(found.parameters);
+        return found.route->handler(request, process_.context());
     }
     Response get(std::string path) { return ask(http::Method::get, std::move(path)); }
 
@@ -44,11 +48,18 @@ TEST_F(Router, TakesAPathWholeAndHandsOverItsParameters) {
     EXPECT_EQ(get("/").body, "first");
     EXPECT_EQ(get("/things/a%3A80/parts/x").body, "<a:80><x>");
     EXPECT_EQ(ask(http::Method::post, "/things/1/parts/2").body, "first");
-    for (const char* path :
-         {"/thing", "/things", "/things/1", "/things/1/parts", "/things//parts/x",
-          "/things/1/parts/2/", "/things/1/parts/2/3", "/both/", "//", "/bot"}) {
+    for (const char* path : {"/thing", "/things", "/things/1/parts", "/things//parts/x",
+                             "/things/1/parts/2/", "/things/1/parts/2/3", "/both/", "//", "/bot"}) {
         EXPECT_EQ(get(path).status, 404) << path;
     }
+}
+
+TEST_F(Router, TakesThePathOfAUnixSocketAsOneParameter) {
+    EXPECT_EQ(get("/things/unix:/run/a.sock").body, "<unix:/run/a.sock>");
+    EXPECT_EQ(get("/things/orders/parts/unix:/run/a.sock").body, "<orders><unix:/run/a.sock>");
+    EXPECT_EQ(get("/things/unix:/run/c/parts/unix:/a").body, "<unix:/run/c><unix:/a>");
+    EXPECT_EQ(get("/things/unix:@name/parts/x").body, "<unix:@name><x>");
+    EXPECT_EQ(get("/things/orders/run/a.sock").status, 404);
 }
 
 TEST_F(Router, TreatsHeadAsGet) {
@@ -86,6 +97,18 @@ TEST(Routes, EachPathIsThereOnceAMethodAndHasADescription) {
         EXPECT_TRUE(route.doc.ends_with('.') || route.doc.find('?') != std::string_view::npos)
             << route.path;
         EXPECT_NE(route.handler, nullptr);
+    }
+}
+
+TEST(Routes, WhatChangesSomethingHasAnOperationAndIsNoGet) {
+    std::set<std::string_view> operations;
+    for (const Route& route : routes()) {
+        const bool only_looks =
+            route.method == http::Method::get || route.path.ends_with("/validate");
+        EXPECT_EQ(route.operation.empty(), only_looks) << route.path;
+        if (only_looks) continue;
+        EXPECT_TRUE(operations.insert(route.operation).second) << route.path;
+        EXPECT_EQ(route.ports, Ports::admin) << route.path;
     }
 }
 
