@@ -92,6 +92,7 @@ void Exchange::reset() {
     context_.give_back(std::move(body_));
     body_ = {};
     recycle(trailers_);
+    fields_.clear();
     method_ = host_ = path_ = request_id_ = request_id_line_ = client_ = {};
     state_ = State::over;
     route_ = nullptr;
@@ -130,10 +131,11 @@ void Exchange::begin(Session& session, const http::RequestHead& head) {
     remember(head);
     is_request_whole_ = session.is_request_whole();
     const auto match = listener.table.match(head);
+    if (match) route_ = &listener.routes[match->index];
+    note_fields(head);
     if (!match) {
         return reply({Reason::no_route, Error::Origin::downstream, Error::Retry::never, ""}, {});
     }
-    route_ = &listener.routes[match->index];
     metrics_ = route_->metrics.get();
     max_body_ = route_->config->max_body;
     if (max_body_ && head.framing == http::Framing::length && head.content_length > *max_body_) {
@@ -377,6 +379,7 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
         return;
     }
     status_ = head.status;
+    note_fields(head);
     if (!head.is_upgrade && attempt_.verdict().outcome != resilience::Outcome::ok && retries())
         return;
     request_timer_.cancel();

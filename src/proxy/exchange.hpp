@@ -97,6 +97,10 @@ class Exchange final : private upstream::AttemptHandler {
 
     void reply(const Error& error, Duration retry_after);
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
+    [[nodiscard]] const telemetry::AccessPolicy& access_policy() const;
+    void note_fields(const http::RequestHead& head);
+    void note_fields(const http::ResponseHead& head);
+    void log_access(TimePoint now, std::uint16_t status, Reason reason);
     void end(bool keeps_alive);
     void cancel_timers();
 
@@ -111,6 +115,7 @@ class Exchange final : private upstream::AttemptHandler {
     // What is kept of the request's head, one string for all.
     std::string facts_;
     std::string_view method_, host_, path_, request_id_, request_id_line_, client_;
+    telemetry::AccessFields fields_;  // that the access log wants beside the usual ones
     http::Method method_id_ = http::Method::get;
     bool wants_problem_json_ = false;
     bool is_upgrade_ = false;

@@ -31,12 +31,14 @@ telemetry::Outcome to_label(Reason reason) {
 
 void Exchange::reply(const Error& error, Duration retry_after) {
     const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
-    const bool names_cluster =
-        target_ != nullptr && session_->listener().state().config.mode != config::Mode::gateway;
+    const bool tells_more =
+        target_ != nullptr &&
+        session_->listener().state().config.detail == config::ErrorDetail::internal;
     const LocalReply local{
         .reason = error.reason,
         .request_id = request_id_,
-        .cluster = names_cluster ? std::string_view(target_->config->cluster) : std::string_view(),
+        .cluster = tells_more ? std::string_view(target_->config->cluster) : std::string_view(),
+        .attempts = tells_more ? attempts_ : 0,
         .detail = error.detail,
         .retry_after =
             retry_after > Duration::zero() ? retry_after : usual_retry_after(error.reason),
@@ -75,12 +77,35 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
     if (is_upgrade_ && status == 101)
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
+    log_access(now, status, reason);
+    state_ = State::over;
+    cancel_timers();
+}
+
+const telemetry::AccessPolicy& Exchange::access_policy() const {
+    if (target_ != nullptr) return *target_->access;
+    if (route_ != nullptr) return *route_->access;
+    return session_->listener().state().unmatched_access;
+}
+
+// What the access log wants of the request's head, while it is there.
+void Exchange::note_fields(const http::RequestHead& head) {
+    const telemetry::AccessPolicy& policy = access_policy();
+    if (policy.has_fields()) policy.collect(fields_, head);
+}
+
+void Exchange::note_fields(const http::ResponseHead& head) {
+    const telemetry::AccessPolicy& policy = access_policy();
+    if (policy.has_fields()) policy.collect(fields_, head);
+}
+
+void Exchange::log_access(TimePoint now, std::uint16_t status, Reason reason) {
+    const telemetry::AccessPolicy& policy = access_policy();
+    if (policy.is_off()) return;
     context_.access_log.append(
         {.time = began_wall_,
-         .listener = listener.config.name,
-         .route = route_ != nullptr ? std::string_view(route_->config->name) : std::string_view(),
-         .cluster =
-             target_ != nullptr ? std::string_view(target_->config->cluster) : std::string_view(),
+         .policy = &policy,
+         .fields = &fields_,
          .endpoint = attempts_ > 0 && attempt_.endpoint()
                          ? std::string_view(attempt_.endpoint()->name())
                          : std::string_view(),
@@ -98,8 +123,6 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
          .status = status,
          .reason = reason,
          .flags = flags_});
-    state_ = State::over;
-    cancel_timers();
 }
 
 void Exchange::cancel_timers() {

@@ -59,6 +59,7 @@ ListenerState::ListenerState(const config::Listener& listener, telemetry::Regist
       table(listener.routes),
       metrics(registry, listener.name),
       unmatched(registry, listener.name, telemetry::kNone, telemetry::kNone),
+      unmatched_access(listener.access_log, listener.name, {}, {}),
       limits(head_limits(listener)) {
     for (const Reason reason :
          {Reason::bad_request, Reason::headers_too_large, Reason::uri_too_long,
@@ -87,16 +88,21 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
             made.config = &route;
             made.metrics = std::make_unique<telemetry::RequestMetrics>(
                 registry, listener.name, route.name, telemetry::kNone);
+            made.access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
+                                                                    route.name, std::string_view());
             const auto* const forward = std::get_if<config::Forward>(&route.action);
             if (forward == nullptr) continue;
             for (const config::Target& target : forward->targets) {
                 made.total_weight += target.weight;
-                made.targets.push_back({.config = &target,
-                                        .cluster = index_of(target.cluster),
-                                        .replayable_methods = method_bits(target.retry.methods),
-                                        .retry = retry_options(target.retry),
-                                        .metrics = std::make_unique<telemetry::RequestMetrics>(
-                                            registry, listener.name, route.name, target.cluster)});
+                made.targets.push_back(
+                    {.config = &target,
+                     .cluster = index_of(target.cluster),
+                     .replayable_methods = method_bits(target.retry.methods),
+                     .retry = retry_options(target.retry),
+                     .metrics = std::make_unique<telemetry::RequestMetrics>(
+                         registry, listener.name, route.name, target.cluster),
+                     .access = std::make_unique<telemetry::AccessPolicy>(
+                         route.access_log, listener.name, route.name, target.cluster)});
             }
         }
         listeners_.push_back(std::move(state));

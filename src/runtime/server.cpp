@@ -22,6 +22,8 @@ namespace {
 
 // A source that has not answered by then does not keep us from being ready.
 constexpr Duration kReadyAfter = std::chrono::seconds{10};
+// Usually a turn of its loop.
+constexpr Duration kFollows = std::chrono::seconds{1};
 constexpr Duration kTick = std::chrono::milliseconds{250};
 
 }  // namespace
@@ -51,6 +53,7 @@ struct Server::State {
     SocketTable sockets;
     ClusterTable clusters;
     std::shared_ptr<const proxy::Snapshot> snapshot;
+    bool is_started = false;
     bool is_draining = false;
     std::vector<std::unique_ptr<Worker>> workers;
     std::optional<Configurator> configurator;
@@ -100,6 +103,11 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
 
 // First what this machine may refuse, then what cannot fail.
 void Server::State::install(const std::shared_ptr<const config::Config>& next) {
+    // An address that the reload before gave up is free when the workers have followed.
+    for (const auto& worker : workers) {
+        if (is_started && !worker->wait_for_use(kFollows))
+            log::warn("a worker is late with the configuration before");
+    }
     SocketTable::Plan plan = sockets.plan(*next, worker_count);
     use_logs(*next);
 
@@ -111,6 +119,7 @@ void Server::State::install(const std::shared_ptr<const config::Config>& next) {
         std::make_shared<const proxy::Snapshot>(next, ClusterTable::clusters(made), registry);
     clusters.commit(std::move(made));
     config = next;
+    registry.set_info(telemetry::Family::target_info, {config->node_name});
     sockets.commit(plan);
     for (unsigned number = 0; number < worker_count; ++number) {
         workers[number]->use(snapshot, std::move(plan.by_worker[number]));
@@ -123,6 +132,7 @@ void Server::State::use_logs(const config::Config& next) {
     if (options.configures_log && has_new_log) {
         log::configure(log_options(next.log, options.has_screen));
     }
+    access_log.configure(log_options(next.access_log));
 }
 
 admin::Context Server::State::admin_context() {
@@ -198,6 +208,7 @@ Server::~Server() {
 void Server::start() {
     for (const auto& worker : state_->workers)
         worker->start();
+    state_->is_started = true;
     state_->ticker =
         transport::spawn(state_->main.get_executor(), "tick",
                          [this](transport::TaskScope& scope) { return state_->tick(scope); });

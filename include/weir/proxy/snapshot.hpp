@@ -4,6 +4,7 @@
 #include "weir/http/h1.hpp"
 #include "weir/resilience/retry_policy.hpp"
 #include "weir/route/route_table.hpp"
+#include "weir/telemetry/access_policy.hpp"
 #include "weir/telemetry/handles.hpp"
 #include "weir/upstream/cluster.hpp"
 #include "weir/upstream/local_cluster.hpp"
@@ -25,6 +26,7 @@ struct TargetState {
     std::uint32_t replayable_methods = 0;  // a bit a http::Method, of retry.methods
     resilience::RetryOptions retry;
     std::unique_ptr<telemetry::RequestMetrics> metrics;
+    std::unique_ptr<telemetry::AccessPolicy> access;
 };
 
 struct RouteState {
@@ -32,6 +34,7 @@ struct RouteState {
     std::vector<TargetState> targets;  // empty if the route answers by itself
     std::uint32_t total_weight = 0;
     std::unique_ptr<telemetry::RequestMetrics> metrics;  // of answers that reach no cluster
+    std::unique_ptr<telemetry::AccessPolicy> access;     // likewise
 };
 
 struct ListenerState {
@@ -41,8 +44,9 @@ struct ListenerState {
     route::RouteTable table;
     std::vector<RouteState> routes;  // as in config
     telemetry::ListenerMetrics metrics;
-    telemetry::RequestMetrics
-        unmatched;  // requests that no route took, or that were refused before
+    // Requests that no route took, or that were refused before.
+    telemetry::RequestMetrics unmatched;
+    telemetry::AccessPolicy unmatched_access;
     http::H1Limits limits;
 
     // Of weir_protocol_refused_total; `overloaded` are connections above limits.connections.

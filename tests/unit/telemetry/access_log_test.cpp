@@ -38,7 +38,9 @@ class AccessLogTest : public testing::Test {
     }
 
     static AccessRecord record(std::string_view request_path = "/a") {
+        static const AccessPolicy all({}, "in", "", "");
         AccessRecord made;
+        made.policy = &all;
         made.method = "GET";
         made.path = request_path;
         made.status = 200;
@@ -265,6 +267,149 @@ TEST_F(AccessLogTest, ChoosesJsonAwayFromATerminal) {
     auto automatic = options();
     automatic.format = AccessLog::Format::auto_detect;
     EXPECT_FALSE(AccessLog(automatic, registry_).is_text());
+}
+
+TEST_F(AccessLogTest, RefusesAPipeThatNobodyReads) {
+    ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+    auto to_pipe = options();
+    to_pipe.to = path("pipe");
+    EXPECT_THROW(AccessLog(to_pipe, registry_), std::system_error) << "it would wait for a reader";
+}
+
+TEST_F(AccessLogTest, GoesToAnotherFileFromTheNextRecordOn) {
+    AccessLog log(options(), registry_);
+    AccessLogShard shard(log);
+    AccessLogShard idle(log);
+    shard.append(record("/old"));
+    idle.append(record("/idle"));
+    auto next = options();
+    next.to = path("next.log");
+    log.configure(next);
+    shard.append(record("/new"));
+    shard.flush();
+    idle.flush();
+    log.drain();
+    EXPECT_NE(read(path("next.log")).find("/new"), std::string::npos);
+    EXPECT_EQ(lines(read(path("next.log"))), 1);
+    // All have left the old one: it is closed, and a third file makes room.
+    next.to = path("third.log");
+    const auto is_open = [this](const std::string& name) {
+        for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+            std::error_code gone;
+            if (std::filesystem::read_symlink(entry, gone) == name) return true;
+        }
+        return false;
+    };
+    while (is_open(path()))
+        std::this_thread::yield();
+    EXPECT_EQ(lines(read(path())), 2);
+    log.configure(next);
+    shard.append(record("/third"));
+    shard.flush();
+    log.drain();
+    EXPECT_EQ(lines(read(path("third.log"))), 1);
+    EXPECT_EQ(dropped(), 0);
+}
+
+TEST_F(AccessLogTest, ChangesItsFormatAndTurnsOffAndOn) {
+    AccessLog log(options(), registry_);
+    AccessLogShard shard(log);
+    auto next = options();
+    next.format = AccessLog::Format::text;
+    log.configure(next);
+    EXPECT_TRUE(log.is_text());
+    shard.append(record("/text"));
+    auto off = options();
+    off.to = "off";
+    log.configure(off);
+    EXPECT_FALSE(log.is_on());
+    shard.append(record("/nothing"));
+    log.configure(options());
+    EXPECT_TRUE(log.is_on() && !log.is_text());
+    shard.append(record("/json"));
+    shard.flush();
+    log.drain();
+    while (lines(read(path())) < 2)
+        std::this_thread::yield();
+    const std::string content = read(path());
+    EXPECT_NE(content.find("GET  /text"), std::string::npos);
+    EXPECT_NE(content.find("\"path\":\"/json\""), std::string::npos);
+    EXPECT_EQ(content.find("/nothing"), std::string::npos);
+}
+
+TEST_F(AccessLogTest, KeepsItsFileIfTheNextOneCannotBeOpened) {
+    AccessLog log(options(), registry_);
+    AccessLogShard shard(log);
+    auto next = options();
+    next.to = path("no/such/folder");
+    EXPECT_THROW(log.configure(next), std::system_error);
+    shard.append(record("/kept"));
+    shard.flush();
+    log.drain();
+    EXPECT_EQ(lines(read(path())), 1);
+}
+
+TEST_F(AccessLogTest, LosesNothingWhenReconfiguredUnderLoad) {
+    constexpr int kWorkers = 3;
+    constexpr int kRecords = 20'000;
+    auto first = options();
+    first.buffer = std::size_t{64} << 20;
+    auto second = first;
+    second.to = path("second.log");
+    {
+        AccessLog log(first, registry_);
+        std::atomic<int> running{kWorkers};
+        std::vector<std::thread> workers;
+        for (int worker = 0; worker < kWorkers; ++worker) {
+            workers.emplace_back([&] {
+                AccessLogShard shard(log);
+                for (int i = 0; i < kRecords; ++i)
+                    shard.append(record());
+                --running;
+            });
+        }
+        for (bool is_first = false; running > 0; is_first = !is_first)
+            log.configure(is_first ? first : second);
+        for (auto& worker : workers)
+            worker.join();
+    }
+    EXPECT_EQ(lines(read(path())) + lines(read(path("second.log"))), kWorkers * kRecords);
+    EXPECT_EQ(dropped(), 0);
+}
+
+TEST_F(AccessLogTest, HidesNamedParametersInThePath) {
+    config::AccessLog config;
+    config.redact = {"token"};
+    const AccessPolicy hiding(config, "in", "", "");
+    {
+        AccessLog log(options(), registry_);
+        AccessLogShard shard(log);
+        auto secret = record("/a?token=s3cret&b=1");
+        secret.policy = &hiding;
+        shard.append(secret);
+    }
+    EXPECT_NE(read(path()).find("\"path\":\"/a?token=***&b=1\""), std::string::npos);
+    EXPECT_EQ(read(path()).find("s3cret"), std::string::npos);
+}
+
+TEST_F(AccessLogTest, WritesWhatThePolicyKeeps) {
+    config::AccessLog config;
+    config.sample = 0.25;
+    const AccessPolicy sampled(config, "in", "", "");
+    constexpr int kRecords = 4000;
+    {
+        auto roomy = options();
+        roomy.buffer = std::size_t{16} << 20;
+        AccessLog log(roomy, registry_);
+        AccessLogShard shard(log, 42);
+        auto one = record();
+        one.policy = &sampled;
+        for (int i = 0; i < kRecords; ++i)
+            shard.append(one);
+    }
+    const auto kept = static_cast<double>(lines(read(path())));
+    EXPECT_NEAR(kept / kRecords, 0.25, 0.03) << "the seed is fixed";
+    EXPECT_EQ(dropped(), 0);
 }
 
 TEST_F(AccessLogTest, MixesLinesForPeopleIntoText) {

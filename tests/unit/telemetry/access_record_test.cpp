@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <deque>
 
 namespace weir::telemetry {
 namespace {
@@ -17,12 +18,19 @@ using std::chrono::milliseconds;
 // 2026-11-23 12:01:07.114 UTC
 const WallTime kNoon = WallTime{} + std::chrono::seconds{1795435267} + milliseconds{114};
 
+// Policies live as long as the test program, as records only point to them.
+const AccessPolicy& policy(std::string_view cluster = "legacy",
+                           const config::AccessLog& config = {},
+                           std::string_view listener = ":8080",
+                           std::string_view route = "orders") {
+    static std::deque<AccessPolicy> made;
+    return made.emplace_back(config, listener, route, cluster);
+}
+
 AccessRecord example() {
     AccessRecord record;
     record.time = kNoon;
-    record.listener = ":8080";
-    record.route = "orders";
-    record.cluster = "legacy";
+    record.policy = &policy();
     record.endpoint = "127.0.0.1:9000";
     record.method = "GET";
     record.host = "shop.example";
@@ -40,18 +48,18 @@ AccessRecord example() {
 }
 
 std::string json(const AccessRecord& record) {
-    std::string line(most_bytes(record), '\0');
+    std::string line(most_bytes(record, record.path), '\0');
     AccessTime time;
     std::string scratch;
-    const char* const end = write_json(line.data(), record, time, scratch);
+    const char* const end = write_json(line.data(), record, record.path, time, scratch);
     line.resize(static_cast<std::size_t>(end - line.data()));
     return line;
 }
 
 std::string text(const AccessRecord& record) {
-    std::string line(most_bytes(record), '\0');
+    std::string line(most_bytes(record, record.path), '\0');
     AccessTime time;
-    const char* const end = write_text(line.data(), record, time);
+    const char* const end = write_text(line.data(), record, record.path, time);
     line.resize(static_cast<std::size_t>(end - line.data()));
     return line;
 }
@@ -97,7 +105,7 @@ TEST(AccessRecordJson, KeepsTheTimeOfEachSecond) {
     std::string scratch;
     const auto time_of = [&](WallTime at) {
         record.time = at;
-        write_json(line.data(), record, time, scratch);
+        write_json(line.data(), record, record.path, time, scratch);
         return line.substr(9, 24);
     };
     EXPECT_EQ(time_of(kNoon), "2026-11-23T12:01:07.114Z");
@@ -131,6 +139,36 @@ TEST(AccessRecordJson, ReadsBackWhateverARequestHolds) {
         }
         ASSERT_EQ(parsed.at("cluster"), "legacy");
     }
+}
+
+TEST(AccessRecordJson, ReadsBackWhateverAConfigurationHolds) {
+    const std::string nasty = "a\"b\\c\n\x01\xff\x7f";
+    auto record = example();
+    config::AccessLog config;
+    config.fields = {{nasty, config::LogField::Source::text, nasty}};
+    record.policy = &policy(nasty, config, nasty, nasty);
+    const auto parsed = boost::json::parse(json(record)).as_object();
+    const std::string read = "a\"b\\c\n\x01\xef\xbf\xbd\x7f";
+    for (const char* const key : {"listener", "route", "cluster"})
+        EXPECT_EQ(parsed.at(key).as_string(), read) << key;
+    EXPECT_EQ(parsed.at(read).as_string(), read);
+}
+
+TEST(AccessRecordJson, AddsConfiguredFieldsAtItsEnd) {
+    using Source = config::LogField::Source;
+    config::AccessLog config;
+    config.fields = {{"stage", Source::text, "test"},
+                     {"agent", Source::header, "user-agent"},
+                     {"type", Source::response_header, "content-type"}};
+    auto record = example();
+    record.policy = &policy("legacy", config);
+    EXPECT_TRUE(
+        json(record).ends_with("\"peer\":\"\",\"stage\":\"test\",\"agent\":\"\",\"type\":\"\"}\n"));
+    AccessFields fields;
+    fields.set(1, "curl \"8\"");
+    record.fields = &fields;
+    EXPECT_TRUE(json(record).ends_with(
+        ",\"stage\":\"test\",\"agent\":\"curl \\\"8\\\"\",\"type\":\"\"}\n"));
 }
 
 // The bytes that need an escape, at every place of texts of every length: the copy looks at eight
@@ -170,15 +208,22 @@ TEST(AccessRecordJson, WritesOddNumbers) {
 TEST(AccessRecordJson, NeverNeedsMoreThanItSays) {
     const std::string worst(20'000, '\x01');
     auto record = example();
-    for (auto* field : {&record.listener, &record.route, &record.cluster, &record.endpoint,
-                        &record.method, &record.host, &record.path, &record.protocol,
-                        &record.request_id, &record.trace_id, &record.client, &record.peer}) {
+    for (auto* field :
+         {&record.endpoint, &record.method, &record.host, &record.path, &record.protocol,
+          &record.request_id, &record.trace_id, &record.client, &record.peer}) {
         *field = worst;
     }
+    config::AccessLog config;
+    config.fields = {{worst, config::LogField::Source::text, worst},
+                     {"x", config::LogField::Source::header, "x"}};
+    record.policy = &policy(worst, config, worst, worst);
+    AccessFields fields;
+    fields.set(1, worst);
+    record.fields = &fields;
     record.flags = 255;
     record.request_bytes = record.response_bytes = ~std::uint64_t{0};
-    EXPECT_LE(json(record).size(), most_bytes(record));
-    EXPECT_LE(text(record).size(), most_bytes(record));
+    EXPECT_LE(json(record).size(), most_bytes(record, record.path));
+    EXPECT_LE(text(record).size(), most_bytes(record, record.path));
     EXPECT_EQ(boost::json::parse(json(record)).at("path").as_string().size(), kLongestPath);
 }
 
@@ -198,12 +243,13 @@ TEST_F(AccessRecordText, LooksAsTheStartScreenShowsIt) {
 
 TEST_F(AccessRecordText, LeavesOutWhatIsNotThere) {
     auto record = example();
-    record.cluster = record.endpoint = {};
+    record.policy = &policy("");
+    record.endpoint = {};
     EXPECT_EQ(text(record), "12:01:07.114  GET  /orders/1    200   3.1ms\n");
     record.status = 404;
     record.reason = Reason::no_route;
     EXPECT_EQ(text(record), "12:01:07.114  GET  /orders/1    404   3.1ms  ✗ no_route\n");
-    record.cluster = "legacy";
+    record.policy = &policy("legacy");
     record.flags = static_cast<std::uint8_t>(Flag::retried);
     EXPECT_EQ(text(record),
               "12:01:07.114  GET  /orders/1    404   3.1ms  ✗ no_route  legacy  (retried)\n");
@@ -215,6 +261,40 @@ TEST_F(AccessRecordText, LetsNoRequestSteerTheTerminal) {
     EXPECT_EQ(text(record),
               "12:01:07.114  GET  /\\x1b[2J\\x0d\\x0a\\x7f\\xc2\\x9b  200   3.1ms  → legacy "
               "127.0.0.1:9000\n");
+}
+
+TEST_F(AccessRecordText, AddsConfiguredFields) {
+    using Source = config::LogField::Source;
+    config::AccessLog config;
+    config.fields = {{"stage", Source::text, "t\x1b"}, {"agent", Source::header, "user-agent"}};
+    auto record = example();
+    record.policy = &policy("legacy", config);
+    AccessFields fields;
+    fields.set(1, "c\nurl");
+    record.fields = &fields;
+    EXPECT_EQ(text(record),
+              "12:01:07.114  GET  /orders/1    200   3.1ms  → legacy 127.0.0.1:9000  stage=t\\x1b  "
+              "agent=c\\x0aurl\n");
+}
+
+// No byte but printable ASCII, and our own arrows, whatever comes in: a line is a line.
+TEST_F(AccessRecordText, IsOneLineOfVisibleBytesWhateverARequestHolds) {
+    Random random(12);
+    for (int round = 0; round < 5000; ++round) {
+        std::string bytes;
+        for (std::uint32_t i = random.below(60); i > 0; --i)
+            bytes += static_cast<char>(random.below(256));
+        auto record = example();
+        record.path = bytes;
+        record.method = std::string_view(bytes).substr(bytes.size() / 3);
+        record.endpoint = std::string_view(bytes).substr(bytes.size() / 2);
+        std::string line = text(record);
+        ASSERT_TRUE(line.ends_with('\n'));
+        line.pop_back();
+        if (const auto arrow = line.find("→"); arrow != std::string::npos) line.erase(arrow, 3);
+        for (const char c : line)
+            ASSERT_TRUE(c >= 0x20 && c < 0x7f) << "round " << round << ": " << line;
+    }
 }
 
 TEST_F(AccessRecordText, KeepsLongPathsAndTimesWhole) {
