@@ -46,6 +46,11 @@ Layers below(const Layers& layers, std::string_view key) {
     return out;
 }
 
+// With its last slash.
+std::string_view folder_of(std::string_view file) {
+    return file.substr(0, file.rfind('/') + 1);
+}
+
 bool is_host_name(const std::string& endpoint) {
     return !endpoint.starts_with("unix:") && !Address::parse(endpoint);
 }
@@ -53,7 +58,7 @@ bool is_host_name(const std::string& endpoint) {
 class Resolver {
   public:
     Resolver(const config::Document& document, const Vocabulary& vocabulary)
-        : top_(&document.root), vocabulary_(vocabulary) {
+        : document_(document), top_(&document.root), vocabulary_(vocabulary) {
         clusters_ = node_at(top_, "clusters");
         defaults_ = {node_at(top_, "defaults"), "defaults"};
     }
@@ -97,7 +102,19 @@ class Resolver {
     }
 
     [[nodiscard]] Node canonical_of(const config::KeyInfo& row, const Node& node) const {
-        return canonical(row, node, [this](std::string_view name) { return is_cluster(name); });
+        auto out = canonical(row, node, [this](std::string_view name) { return is_cluster(name); });
+        if (row.type == "path" && node.place.file != 0) out.text = from_main(node);
+        return out;
+    }
+
+    // Paths begin at the folder of the file they stand in; said of the main file's folder here.
+    [[nodiscard]] std::string from_main(const Node& node) const {
+        const auto& sources = document_.sources;
+        if (node.text.starts_with('/') || node.place.file >= sources.size()) return node.text;
+        auto folder = folder_of(sources[node.place.file].name);
+        const auto main = folder_of(sources.front().name);
+        if (folder.starts_with(main)) folder.remove_prefix(main.size());
+        return std::string(folder) + node.text;
     }
 
     // What a layer says of a key: directly, by `off`, or by the value that stands for the object.
@@ -469,6 +486,7 @@ class Resolver {
         return merged;
     }
 
+    const config::Document& document_;
     const Node* top_;
     const Vocabulary& vocabulary_;
     const Node* clusters_ = nullptr;

@@ -4,6 +4,8 @@
 #include "texts.hpp"
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
 namespace weir::describe {
 namespace {
 
@@ -37,6 +39,32 @@ TEST(Dump, OfEveryValidFileLoadsToTheSameConfiguration) {
     ASSERT_GE(files.size(), 6U);
     for (const auto& file : files)
         expect_same(config::load_file(file, test::environment()), file);
+}
+
+TEST(Dump, MergesIncludedFiles) {
+    const auto root =
+        std::filesystem::path(testing::TempDir()) / ("weir-dump-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(root / "conf.d");
+    const auto write = [&](const char* name, std::string_view text) {
+        std::ofstream(root / name, std::ios::binary) << text;
+        return (root / name).string();
+    };
+    write(
+        "conf.d/a.yaml",
+        "listeners:\n  - {listen: \":8081\", to: a}\nclusters:\n  a:\n    discovery: {type: file, "
+        "path: list.yaml}\n");
+    write("conf.d/list.yaml", "[]\n");
+    const auto main = write("weir.yaml",
+                            "version: 1\ninclude: [conf.d/a.yaml]\nlisteners:\n  - {listen: "
+                            "\":8080\", to: \"127.0.0.1:1\"}\ndefaults: {timeout: 3s}\n");
+    const auto loaded = config::load_file(main, test::environment());
+    ASSERT_TRUE(loaded) << config::render(loaded.report, loaded.sources);
+    expect_same(loaded, main);
+    const auto text = dump(*loaded.document, {.has_origins = true});
+    EXPECT_THAT(
+        text, HasSubstr("path: conf.d/list.yaml  # " + (root / "conf.d/a.yaml").string() + ":5\n"));
+    EXPECT_THAT(text, Not(HasSubstr("include")));
+    std::filesystem::remove_all(root);
 }
 
 TEST(Dump, WritesShorthandsOut) {
