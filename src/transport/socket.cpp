@@ -72,7 +72,7 @@ Result<Socket> Socket::connect(const Address& address) {
     if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&storage), size) != 0 &&
         errno != EINPROGRESS) {
         return Error{Reason::upstream_connect_refused, Error::Origin::upstream, Error::Retry::safe,
-                     "the connection was refused"};
+                     errno == ECONNREFUSED ? "" : "it cannot be reached"};
     }
     return socket;
 }

@@ -18,12 +18,10 @@ Error upstream_error(Reason reason, Error::Retry retry, const char* detail) {
 
 Error connect_error(int error) {
     if (error == ETIMEDOUT) {
-        return upstream_error(Reason::upstream_connect_timeout, Error::Retry::safe,
-                              "the connection timed out");
+        return upstream_error(Reason::upstream_connect_timeout, Error::Retry::safe, "");
     }
-    return upstream_error(
-        Reason::upstream_connect_refused, Error::Retry::safe,
-        error == ECONNREFUSED ? "the connection was refused" : "the endpoint cannot be reached");
+    return upstream_error(Reason::upstream_connect_refused, Error::Retry::safe,
+                          error == ECONNREFUSED ? "" : "it cannot be reached");
 }
 
 }  // namespace
