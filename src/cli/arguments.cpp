@@ -1,5 +1,6 @@
 #include "cli/arguments.hpp"
 
+#include "cli/display.hpp"
 #include <CLI/CLI.hpp>
 
 #include <functional>
@@ -13,6 +14,25 @@ constexpr const char* kFooter =
     "Start with: weir demo, or weir run --from :8080 --to 127.0.0.1:9000";
 constexpr const char* kDocuments = "Documents";
 constexpr const char* kConfiguration = "Configuration";
+constexpr const char* kServing = "Run";
+constexpr const char* kRunning = "Ask a running Weir";
+
+// What the verbs that ask a running Weir write into.
+struct Asking {
+    AskOptions options;
+    StatusVerb status;
+    GetVerb get;
+    EndpointsVerb endpoints;
+    BreakersVerb breakers;
+    BreakerVerb breaker;
+    DiscoveryVerb discovery;
+    RouteVerb route;
+    LogVerb log;
+    DrainVerb drain;
+    ReloadVerb reload;
+    ApplyVerb apply;
+    EventsVerb events;
+};
 
 // The verbs, what they write into while CLI11 parses, and the command each makes.
 struct CommandLine {
@@ -29,8 +49,10 @@ struct CommandLine {
     ReferenceCommand reference;
     CompletionCommand completion;
     SchemaCommand schema;
+    OpenapiCommand openapi;
     ManCommand man;
     VersionCommand version;
+    Asking asking;
     std::vector<std::pair<const CLI::App*, std::function<Command()>>> commands;
 
     CommandLine();
@@ -48,6 +70,7 @@ void add_run(CommandLine& line) {
     RunCommand& run = line.run;
     CLI::App* verb =
         line.add(line.app, "run", "Run the proxy (SIGHUP reloads, SIGTERM drains)", run);
+    verb->group(kServing);
     auto* file = verb->add_option("FILE", run.file, "configuration");
     auto* from = verb->add_option("--from", run.from, "without a file: where to listen, :8080");
     auto* to = verb->add_option("--to", run.to, "without a file: where to forward, 127.0.0.1:9000");
@@ -64,6 +87,9 @@ void add_run(CommandLine& line) {
     });
 }
 
+void add_applying(CommandLine& line, CLI::App& config);
+void add_connection(CLI::App* verb, AskOptions& options);
+
 void add_config(CommandLine& line) {
     CLI::App* config = line.app.add_subcommand("config", "What a configuration says, and where");
     config->require_subcommand(1)->group(kConfiguration);
@@ -79,6 +105,9 @@ void add_config(CommandLine& line) {
     explain->add_option("PATH", line.explain_key.path, "clusters.orders.timeout.request")
         ->required();
     explain->add_option("-f,--file", line.explain_key.file, "configuration");
+    add_connection(dump, line.dump.ask);
+    add_connection(explain, line.explain_key.ask);
+    add_applying(line, *config);
     CLI::App* diff =
         line.add(*config, "diff", "What a reload from one to the other changes", line.diff);
     diff->add_option("OLD", line.diff.from, "configuration")->required();
@@ -106,6 +135,8 @@ void add_writers(CommandLine& line) {
 void add_documents(CommandLine& line) {
     line.add(line.app, "schema", "JSON Schema of the configuration, for editors", line.schema)
         ->group(kDocuments);
+    line.add(line.app, "openapi", "OpenAPI description of the admin API", line.openapi)
+        ->group(kDocuments);
     CLI::App* reference =
         line.add(line.app, "reference", "The reference pages, as Markdown", line.reference);
     reference->group(kDocuments);
@@ -121,16 +152,202 @@ void add_documents(CommandLine& line) {
         ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
+// ---- verbs that ask a running Weir
+
+std::string duration_problem(const std::string& text) {
+    if (parse_duration(text)) return {};
+    return "no duration: " + text + "; write 30s, 5m or 1h30m";
+}
+
+std::string module_problem(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos && equals != 0 && equals + 1 < text.size()) return {};
+    return "no module and level: " + text + "; write upstream=debug";
+}
+
+std::string header_problem(const std::string& text) {
+    const std::size_t colon = text.find(':');
+    if (colon != std::string::npos && colon != 0) return {};
+    return "no header: " + text + "; write 'name: value'";
+}
+
+CLI::Option* add_duration(CLI::App* verb, const char* name, std::string& to, const char* what) {
+    return verb->add_option(name, to, what)->check(CLI::Validator(duration_problem, "DURATION"));
+}
+
+// Whom to ask, and how.
+void add_connection(CLI::App* verb, AskOptions& options) {
+    verb->add_option("--admin", options.admin,
+                     "its admin port: 127.0.0.1:9347, unix:/run/weir/admin.sock; or WEIR_ADMIN");
+    verb->add_option("--token-file", options.token_file, "holds the admin token; or WEIR_TOKEN");
+    add_duration(verb, "--timeout", options.timeout, "how long to wait for the answer");
+}
+
+template <typename Verb>
+CLI::App* add_asking(
+    CommandLine& line, CLI::App& to, const char* name, const char* description, const Verb& verb) {
+    CLI::App* sub = to.add_subcommand(name, description)->group(kRunning);
+    line.commands.emplace_back(sub, [&line, &verb] {
+        return Command(AskCommand{line.asking.options, verb});
+    });
+    AskOptions& options = line.asking.options;
+    add_connection(sub, options);
+    sub->add_option("-o,--output", options.output, "how it is written")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+    return sub;
+}
+
+CLI::Option* add_watch(CLI::App* verb, AskOptions& options) {
+    return verb->add_flag("-w,--watch", options.watches, "again each second, until Ctrl-C");
+}
+
+void add_looking(CommandLine& line) {
+    Asking& asking = line.asking;
+    AskOptions& options = asking.options;
+    CLI::App* status = add_asking(line, line.app, "status",
+                                  "How it does: process, listeners, clusters", asking.status);
+    auto* watches = add_watch(status, options);
+    auto* ready = status->add_flag("--ready", asking.status.asks_ready,
+                                   "exit 0 if it takes traffic, 1 if it does not (yet)");
+    ready->excludes(watches);
+    add_duration(status, "--wait", asking.status.wait, "for it to be ready, so long")->needs(ready);
+
+    CLI::App* get = add_asking(line, line.app, "get",
+                               "Show things: listeners, routes, clusters, ...", asking.get);
+    get->add_option("WHAT", asking.get.what, "what to show")
+        ->required()
+        ->check(CLI::IsMember({"listeners", "routes", "clusters", "breakers", "config", "discovery",
+                               "events", "log", "memory"}));
+    get->add_option("NAME", asking.get.name, "of one cluster, with its settings");
+    add_watch(get, options);
+    get->callback([&asking] {
+        if (!asking.get.name.empty() && asking.get.what != "clusters") {
+            throw CLI::ValidationError("NAME", "only clusters have names here");
+        }
+    });
+
+    CLI::App* discovery =
+        add_asking(line, line.app, "discovery", "Where endpoints come from, and how that goes",
+                   asking.discovery);
+    add_watch(discovery, options);
+
+    CLI::App* route =
+        add_asking(line, line.app, "route",
+                   "Which route a request takes, and why not each earlier one", asking.route);
+    route->add_option("METHOD", asking.route.method, "GET, POST, ...")->required();
+    route->add_option("URL", asking.route.url, "http://shop/orders/1, or /orders/1")->required();
+    route->add_option("-H,--header", asking.route.headers, "'name: value', as often as needed")
+        ->check(CLI::Validator(header_problem, "HEADER"))
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    route->add_option("--listener", asking.route.listener, "that the request comes to; else any");
+
+    CLI::App* events = add_asking(line, line.app, "events",
+                                  "Breakers, ejections, discovery, reloads", asking.events);
+    events->add_flag("-f,--follow", asking.events.follows, "go on as they come, until Ctrl-C");
+    events->add_option("-n", asking.events.count, "so many of the newest")->capture_default_str();
+    events->add_option("--cluster", asking.events.cluster, "of one cluster");
+}
+
+void add_steering(CommandLine& line) {
+    Asking& asking = line.asking;
+    CLI::App* endpoints =
+        add_asking(line, line.app, "endpoints", "Endpoints and their state; drain, eject and back",
+                   asking.endpoints);
+    endpoints->add_option("CLUSTER", asking.endpoints.cluster, "of one cluster; else of all");
+    auto* action = endpoints->add_option("ACTION", asking.endpoints.action, "what to do with one")
+                       ->check(CLI::IsMember({"drain", "undrain", "eject", "uneject"}));
+    auto* address = endpoints->add_option("ADDRESS", asking.endpoints.address, "of that endpoint");
+    action->needs(address);
+    add_duration(endpoints, "--for", asking.endpoints.lasting, "then it is over by itself")
+        ->needs(action);
+    endpoints->add_option("--reason", asking.endpoints.reason, "shown to others")->needs(action);
+    endpoints->add_flag("--force", asking.endpoints.is_forced, "also the last one")->needs(action);
+    add_watch(endpoints, asking.options)->excludes(action);
+
+    CLI::App* breakers =
+        add_asking(line, line.app, "breakers", "Circuit breakers and their state", asking.breakers);
+    add_watch(breakers, asking.options);
+
+    CLI::App* breaker =
+        add_asking(line, line.app, "breaker", "One breaker: its history; force it", asking.breaker);
+    breaker->add_option("NAME", asking.breaker.name, "of its cluster")->required();
+    action = breaker->add_option("ACTION", asking.breaker.action, "hold it, or let it decide again")
+                 ->check(CLI::IsMember({"open", "close", "auto"}));
+    add_duration(breaker, "--for", asking.breaker.lasting, "then it decides again; 10m if not said")
+        ->needs(action);
+    breaker->add_option("--reason", asking.breaker.reason, "shown to others")->needs(action);
+    add_watch(breaker, asking.options)->excludes(action);
+    breaker->callback([&asking] {
+        const BreakerVerb& verb = asking.breaker;
+        if (verb.action == "auto" && !(verb.lasting.empty() && verb.reason.empty())) {
+            throw CLI::ValidationError("auto", "takes neither --for nor --reason");
+        }
+    });
+
+    CLI::App* log =
+        add_asking(line, line.app, "log", "How much it logs; more, for a time", asking.log);
+    log->add_option("LEVEL", asking.log.level,
+                    "reset: as configured; reopen: the files, after they were moved")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "reset", "reopen"}));
+    log->add_option("--module", asking.log.modules, "upstream=debug, as often as needed")
+        ->check(CLI::Validator(module_problem, "MODULE=LEVEL"))
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    add_duration(log, "--for", asking.log.lasting, "then as configured again");
+    log->callback([&asking] {
+        const LogVerb& verb = asking.log;
+        const bool is_word = verb.level == "reset" || verb.level == "reopen";
+        if (is_word && !(verb.modules.empty() && verb.lasting.empty())) {
+            throw CLI::ValidationError(verb.level, "takes neither --module nor --for");
+        }
+        if (verb.level.empty() && verb.modules.empty() && !verb.lasting.empty()) {
+            throw CLI::RequiredError("LEVEL or --module");
+        }
+    });
+
+    CLI::App* drain = add_asking(line, line.app, "drain",
+                                 "Not ready from now on; requests are still served", asking.drain);
+    drain->add_flag("--exit", asking.drain.exits, "and end when the last one is done");
+    add_asking(line, line.app, "reload", "Read the configuration file again", asking.reload);
+}
+
+// Those of `weir config` that change what runs.
+void add_applying(CommandLine& line, CLI::App& config) {
+    ApplyVerb& apply = line.asking.apply;
+    CLI::App* verb =
+        add_asking(line, config, "apply", "Let a running Weir run this configuration", apply);
+    verb->group("");
+    verb->add_option("FILE", apply.file, "configuration; - is standard input")->required();
+    verb->add_flag("--persist", apply.is_persistent,
+                   "write it to its file, too; else in memory only");
+    verb->add_option("--if-match", apply.if_match, "only if this is the hash of what runs");
+}
+
+void add_check(CommandLine& line) {
+    CLI::App* verb =
+        line.add(line.app, "check", "Check a configuration: exit 0 if it is valid", line.check);
+    verb->group(kConfiguration);
+    verb->add_option("FILE", line.check.file, "configuration")->required();
+    auto* format = verb->add_option("--format", line.check.format, "text, json or github")
+                       ->check(CLI::IsMember({"text", "json", "github"}));
+    verb->add_flag("--diff", line.check.shows_difference,
+                   "what it would change of the Weir that runs, which is asked")
+        ->excludes(format);
+    add_connection(verb, line.check.ask);
+}
+
 CommandLine::CommandLine() {
     app.require_subcommand(1);
     app.footer(kFooter);
     add_run(*this);
-    CLI::App* verb = add(app, "check", "Check a configuration: exit 0 if it is valid", check);
-    verb->add_option("FILE", check.file, "configuration")->required();
-    verb->add_option("--format", check.format, "text, json or github")
-        ->check(CLI::IsMember({"text", "json", "github"}));
-    verb = add(app, "demo", "Watch Weir protect two toy services", demo);
+    CLI::App* verb = add(app, "demo", "Watch Weir protect two toy services", demo);
+    verb->group(kServing);
     verb->add_flag("--once", demo.is_once, "play the story once and assert it");
+    add_looking(*this);
+    add_steering(*this);
+    add_check(*this);
     add_writers(*this);
     add_config(*this);
     verb = add(app, "explain", "What a reason word or a code means", explain);

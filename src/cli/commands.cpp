@@ -9,7 +9,10 @@ namespace {
 
 struct Perform {
     int operator()(const RunCommand& command) const { return run(command); }
-    int operator()(const CheckCommand& command) const { return check(command); }
+    int operator()(const CheckCommand& command) const {
+        if (!command.shows_difference) return check(command);
+        return ask({command.ask, DifferenceVerb{command.file}});
+    }
     int operator()(const DemoCommand& command) const { return demo(command); }
     int operator()(const ExplainCommand& command) const { return explain(command); }
     int operator()(const VersionCommand& /*command*/) const { return version(); }
@@ -19,9 +22,11 @@ struct Perform {
     int operator()(const InitCommand& command) const { return init(command); }
     int operator()(const FormatCommand& command) const { return format(command); }
     int operator()(const SchemaCommand& /*command*/) const { return schema(); }
+    int operator()(const OpenapiCommand& /*command*/) const { return openapi(); }
     int operator()(const ReferenceCommand& command) const { return reference(command); }
     int operator()(const ManCommand& /*command*/) const { return man(); }
     int operator()(const CompletionCommand& command) const { return completion(command); }
+    int operator()(const AskCommand& command) const { return ask(command); }
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "cli/ask.hpp"
+
 #include <string>
 #include <variant>
 
@@ -11,7 +13,7 @@ inline constexpr int kSuccess = 0;
 inline constexpr int kFailure =
     1;                            // a configuration with errors, a port in use, a failed assertion
 inline constexpr int kUsage = 2;  // wrong arguments
-// 3 is for verbs that ask a running Weir, when none answers.
+inline constexpr int kUnanswered = 3;  // no Weir answers the verb that asks one
 
 struct RunCommand {
     std::string file;  // or from and to
@@ -22,7 +24,9 @@ struct RunCommand {
 };
 struct CheckCommand {
     std::string file;
-    std::string format = "text";  // json, github
+    std::string format = "text";    // json, github
+    bool shows_difference = false;  // to the Weir that runs
+    AskOptions ask;
 };
 struct DemoCommand {
     bool is_once = false;
@@ -36,10 +40,12 @@ struct ConfigDumpCommand {
     bool has_origins = false;
     bool has_defaults = false;
     std::string output = "yaml";  // or json
+    AskOptions ask;
 };
 struct ConfigExplainCommand {
     std::string path;
     std::string file;  // empty: of the Weir that runs
+    AskOptions ask;
 };
 struct ConfigDiffCommand {
     std::string from;
@@ -57,6 +63,7 @@ struct FormatCommand {
     bool checks = false;
 };
 struct SchemaCommand {};
+struct OpenapiCommand {};
 struct ReferenceCommand {
     std::string page = "config";
 };
@@ -76,9 +83,11 @@ using Command = std::variant<RunCommand,
                              InitCommand,
                              FormatCommand,
                              SchemaCommand,
+                             OpenapiCommand,
                              ReferenceCommand,
                              ManCommand,
-                             CompletionCommand>;
+                             CompletionCommand,
+                             AskCommand>;
 
 int run(const RunCommand& command);
 int check(const CheckCommand& command);
@@ -91,6 +100,7 @@ int config_diff(const ConfigDiffCommand& command);
 int init(const InitCommand& command);
 int format(const FormatCommand& command);
 int schema();
+int openapi();
 int reference(const ReferenceCommand& command);
 int man();
 int completion(const CompletionCommand& command);

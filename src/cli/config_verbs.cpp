@@ -2,6 +2,7 @@
 #include "weir/describe/effective.hpp"
 #include "weir/describe/format.hpp"
 #include "weir/manual/first_config.hpp"
+#include "weir/manual/pages.hpp"
 
 #include "cli/commands.hpp"
 #include "cli/configuration.hpp"
@@ -91,7 +92,7 @@ int replace(const std::string& path, const std::string& text) {
 // ---- init
 
 // The answer, or what is suggested; nothing at the end of input.
-std::optional<std::string> ask(const char* question, const std::string& suggestion) {
+std::optional<std::string> ask_for(const char* question, const std::string& suggestion) {
     std::fprintf(stderr, "%s [%s]: ", question, suggestion.c_str());
     std::fflush(stderr);
     std::array<char, 512> line{};
@@ -111,7 +112,7 @@ std::optional<manual::FirstConfig> ask_all() {
          "(outbound)",
          &wishes.mode}};
     for (const auto& [question, answer] : questions) {
-        auto said = ask(question, *answer);
+        auto said = ask_for(question, *answer);
         if (!said) return std::nullopt;
         *answer = std::move(*said);
     }
@@ -121,20 +122,22 @@ std::optional<manual::FirstConfig> ask_all() {
 }  // namespace
 
 int config_dump(const ConfigDumpCommand& command) {
-    if (command.file.empty()) return misuse("which configuration? weir config dump FILE");
+    if (command.file.empty()) {
+        return ask(
+            {command.ask, DumpVerb{command.output, command.has_origins, command.has_defaults}});
+    }
     const config::LoadResult loaded = valid(command.file);
     if (!loaded) return kFailure;
     const describe::DumpOptions options{.has_defaults = command.has_defaults,
                                         .has_origins = command.has_origins};
-    print(command.output == "json" ? describe::dump_json(*loaded.document, options) + "\n"
-                                   : describe::dump(*loaded.document, options));
+    print(command.output == "json"
+              ? manual::indented(describe::dump_json(*loaded.document, options))
+              : describe::dump(*loaded.document, options));
     return kSuccess;
 }
 
 int config_explain(const ConfigExplainCommand& command) {
-    if (command.file.empty()) {
-        return misuse("which configuration? weir config explain " + command.path + " -f FILE");
-    }
+    if (command.file.empty()) return ask({command.ask, ExplainVerb{command.path}});
     const config::LoadResult loaded = valid(command.file);
     if (!loaded) return kFailure;
     std::vector<std::string> nearest;

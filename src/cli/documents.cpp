@@ -1,3 +1,4 @@
+#include "weir/admin/openapi.hpp"
 #include "weir/manual/explain.hpp"
 #include "weir/manual/pages.hpp"
 
@@ -39,6 +40,11 @@ int explain(const ExplainCommand& command) {
 
 int schema() {
     std::fputs(manual::json_schema().c_str(), stdout);
+    return kSuccess;
+}
+
+int openapi() {
+    std::fputs(manual::indented(admin::openapi()).c_str(), stdout);
     return kSuccess;
 }
 

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+// Verbs that ask a running Weir over its admin port.
+namespace weir::cli {
+
+struct AskOptions {
+    std::string admin;       // empty: WEIR_ADMIN, else the usual places
+    std::string token_file;  // empty: WEIR_TOKEN, else none
+    std::string output = "table";
+    std::string timeout;  // empty: as the verb needs it
+    bool watches = false;
+};
+
+struct StatusVerb {
+    bool asks_ready = false;
+    std::string wait;
+};
+struct GetVerb {
+    std::string what;
+    std::string name;
+};
+struct EndpointsVerb {
+    std::string cluster;  // empty: of all
+    std::string action;   // empty: shows them
+    std::string address;
+    std::string lasting;
+    std::string reason;
+    bool is_forced = false;
+};
+struct BreakersVerb {};
+struct BreakerVerb {
+    std::string name;
+    std::string action;  // empty: shows it
+    std::string lasting;
+    std::string reason;
+};
+struct DiscoveryVerb {};
+struct RouteVerb {
+    std::string method;
+    std::string url;
+    std::vector<std::string> headers;
+    std::string listener;
+};
+struct LogVerb {
+    std::string level;                 // or "reset", "reopen"; empty and no modules: shows them
+    std::vector<std::string> modules;  // "upstream=debug"
+    std::string lasting;
+};
+struct DrainVerb {
+    bool exits = false;
+};
+struct ReloadVerb {};
+struct ApplyVerb {
+    std::string file;
+    std::string if_match;
+    bool is_persistent = false;
+};
+struct DumpVerb {
+    std::string format;  // yaml, json
+    bool has_origins = false;
+    bool has_defaults = false;
+};
+struct ExplainVerb {
+    std::string path;
+};
+struct DifferenceVerb {
+    std::string file;
+};
+struct EventsVerb {
+    std::string cluster;
+    std::uint32_t count = 20;
+    bool follows = false;
+};
+
+using AskVerb = std::variant<StatusVerb,
+                             GetVerb,
+                             EndpointsVerb,
+                             BreakersVerb,
+                             BreakerVerb,
+                             DiscoveryVerb,
+                             RouteVerb,
+                             LogVerb,
+                             DrainVerb,
+                             ReloadVerb,
+                             ApplyVerb,
+                             DumpVerb,
+                             ExplainVerb,
+                             DifferenceVerb,
+                             EventsVerb>;
+
+struct AskCommand {
+    AskOptions options;
+    AskVerb verb;
+};
+
+// kUnanswered if no Weir answers, kFailure if it refuses.
+int ask(const AskCommand& command);
+
+}  // namespace weir::cli
