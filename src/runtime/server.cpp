@@ -22,8 +22,6 @@ namespace {
 
 // A source that has not answered by then does not keep us from being ready.
 constexpr Duration kReadyAfter = std::chrono::seconds{10};
-// Usually a turn of its loop.
-constexpr Duration kFollows = std::chrono::seconds{1};
 constexpr Duration kTick = std::chrono::milliseconds{250};
 
 }  // namespace
@@ -53,7 +51,6 @@ struct Server::State {
     SocketTable sockets;
     ClusterTable clusters;
     std::shared_ptr<const proxy::Snapshot> snapshot;
-    bool is_started = false;
     bool is_draining = false;
     std::vector<std::unique_ptr<Worker>> workers;
     std::optional<Configurator> configurator;
@@ -103,11 +100,6 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
 
 // First what this machine may refuse, then what cannot fail.
 void Server::State::install(const std::shared_ptr<const config::Config>& next) {
-    // An address that the reload before gave up is free when the workers have followed.
-    for (const auto& worker : workers) {
-        if (is_started && !worker->wait_for_use(kFollows))
-            log::warn("a worker is late with the configuration before");
-    }
     SocketTable::Plan plan = sockets.plan(*next, worker_count);
     use_logs(*next);
 
@@ -208,7 +200,6 @@ Server::~Server() {
 void Server::start() {
     for (const auto& worker : state_->workers)
         worker->start();
-    state_->is_started = true;
     state_->ticker =
         transport::spawn(state_->main.get_executor(), "tick",
                          [this](transport::TaskScope& scope) { return state_->tick(scope); });
