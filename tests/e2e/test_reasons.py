@@ -16,6 +16,7 @@ from wire import Message, request
 
 CONFIG = """\
 version: 1
+drain: 200ms
 listeners:
   - listen: $LISTEN
     mode: {mode}
