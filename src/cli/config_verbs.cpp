@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,8 +77,12 @@ bool copy_mode(const std::string& path, int descriptor) {
     return ::stat(path.c_str(), &status) == 0 && ::fchmod(descriptor, status.st_mode & 07777U) == 0;
 }
 
-// A new file that takes the place of the old one, with its rights: readers see one or the other.
-int replace(const std::string& path, const std::string& text) {
+// A new file that takes the place of the old one, with its rights: readers see one or the other. Of
+// a link, the file it leads to is replaced.
+int replace(const std::string& given, const std::string& text) {
+    std::error_code failed;
+    const auto target = std::filesystem::canonical(given, failed);
+    const std::string path = failed ? given : target.string();
     const std::string fresh = path + ".weir-fmt";
     File file(std::fopen(fresh.c_str(), "wbx"));
     if (!file) return fail("cannot write " + fresh + ": " + std::strerror(errno));

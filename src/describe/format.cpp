@@ -236,9 +236,10 @@ class Formatter {
         for (const auto& [column, content] : waiting_) {
             std::size_t to = next ? next->second : 0;
             const bool is_with_next = next && next->first == column;
-            for (const auto& level : levels_) {
-                if (!is_with_next && level.from == column) to = level.to;
-            }
+            const auto level = std::find_if(levels_.begin(), levels_.end(), [&](const Level& of) {
+                return of.from == column;  // of a list at the column of its key: the key's
+            });
+            if (!is_with_next && level != levels_.end()) to = level->to;
             write(to, std::string(content));
         }
         waiting_.clear();

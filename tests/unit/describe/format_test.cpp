@@ -27,6 +27,7 @@ constexpr Case kCases[] = {
     {"a list that is no address", "a: [::1]\nb: [a:1, c]\n", "a: [::1]\nb: [a:1, c]\n"},
     {"comments", "# top\na:\n    # of b\n    b: 1 # end\n    # after b\n# last\n",
      "# top\na:\n  # of b\n  b: 1 # end\n  # after b\n# last\n"},
+    {"a comment after a list at its key's column", "a:\n- b\n# c\n", "a:\n  - b\n# c\n"},
     {"empty lines between", "a: 1\n\n\nb: 2\n", "a: 1\n\n\nb: 2\n"},
     {"a text in block style", "a:\n    b: |\n        x\n          y  \n\n        z\n    c: 1\n",
      "a:\n  b: |\n      x\n        y  \n\n      z\n  c: 1\n"},

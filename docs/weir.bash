@@ -1,0 +1,73 @@
+# bash completion for weir: source <(weir completion bash)
+_weir() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]:-} words=
+    [[ $COMP_CWORD -gt 2 ]] && case $verb in
+        config) verb+=" ${COMP_WORDS[2]}" ;;
+    esac
+    if [[ $COMP_CWORD -eq 1 ]]; then
+        words='run demo status get discovery route events endpoints breakers breaker log drain reload check init fmt config explain schema openapi reference man completion version --help'
+    else
+        case "$verb $prev" in
+            'status -o') words='table json' ;;
+            'status --output') words='table json' ;;
+            'get -o') words='table json' ;;
+            'get --output') words='table json' ;;
+            'discovery -o') words='table json' ;;
+            'discovery --output') words='table json' ;;
+            'route -o') words='table json' ;;
+            'route --output') words='table json' ;;
+            'events -o') words='table json' ;;
+            'events --output') words='table json' ;;
+            'endpoints -o') words='table json' ;;
+            'endpoints --output') words='table json' ;;
+            'breakers -o') words='table json' ;;
+            'breakers --output') words='table json' ;;
+            'breaker -o') words='table json' ;;
+            'breaker --output') words='table json' ;;
+            'log -o') words='table json' ;;
+            'log --output') words='table json' ;;
+            'drain -o') words='table json' ;;
+            'drain --output') words='table json' ;;
+            'reload -o') words='table json' ;;
+            'reload --output') words='table json' ;;
+            'check --format') words='text json github' ;;
+            'config dump -o') words='yaml json' ;;
+            'config dump --output') words='yaml json' ;;
+            'config apply -o') words='table json' ;;
+            'config apply --output') words='table json' ;;
+            *) case $verb in
+                'config') words='dump explain apply diff' ;;
+                'run') words='-h --help --from --to --print-config --core-dumps' ;;
+                'demo') words='-h --help --once' ;;
+                'status') words='-h --help --admin --token-file --timeout -o --output -w --watch --ready --wait' ;;
+                'get') words='-h --help --admin --token-file --timeout -o --output -w --watch listeners routes clusters breakers config discovery events log memory' ;;
+                'discovery') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;
+                'route') words='-h --help --admin --token-file --timeout -o --output -H --header --listener' ;;
+                'events') words='-h --help --admin --token-file --timeout -o --output -f --follow -n --cluster' ;;
+                'endpoints') words='-h --help --admin --token-file --timeout -o --output --for --reason --force -w --watch drain undrain eject uneject' ;;
+                'breakers') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;
+                'breaker') words='-h --help --admin --token-file --timeout -o --output --for --reason -w --watch open close auto' ;;
+                'log') words='-h --help --admin --token-file --timeout -o --output --module --for trace debug info warn error reset reopen' ;;
+                'drain') words='-h --help --admin --token-file --timeout -o --output --exit' ;;
+                'reload') words='-h --help --admin --token-file --timeout -o --output' ;;
+                'check') words='-h --help --format --diff --admin --token-file --timeout' ;;
+                'init') words='-h --help --from --to -o --output --force' ;;
+                'fmt') words='-h --help --write --check' ;;
+                'config dump') words='-h --help --origin --defaults -o --output --admin --token-file --timeout' ;;
+                'config explain') words='-h --help -f --file --admin --token-file --timeout version threads drain node.name limits.connections limits.header_size limits.headers limits.url limits.body limits.requests_per_connection access_log.to access_log.format access_log.only access_log.sample access_log.fields access_log.redact access_log.buffer log.level log.format log.to admin.listen admin.token admin.hosts telemetry.listen telemetry.buckets telemetry.max_series errors.detail defaults.timeout.connect defaults.timeout.request defaults.timeout.total defaults.timeout.response_header defaults.timeout.idle defaults.timeout.stream_idle defaults.timeout.tcp_idle defaults.timeout.client_header defaults.timeout.client_idle defaults.retry.attempts defaults.retry.on defaults.retry.per_try_timeout defaults.retry.backoff defaults.retry.max_backoff defaults.retry.budget defaults.retry.budget_min defaults.retry.max_depth defaults.retry.methods defaults.retry.buffer defaults.breaker.mode defaults.breaker.consecutive_failures defaults.breaker.consecutive_for defaults.breaker.failure_rate defaults.breaker.window defaults.breaker.min_requests defaults.breaker.open_for defaults.breaker.max_open_for defaults.breaker.half_open_requests defaults.breaker.successes_to_close defaults.breaker.probe_timeout defaults.outlier.mode defaults.outlier.consecutive_failures defaults.outlier.consecutive_local defaults.outlier.consecutive_for defaults.outlier.failure_rate defaults.outlier.window defaults.outlier.min_requests defaults.outlier.eject_for defaults.outlier.max_eject_for defaults.outlier.max_ejected defaults.outlier.min_ready defaults.outlier.half_open_requests defaults.outlier.successes_to_return defaults.outlier.ramp defaults.lb.policy defaults.access_log.to defaults.access_log.format defaults.access_log.only defaults.access_log.sample defaults.access_log.fields defaults.access_log.redact defaults.access_log.buffer' ;;
+                'config apply') words='-h --help --admin --token-file --timeout -o --output --persist --if-match' ;;
+                'config diff') words='-h --help' ;;
+                'explain') words='-h --help' ;;
+                'schema') words='-h --help' ;;
+                'openapi') words='-h --help' ;;
+                'reference') words='-h --help config metrics errors' ;;
+                'man') words='-h --help' ;;
+                'completion') words='-h --help bash zsh fish' ;;
+                'version') words='-h --help' ;;
+            esac ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    [[ ${#COMPREPLY[@]} -gt 0 || $cur == -* || $COMP_CWORD -eq 1 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+complete -o filenames -F _weir weir
