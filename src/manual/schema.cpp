@@ -266,7 +266,9 @@ class Schema {
         if (std::find(kRefs.begin(), kRefs.end(), part) != kRefs.end()) {
             parts.push_back([=, this] { ref(std::string(part)); });
         } else if (part == "int") {
-            parts.push_back([&row, this] { integer(*row.info); });
+            const auto* attempts = shorthand_of(row);
+            const auto& of = attempts == nullptr ? *row.info : *attempts->info;
+            parts.push_back([&of, this] { integer(of); });
             parts.push_back([this] { ref("variable"); });
         } else if (part == "bool") {
             parts.push_back([this] { json_.begin_object().field("type", "boolean").end_object(); });
