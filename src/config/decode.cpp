@@ -413,13 +413,21 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Se
     }
     const Entry* source = nullptr;
     const auto before = ctx.report.errors();
-    walk_keys(ctx, node, row.path, "secret", {"file", "env"},
-              [&](std::size_t /*index*/, const Entry& entry) {
-                  if (source != nullptr) {
-                      complain(ctx, node, {.code = 115, .what = "file and env exclude each other"});
-                  }
-                  source = &entry;
-              });
+    walk_once(ctx, node, row.path, [&](const Entry& entry) {
+        if (entry.key != "file" && entry.key != "env") {
+            // Its value may be the secret itself.
+            ctx.report.add({.code = 101,
+                            .place = entry.value.place,
+                            .what = "unknown key " + quoted(entry.key) + in(row.path),
+                            .note = "write {file: PATH} or {env: NAME}",
+                            .width = entry.value.width,
+                            .is_secret = true});
+        } else if (source != nullptr) {
+            complain(ctx, node, {.code = 115, .what = "file and env exclude each other"});
+        } else {
+            source = &entry;
+        }
+    });
     if (source == nullptr && ctx.report.errors() == before) {
         complain(ctx, node,
                  {.code = 114,

@@ -43,9 +43,11 @@ std::vector<std::string> matches_of(const std::string& pattern) {
     return found;
 }
 
-bool is_same_file(const std::string& a, const std::string& b) {
+// One spelling for each file, whatever links lead there.
+std::string canonical(const std::string& path) {
     std::error_code failed;
-    return a == b || std::filesystem::equivalent(a, b, failed);
+    auto found = std::filesystem::weakly_canonical(path, failed);
+    return failed ? path : found.string();
 }
 
 void stamp(Node& node, std::uint16_t file) {
@@ -74,6 +76,11 @@ class Includer {
     bool run() {
         const Entry* include = find(root_, "include");
         if (include == nullptr) return true;
+        if (!ctx_.files.may_read()) {
+            complain(ctx_, include->value, {.code = 122, .what = "files are not read here"});
+            return true;
+        }
+        seen_.insert(canonical(sources_.front().name));
         // The tree grows below; what it included stays as it was.
         const Node patterns = include->value;
         for (const Node* item : scalars(ctx_, patterns, "include")) {
@@ -89,27 +96,19 @@ class Includer {
   private:
     void include_all(const Node& item) {
         const auto pattern = resolved(folder_of(sources_.front().name), item.text);
-        if (!ctx_.files.may_read()) {
-            complain(ctx_, item, {.code = 122, .what = "files are not read here"});
-            return;
-        }
         if (!is_pattern(pattern)) {
             include_one(item, pattern);
             return;
         }
         const auto fixed = folder_of(pattern.substr(0, pattern.find_first_of("*?[")));
         ctx_.files.watch_folder(fixed);
-        for (const auto& path : matches_of(pattern)) {
-            // A pattern may well take the file it stands in.
-            if (!is_same_file(path, sources_.front().name)) include_one(item, path);
-        }
+        for (const auto& path : matches_of(pattern))
+            include_one(item, path);
     }
 
     void include_one(const Node& item, const std::string& path) {
-        const bool is_known = std::any_of(sources_.begin(), sources_.end(), [&](const auto& known) {
-            return is_same_file(known.name, path);
-        });
-        if (is_known) return;
+        // Two patterns may take the same file, and one the file it stands in.
+        if (!seen_.insert(canonical(path)).second) return;
         if (sources_.size() > kMostFiles) {
             complain(ctx_, item,
                      {.code = 122,
@@ -202,6 +201,7 @@ class Includer {
     Node& root_;
     std::vector<SourceText>& sources_;
     Allowance& allowance_;
+    std::set<std::string> seen_;
     bool is_whole_ = true;
 };
 

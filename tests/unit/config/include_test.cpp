@@ -212,7 +212,8 @@ TEST(ConfigSecret, IsNeverInTheText) {
                  {"{env: EMPTY}", "121"},
                  {"{file: a, env: B}", "115"},
                  {"{}", "114"},
-                 {"{path: x}", "101"},
+                 {"{value: s3cret}", "101"},
+                 {"{file: a, value: s3cret}", "101"},
                  {"[a]", "151"},
                  {"{env: [A]}", "108"},
                  {"\"${TOKEN}\"", "151"}};
