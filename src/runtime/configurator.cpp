@@ -114,27 +114,29 @@ admin::ConfigResult Configurator::reload() {
         result.hash = config_->source.hash;
         return result;
     }
+    const TimePoint began = Clock::refresh();
     const auto known = watcher_ ? watcher_->look() : Watcher::Contents{};
     config::LoadResult loaded = checked(config::load_file(options_.file));
     follow(loaded, known);
-    return reload(std::move(loaded));
+    return reload(std::move(loaded), began);
 }
 
-admin::ConfigResult Configurator::reload(config::LoadResult loaded) {
+admin::ConfigResult Configurator::reload(config::LoadResult loaded, TimePoint began) {
     remember(loaded);
     Result result = judge(loaded);
     if (result.status == Status::accepted) put_in_force(loaded, result);
-    note(result);
+    note(result, began);
     if (options_.on_result) options_.on_result(result);
     return result;
 }
 
 // Its files differ, but they may mean the same: a name came into a folder, a comment went.
 void Configurator::on_change() {
+    const TimePoint began = Clock::refresh();
     const auto known = watcher_->look();
     config::LoadResult loaded = checked(config::load_file(options_.file));
     follow(loaded, known);
-    if (!is_as_before(loaded)) static_cast<void>(reload(std::move(loaded)));
+    if (!is_as_before(loaded)) static_cast<void>(reload(std::move(loaded), began));
 }
 
 void Configurator::remember(const config::LoadResult& loaded) {
@@ -199,6 +201,7 @@ admin::ConfigResult Configurator::validate(std::string_view text) const {
 }
 
 admin::ConfigResult Configurator::apply(const admin::ConfigText& text) {
+    const TimePoint began = Clock::refresh();
     Result result;
     result.hash = config_->source.hash;
     if (!text.if_match.empty() && without_quotes(text.if_match) != result.hash) {
@@ -220,7 +223,7 @@ admin::ConfigResult Configurator::apply(const admin::ConfigText& text) {
     if (result.status == Status::accepted) {
         follow(loaded, watcher_ ? watcher_->look() : Watcher::Contents{});
     }
-    note(result);
+    note(result, began);
     return result;
 }
 
@@ -267,7 +270,7 @@ void Configurator::publish(bool is_success) {
     registry.set_info(Family::config_info, {config_->source.hash});
 }
 
-void Configurator::note(const Result& result) {
+void Configurator::note(const Result& result, TimePoint began) {
     const bool is_success = result.status == Status::accepted;
     last_error_.clear();
     if (!is_success) {
@@ -275,13 +278,16 @@ void Configurator::note(const Result& result) {
                                                       : first_error(result.report, result.sources);
     }
     publish(is_success);
+    const auto took =
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::refresh() - began);
     std::string detail = last_error_;
     if (is_success) {
         detail =
             counted(result.changes.size(), "change") + ", now " + result.hash.substr(0, 4) + "…";
-        log::info(
-            "configuration in force",
-            {{"file", options_.file}, {"hash", result.hash}, {"changes", result.changes.size()}});
+        log::info("configuration in force", {{"file", options_.file},
+                                             {"hash", result.hash},
+                                             {"changes", result.changes.size()},
+                                             {"took_us", took.count()}});
     } else {
         log::error("configuration refused", {{"file", options_.file},
                                              {"error", last_error_},

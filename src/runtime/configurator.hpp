@@ -57,14 +57,14 @@ class Configurator {
     using Result = admin::ConfigResult;
 
     void on_change();
-    [[nodiscard]] Result reload(config::LoadResult loaded);
+    [[nodiscard]] Result reload(config::LoadResult loaded, TimePoint began);
     [[nodiscard]] Result judge(const config::LoadResult& loaded) const;
     void put_in_force(config::LoadResult& loaded, Result& result);
     void persist(std::string_view text, config::LoadResult& loaded, Result& result);
     void remember(const config::LoadResult& loaded);
     [[nodiscard]] bool is_as_before(const config::LoadResult& loaded) const;
     void follow(const config::LoadResult& loaded, const Watcher::Contents& known);
-    void note(const Result& result);
+    void note(const Result& result, TimePoint began);
     void publish(bool is_success);
 
     const Options options_;

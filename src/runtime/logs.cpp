@@ -17,12 +17,4 @@ log::Options log_options(const config::Log& log, bool has_screen) {
     return options;
 }
 
-telemetry::AccessLog::Options log_options(const config::AccessLog& log) {
-    using Format = telemetry::AccessLog::Format;
-    const Format format = log.format == config::LogFormat::text   ? Format::text
-                          : log.format == config::LogFormat::json ? Format::json
-                                                                  : Format::auto_detect;
-    return {.to = log.to, .format = format, .buffer = log.buffer};
-}
-
 }  // namespace weir::runtime

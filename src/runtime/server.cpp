@@ -16,12 +16,15 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
+#include <stdexcept>
 
 namespace weir::runtime {
 namespace {
 
 // A source that has not answered by then does not keep us from being ready.
 constexpr Duration kReadyAfter = std::chrono::seconds{10};
+// Usually a turn of its loop.
+constexpr Duration kFollows = std::chrono::seconds{1};
 constexpr Duration kTick = std::chrono::milliseconds{250};
 
 }  // namespace
@@ -51,6 +54,7 @@ struct Server::State {
     SocketTable sockets;
     ClusterTable clusters;
     std::shared_ptr<const proxy::Snapshot> snapshot;
+    bool is_started = false;
     bool is_draining = false;
     std::vector<std::unique_ptr<Worker>> workers;
     std::optional<Configurator> configurator;
@@ -64,7 +68,7 @@ struct Server::State {
 Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     : main(main_loop),
       options(std::move(server_options)),
-      access_log(log_options(options.config->access_log), registry),
+      access_log(telemetry::AccessLog::options(options.config->access_log), registry),
       worker_count(options.config->threads.value_or(usable_processors())),
       clusters(main, {.registry = registry, .events = events, .workers = worker_count}) {
     events.set_listener([this](const telemetry::Event& event) {
@@ -100,6 +104,11 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
 
 // First what this machine may refuse, then what cannot fail.
 void Server::State::install(const std::shared_ptr<const config::Config>& next) {
+    // An address that the reload before gave up is free when the workers have followed.
+    for (const auto& worker : workers) {
+        if (is_started && !worker->wait_for_use(kFollows))
+            log::warn("a worker is late with the configuration before");
+    }
     SocketTable::Plan plan = sockets.plan(*next, worker_count);
     use_logs(*next);
 
@@ -118,13 +127,16 @@ void Server::State::install(const std::shared_ptr<const config::Config>& next) {
     }
 }
 
-// Only what has changed: an unchanged file is not opened again.
+// Only what has changed: an unchanged file is not opened again. Both or none.
 void Server::State::use_logs(const config::Config& next) {
-    const bool has_new_log = !config || !(config->log == next.log);
-    if (options.configures_log && has_new_log) {
-        log::configure(log_options(next.log, options.has_screen));
+    const bool has_new_log = options.configures_log && (!config || !(config->log == next.log));
+    if (has_new_log) log::configure(log_options(next.log, options.has_screen));
+    try {
+        access_log.configure(telemetry::AccessLog::options(next.access_log));
+    } catch (const std::runtime_error&) {
+        if (has_new_log && config) log::configure(log_options(config->log, options.has_screen));
+        throw;
     }
-    access_log.configure(log_options(next.access_log));
 }
 
 admin::Context Server::State::admin_context() {
@@ -200,6 +212,7 @@ Server::~Server() {
 void Server::start() {
     for (const auto& worker : state_->workers)
         worker->start();
+    state_->is_started = true;
     state_->ticker =
         transport::spawn(state_->main.get_executor(), "tick",
                          [this](transport::TaskScope& scope) { return state_->tick(scope); });

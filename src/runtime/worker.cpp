@@ -79,8 +79,21 @@ void Worker::on_second() {
 void Worker::use(std::shared_ptr<const proxy::Snapshot> snapshot,
                  std::vector<BoundSocket> sockets) {
     auto shared = std::make_shared<std::vector<BoundSocket>>(std::move(sockets));
-    loop_.post(
-        [this, snapshot = std::move(snapshot), shared] { apply(snapshot, std::move(*shared)); });
+    {
+        const std::lock_guard lock(use_mutex_);
+        ++given_;
+    }
+    loop_.post([this, snapshot = std::move(snapshot), shared] {
+        apply(snapshot, std::move(*shared));
+        const std::lock_guard lock(use_mutex_);
+        ++used_;
+        is_used_.notify_all();
+    });
+}
+
+bool Worker::wait_for_use(Duration most) {
+    std::unique_lock lock(use_mutex_);
+    return is_used_.wait_for(lock, most, [&] { return used_ == given_; });
 }
 
 void Worker::apply(const std::shared_ptr<const proxy::Snapshot>& snapshot,

@@ -6,8 +6,10 @@
 #include "weir/transport/listener.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,6 +45,9 @@ class Worker {
 
     // Serves this from now on: listeners that are new get their sockets, those that are gone drain.
     void use(std::shared_ptr<const proxy::Snapshot> snapshot, std::vector<BoundSocket> sockets);
+    // Waits until what use() gave it last is in use, so that sockets which are gone are closed and
+    // may be bound again; at most so long. False if it is not. Thread: main.
+    [[nodiscard]] bool wait_for_use(Duration most);
     void drain();
     // Takes what waits in the queues of the listeners, then closes them.
     void close_listeners();
@@ -91,6 +96,10 @@ class Worker {
     std::vector<std::unique_ptr<proxy::LocalListener>> listeners_;
     std::vector<std::unique_ptr<Accepting>> sockets_;
     TimerOf<Worker, &Worker::on_second> second_{*this};
+    std::mutex use_mutex_;
+    std::condition_variable is_used_;
+    std::uint64_t given_ = 0;  // guarded by use_mutex_; calls of use()
+    std::uint64_t used_ = 0;   // guarded by use_mutex_; of them, in use
     std::thread thread_;
 };
 
