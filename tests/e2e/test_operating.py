@@ -19,9 +19,8 @@ FIELDS = {"time", "listener", "route", "cluster", "endpoint", "method", "host", 
 STATES = {"weir_breaker_state": {"closed", "open", "half_open"},
           "weir_endpoints": {"healthy", "penalized", "half_open", "ejected", "unhealthy", "draining"}}
 FROM_THE_START = (
-    "weir_requests_total", "weir_requests_active", "weir_upstream_requests_active", "weir_connections_active",
-    "weir_connections_total", "weir_upstream_connections_active", "weir_retries_total",
-    "weir_breaker_transitions_total", "weir_breaker_rejected_total", "weir_cluster_none_ready",
+    "weir_requests_total", "weir_requests_active", "weir_connections_active", "weir_connections_total",
+    "weir_breaker_transitions_total", "weir_cluster_none_ready",
     "weir_config_last_reload_success", "weir_config_last_reload_success_timestamp_seconds",
     "weir_config_reloads_total", "weir_config_info", "weir_access_log_dropped_total", "weir_build_info",
     "process_cpu_seconds_total", "process_open_fds", "process_resident_memory_bytes", "process_start_time_seconds")
