@@ -1,0 +1,116 @@
+"""A thousand reloads (WEIR_FULL=1: ten thousand) under load: nothing fails, nothing grows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import unittest
+
+from harness import Weir, WeirTest, eventually, free_port
+from load import Load
+from origins import fixed
+
+FULL = os.environ.get("WEIR_FULL") == "1"
+RELOADS = 10_000 if FULL else 1_000
+# Of one configuration after the other, so that each reload changes something.
+SAMPLES = 60
+# What the last third may have more than the second, as medians of samples: less than 60 bytes a
+# reload in the full run. Anything kept for each reload (a snapshot, a cluster, a thread) is more.
+MOST_GROWTH = 512 * 1024
+
+
+class Growth:
+    """Samples of a process."""
+
+    def __init__(self, weir: Weir) -> None:
+        self.weir = weir
+        self.rss: list[int] = []
+        self.files: list[int] = []
+        self.threads: list[int] = []
+
+    def sample(self) -> None:
+        self.rss.append(self.weir.rss_bytes())
+        self.files.append(self.weir.open_files())
+        self.threads.append(len(os.listdir(f"/proc/{self.weir.process.pid}/task")))
+
+    @staticmethod
+    def by_third(samples: list[int]) -> list[float]:
+        third = len(samples) // 3
+        return [statistics.median(samples[i * third:(i + 1) * third]) for i in range(3)]
+
+
+class InForce:
+    """How many reloads the log has told of; a scrape a reload would take longer than the reload."""
+
+    def __init__(self, weir: Weir) -> None:
+        self.log = (weir.root / "stderr").open("rb")
+        self.told = 0
+
+    def count(self) -> int:
+        for line in self.log:
+            self.told += b"configuration in force" in line
+        return self.told
+
+
+class Soak(WeirTest):
+    def configurations(self, first: str, second: str, extra: int) -> list[str]:
+        """Each next one changes something else: a section, targets, listeners, names, nothing but a comment."""
+        def config(clusters: str, listeners: str = "", rest: str = "") -> str:
+            return ("version: 1\nlisteners:\n"
+                    "  - name: main\n    listen: $LISTEN\n    routes:\n"
+                    "      - {name: a, path: /a/*, to: a}\n      - {name: rest, path: /*, to: b}\n"
+                    f"{listeners}clusters:\n{clusters}{rest}")
+
+        a = f"  a: {{endpoints: [{first}, {second}]}}\n"
+        b = f"  b: {{endpoints: [{second}]}}\n"
+        more = f"  - {{name: more, listen: \"127.0.0.1:{extra}\", to: a}}\n"
+        other = f"  - {{name: other, listen: \"127.0.0.1:{extra}\", to: b}}\n"
+        return [
+            config(a + b),
+            config(f"  a: {{endpoints: [{first}], timeout: 7s}}\n" + b, more),
+            config(a + f"  b: {{endpoints: [{first}, {second}], breaker: {{consecutive_failures: 9}}}}\n", other),
+            config(a + f"  b: {{endpoints: [{second}], outlier: {{consecutive_failures: 9}}, lb: random}}\n",
+                   rest="access_log: {buffer: 128KiB}\n"),
+            config(a + b + f"  c: {{endpoints: [{first}]}}\n", more, "log: {level: debug}\n"),
+        ]
+
+    def test_nothing_fails_and_nothing_grows(self) -> None:
+        first, second = self.origin(fixed(body=b"one")), self.origin(fixed(body=b"two"))
+        texts = self.configurations(first.address, second.address, free_port())
+        rest = "threads: 2\nlimits: {connections: 1000}\n"
+        weir = self.weir(texts[0] + rest)
+        growth, in_force = Growth(weir), InForce(weir)
+        self.addCleanup(in_force.log.close)
+        before = weir.metrics().sum("weir_config_reloads_total", result="success")
+        with Load(weir.port, threads=3, pause=0.001) as load:
+            load.wait_for(50)
+            for i in range(1, RELOADS + 1):
+                weir.write(texts[i % len(texts)] + rest)
+                weir.signal(signal.SIGHUP)
+                eventually(lambda: in_force.count() >= i, f"reload {i}")
+                if i % (RELOADS // SAMPLES) == 0:
+                    growth.sample()
+            load.wait_for(50)
+        self.assertEqual(load.failed(), [], load.summary())
+        metrics = weir.metrics()
+        self.assertEqual(metrics.sum("weir_config_reloads_total", result="failure"), 0)
+        self.assertGreaterEqual(metrics.sum("weir_config_reloads_total", result="success"), before + RELOADS)
+        self.assert_flat(growth)
+
+    def assert_flat(self, growth: Growth) -> None:
+        _, second, last = Growth.by_third(growth.rss)
+        if os.environ.get("WEIR_VERBOSE"):
+            print([value // 1024 for value in growth.rss], growth.files, growth.threads)
+        text = f"RSS by sample in KiB: {[value // 1024 for value in growth.rss]}"
+        self.assertLessEqual(last - second, MOST_GROWTH, text)
+        # Idle listeners' connections close within a second: thirds, not single samples.
+        _, second, last = Growth.by_third(growth.files)
+        self.assertLessEqual(last, second + 4, growth.files)
+        # The writer of an access log that changed may still be closing its file.
+        self.assertEqual(len(set(Growth.by_third(growth.threads))), 1, growth.threads)
+        self.assertLessEqual(max(growth.threads), min(growth.threads) + 1, growth.threads)
+
+
+if __name__ == "__main__":
+    unittest.main()
