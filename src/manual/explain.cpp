@@ -52,7 +52,8 @@ void as_is(std::string& out, std::string_view lines) {
 const std::vector<Explanation>& explanations() {
     static const std::vector<Explanation> kAll = [] {
         std::vector<Explanation> all;
-        for (const auto pages : {reason_pages(), transition_pages(), problem_pages()})
+        for (const auto pages :
+             {reason_pages(), transition_pages(), refusal_pages(), problem_pages()})
             all.insert(all.end(), pages.begin(), pages.end());
         return all;
     }();

@@ -75,6 +75,7 @@ struct Kind {
 constexpr std::array kKinds{
     Kind{"Why Weir answered", WordKind::reason},
     Kind{"Why a breaker or a detector changed its state", WordKind::transition},
+    Kind{"Why something was not tried again, or dropped", WordKind::refusal},
     Kind{"Configuration: errors and warnings", WordKind::problem}};
 
 }  // namespace

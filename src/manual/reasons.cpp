@@ -7,6 +7,7 @@ namespace {
 
 constexpr auto kReason = WordKind::reason;
 constexpr auto kTransition = WordKind::transition;
+constexpr auto kRefusal = WordKind::refusal;
 
 // clang-format off
 constexpr std::array kReasons{
@@ -142,12 +143,51 @@ constexpr std::array kTransitions{
         "outlier: {max_ejected: 50%, min_ready: 1}\nweir_endpoints{state=...}",
         "If most endpoints fail, ejecting them helps nobody: the cluster's breaker decides then. Look at what they have in common."},
 };
+
+constexpr std::array kRefusals{
+    Explanation{"budget", kRefusal, "no retry: the budget is used up",
+        "Retries may be retry.budget of the requests of the last 10 s, and budget_min a second: when everything fails, retries would only multiply the load.",
+        "weir_retries_refused_total{reason=\"budget\"}\nretry: {budget: 20%, budget_min: 3/s}",
+        "Look at why so many requests fail. A larger budget helps with single failures only."},
+    Explanation{"deadline", kRefusal, "no retry: too little time is left",
+        "What is left of timeout.request is less than another try would take.",
+        "weir_retries_refused_total{reason=\"deadline\"}\n{timeout: 3s, retry: {per_try_timeout: 1s}}",
+        "Give each try less time (per_try_timeout), or the request more."},
+    Explanation{"throttled", kRefusal, "no retry: the upstream asked for less",
+        "The upstream asked for less by its answer (429, or Retry-After), and asking again at once would be the opposite.",
+        "weir_retries_refused_total{reason=\"throttled\"}",
+        "Send less, or let the upstream take more."},
+    Explanation{"depth", kRefusal, "no retry: the request is one already",
+        "A Weir before this one sent the request as a retry, and retry.max_depth lets no deeper one: three hops that all retry would make many requests of one.",
+        "weir_retries_refused_total{reason=\"depth\"}\nretry: {max_depth: 1}",
+        "Nothing: the Weir before this one tries again."},
+    Explanation{"buffer", kRefusal, "no retry: the body is gone",
+        "The request's body was larger than retry.buffer, so it was streamed and cannot be sent again.",
+        "weir_retries_refused_total{reason=\"buffer\"}\nretry: {buffer: 1MiB}",
+        "Raise retry.buffer if there is memory for it: it is held for each such request in flight."},
+    Explanation{"buffer_full", kRefusal, "access-log records were dropped: the sink is slow",
+        "More than access_log.buffer waited to be written. Requests never wait for the log, so records are dropped and counted.",
+        "weir_access_log_dropped_total{reason=\"buffer_full\"}\naccess_log: {buffer: 1MiB, only: [errors, \"slow>500ms\"]}",
+        "Find what slows the sink (a terminal, a pipe, a full disk), log less, or raise the buffer."},
+    Explanation{"write_error", kRefusal, "access-log records were dropped: writing failed",
+        "The sink refused the records: the disk is full, the pipe's reader is gone.",
+        "weir_access_log_dropped_total{reason=\"write_error\"}\ndf -h; the diagnostic log has the error",
+        "Make room, or restart the reader and reopen the log: weir log reopen."},
+    Explanation{"max_series", kRefusal, "metric series went to the label _other",
+        "There are telemetry.max_series series; further combinations of labels are counted together as _other.",
+        "weir_metrics_series_dropped_total{reason=\"max_series\"}\ntelemetry: {max_series: 20000}",
+        "Use metrics_per_endpoint for few clusters only, or raise the limit."},
+};
 // clang-format on
 
 }  // namespace
 
 std::span<const Explanation> reason_pages() {
     return kReasons;
+}
+
+std::span<const Explanation> refusal_pages() {
+    return kRefusals;
 }
 
 std::span<const Explanation> transition_pages() {

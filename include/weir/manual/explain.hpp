@@ -11,6 +11,7 @@ namespace weir::manual {
 enum class WordKind : std::uint8_t {
     reason,      // why Weir itself answered: "breaker_open"
     transition,  // why a breaker or a detector changed its state: "consecutive"
+    refusal,     // why a request was not tried again, or a record or series dropped: "budget"
     problem,     // of a configuration: "W103"
 };
 

@@ -4,6 +4,7 @@
 #include "texts.hpp"
 #include <gmock/gmock.h>
 
+#include <array>
 #include <unistd.h>
 
 namespace weir::describe {
@@ -39,6 +40,36 @@ TEST(Dump, OfEveryValidFileLoadsToTheSameConfiguration) {
     ASSERT_GE(files.size(), 6U);
     for (const auto& file : files)
         expect_same(config::load_file(file, test::environment()), file);
+}
+
+// Of what is left without one line, and with other values: still the same where it is valid, and
+// nothing breaks where it is not.
+TEST(Dump, KeepsWhatMutationsSay) {
+    std::size_t valid = 0;
+    const auto expect_kept = [&](const std::string& mutated) {
+        const auto loaded = test::load(mutated);
+        if (loaded.document == nullptr) return;
+        const auto text = dump(*loaded.document, {.has_defaults = true});
+        EXPECT_TRUE(difference(*loaded.document, *loaded.document).empty()) << mutated;
+        if (!loaded) return;
+        ++valid;
+        const auto again = test::load(text);
+        ASSERT_TRUE(again) << mutated << text << config::render(again.report, again.sources);
+        EXPECT_TRUE(*again.config == *loaded.config) << mutated << text;
+    };
+    for (const auto text : test::kTexts) {
+        const std::string all(text);
+        for (std::size_t begin = 0; begin < all.size(); begin = all.find('\n', begin) + 1)
+            expect_kept(all.substr(0, begin) + all.substr(all.find('\n', begin) + 1));
+        for (auto at = all.find(": "); at != std::string::npos; at = all.find(": ", at + 1)) {
+            const auto end = all.find_first_of(",}]\n", at);
+            constexpr std::array<std::string_view, 7> kValues{"off", "[]", "{}", "",
+                                                              "7",   "1s", "~"};
+            expect_kept(all.substr(0, at + 2) + std::string(kValues[at % kValues.size()]) +
+                        all.substr(end));
+        }
+    }
+    EXPECT_GT(valid, 50U);
 }
 
 TEST(Dump, MergesIncludedFiles) {

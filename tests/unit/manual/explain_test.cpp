@@ -2,6 +2,7 @@
 
 #include "weir/core/reason.hpp"
 #include "weir/core/version.hpp"
+#include "weir/resilience/retry_policy.hpp"
 #include "weir/resilience/transition.hpp"
 
 #include <gmock/gmock.h>
@@ -37,6 +38,14 @@ TEST(Explain, KnowsEveryReasonAndItsStatus) {
 TEST(Explain, KnowsEveryReasonOfATransition) {
     for (int i = 0; i <= static_cast<int>(resilience::TripReason::floor); ++i) {
         const auto word = resilience::word(static_cast<resilience::TripReason>(i));
+        EXPECT_TRUE(explain_word(word).has_value()) << word;
+    }
+}
+
+TEST(Explain, KnowsEveryCountedRefusalOfARetry) {
+    const auto first = static_cast<int>(resilience::RetryRefusal::budget);
+    for (int i = first; i <= static_cast<int>(resilience::RetryRefusal::buffer); ++i) {
+        const auto word = resilience::word(static_cast<resilience::RetryRefusal>(i));
         EXPECT_TRUE(explain_word(word).has_value()) << word;
     }
 }
