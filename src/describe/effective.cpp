@@ -6,8 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
-#include <set>
+#include <unordered_map>
 #include <utility>
 
 namespace weir::describe {
@@ -136,71 +135,106 @@ bool is_compared(const std::string& path) {
     return !path.starts_with("defaults.") || path.find(".client_") != std::string::npos;
 }
 
-// Texts in force; `in_order` is filled with the lists, whose order counts.
-struct Side {
-    struct Leaf {
-        const Branch* branch = nullptr;
-        bool is_implied = false;
-    };
-    std::map<std::string, Leaf> leaves;
-    std::map<std::string, std::vector<std::string>> orders;
+// The children of a branch by key: the one at the same index is nearly always the one asked for.
+class Children {
+  public:
+    explicit Children(const Branch* of) : of_(of) {}
 
-    void take(const Branch& branch, const std::string& path, bool is_implied) {
-        if (branch.kind == Branch::Kind::leaf) {
-            if (is_compared(path)) leaves.emplace(path, Leaf{&branch, is_implied});
-            return;
+    [[nodiscard]] const Branch* find(const std::string& key, std::size_t index) {
+        if (of_ == nullptr) return nullptr;
+        const auto& all = of_->children;
+        if (index < all.size() && all[index].key == key) return &all[index];
+        if (by_key_.empty()) {
+            for (const auto& child : all)
+                by_key_.emplace(child.key, &child);
         }
-        for (const auto& child : branch.children) {
-            if (branch.kind == Branch::Kind::list) orders[path].push_back(child.key);
-            take(child, path_of(path, child.key), is_implied || child.is_implied);
-        }
+        const auto found = by_key_.find(key);
+        return found == by_key_.end() ? nullptr : found->second;
     }
+
+  private:
+    const Branch* of_;
+    std::unordered_map<std::string_view, const Branch*> by_key_;
 };
 
-// What a side that lacks the other's key has to say of it: nothing of defaults or inherited keys.
-bool is_told_alone(const Side::Leaf& leaf) {
-    return leaf.branch->is_own && !leaf.is_implied && !leaf.branch->chain.front().is_built_in();
-}
-
-void compare(const std::string& path,
-             const Side::Leaf* from,
-             const Side::Leaf* to,
-             std::vector<Change>& out) {
-    if (from != nullptr && to != nullptr) {
-        const bool is_told = from->branch->is_own || to->branch->is_own;
-        const bool is_same = from->branch->in_force == to->branch->in_force;
-        // Another secret file looks the same.
-        const bool is_secret = from->branch->row->type.starts_with("secret");
-        const bool is_other_place =
-            is_secret && from->branch->chain.front().written != to->branch->chain.front().written;
-        if (is_told && (!is_same || is_other_place))
-            out.push_back({path, from->branch->in_force, to->branch->in_force});
-        return;
+// Two trees side by side; a side that has no such branch is null.
+class Comparison {
+  public:
+    [[nodiscard]] std::vector<Change> run(const Branch& from, const Branch& to) {
+        compare(&from, &to, false);
+        return std::move(changes_);
     }
-    const auto* only = from != nullptr ? from : to;
-    if (!is_told_alone(*only)) return;
-    out.push_back({path, from != nullptr ? from->branch->in_force : std::string(),
-                   to != nullptr ? to->branch->in_force : std::string()});
-}
 
-// The names that both have, in the order of each.
-void compare_order(const std::string& path,
-                   const std::vector<std::string>& from,
-                   const std::vector<std::string>& to,
-                   std::vector<Change>& out) {
-    const auto common = [](const std::vector<std::string>& of,
-                           const std::vector<std::string>& with) {
+  private:
+    void compare(const Branch* from, const Branch* to, bool is_implied) {
+        const Branch* either = from != nullptr ? from : to;
+        is_implied = is_implied || either->is_implied;
+        if (either->kind == Branch::Kind::leaf) {
+            if (is_compared(path_)) compare_leaf(from, to, is_implied);
+            return;
+        }
+        if (either->kind == Branch::Kind::list && from != nullptr && to != nullptr)
+            compare_order(*from, *to);
+        Children before(from);
+        Children after(to);
+        if (from != nullptr) {
+            for (std::size_t i = 0; i < from->children.size(); ++i) {
+                const auto& child = from->children[i];
+                below(child.key, &child, after.find(child.key, i), is_implied);
+            }
+        }
+        if (to == nullptr) return;
+        for (std::size_t i = 0; i < to->children.size(); ++i) {
+            const auto& child = to->children[i];
+            if (before.find(child.key, i) == nullptr) below(child.key, nullptr, &child, is_implied);
+        }
+    }
+
+    void below(const std::string& key, const Branch* from, const Branch* to, bool is_implied) {
+        const auto size = path_.size();
+        if (size != 0) path_ += '.';
+        path_ += key;
+        compare(from, to, is_implied);
+        path_.resize(size);
+    }
+
+    void compare_leaf(const Branch* from, const Branch* to, bool is_implied) {
+        if (from != nullptr && to != nullptr) {
+            const bool is_told = from->is_own || to->is_own;
+            // Another secret file looks the same.
+            const bool is_same = from->in_force == to->in_force &&
+                                 from->chain.front().written == to->chain.front().written;
+            if (is_told && !is_same) changes_.push_back({path_, from->in_force, to->in_force});
+            return;
+        }
+        // Nothing is to be said of defaults and inherited keys of what comes or goes.
+        const Branch& only = from != nullptr ? *from : *to;
+        if (!only.is_own || is_implied || only.chain.front().is_built_in()) return;
+        changes_.push_back({path_, from != nullptr ? from->in_force : std::string(),
+                            to != nullptr ? to->in_force : std::string()});
+    }
+
+    // The names that both have, in the order of each.
+    void compare_order(const Branch& from, const Branch& to) {
+        auto before = common(from, to);
+        auto after = common(to, from);
+        if (before != after) changes_.push_back({path_, std::move(before), std::move(after)});
+    }
+
+    static std::string common(const Branch& of, const Branch& with) {
         std::string text;
-        for (const auto& name : of) {
-            if (std::find(with.begin(), with.end(), name) == with.end()) continue;
+        Children others(&with);
+        for (std::size_t i = 0; i < of.children.size(); ++i) {
+            const auto& name = of.children[i].key;
+            if (others.find(name, i) == nullptr) continue;
             text += (text.empty() ? "" : ", ") + quoted_if_needed(name, true);
         }
         return "[" + text + "]";
-    };
-    auto before = common(from, to);
-    auto after = common(to, from);
-    if (before != after) out.push_back({path, std::move(before), std::move(after)});
-}
+    }
+
+    std::string path_;
+    std::vector<Change> changes_;
+};
 
 }  // namespace
 
@@ -242,26 +276,7 @@ std::optional<Explanation> explain(const config::Document& document,
 std::vector<Change> difference(const config::Document& from, const config::Document& to) {
     const auto before = resolve(from);
     const auto after = resolve(to);
-    Side a;
-    Side b;
-    a.take(before->root, "", false);
-    b.take(after->root, "", false);
-    std::set<std::string> paths;
-    for (const auto& [path, leaf] : a.leaves)
-        paths.insert(path);
-    for (const auto& [path, leaf] : b.leaves)
-        paths.insert(path);
-    std::vector<Change> out;
-    for (const auto& path : paths) {
-        const auto at = a.leaves.find(path);
-        const auto other = b.leaves.find(path);
-        compare(path, at == a.leaves.end() ? nullptr : &at->second,
-                other == b.leaves.end() ? nullptr : &other->second, out);
-    }
-    for (const auto& [path, names] : a.orders) {
-        const auto other = b.orders.find(path);
-        if (other != b.orders.end()) compare_order(path, names, other->second, out);
-    }
+    auto out = Comparison().run(before->root, after->root);
     std::stable_sort(out.begin(), out.end(),
                      [](const Change& x, const Change& y) { return x.path < y.path; });
     return out;

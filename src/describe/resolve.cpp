@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace weir::describe {
@@ -156,12 +157,19 @@ class Resolver {
         if (!computed.empty()) {
             leaf.chain.push_back({scalar(computed), std::string(kBuiltIn), {}, {}});
         } else if (!is_nothing) {
-            auto node = node_of(fallback);
-            if (is_value(*row.info) && row.info->type != "secret")
-                node = canonical_of(*row.info, node);
-            leaf.chain.push_back({std::move(node), std::string(kBuiltIn), {}, {}});
+            leaf.chain.push_back({built_in(*row.info), std::string(kBuiltIn), {}, {}});
         }
         add(into, std::move(leaf));
+    }
+
+    // The same for every thing of a kind, so it is made once.
+    [[nodiscard]] const Node& built_in(const config::KeyInfo& row) const {
+        const auto [at, is_new] = built_ins_.try_emplace(&row);
+        if (is_new) {
+            at->second = node_of(row.fallback);
+            if (is_value(row) && row.type != "secret") at->second = canonical_of(row, at->second);
+        }
+        return at->second;
     }
 
     static void add(Branch& into, Branch leaf) {
@@ -492,6 +500,7 @@ class Resolver {
     const Node* clusters_ = nullptr;
     Layer defaults_;
     std::vector<Branch> implied_;
+    mutable std::unordered_map<const config::KeyInfo*, Node> built_ins_;
     bool is_in_defaults_ = false;
 };
 
