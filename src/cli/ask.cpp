@@ -1,13 +1,13 @@
 #include "cli/ask.hpp"
 
 #include "weir/client/event_reader.hpp"
+#include "weir/client/questions.hpp"
 
 #include "cli/ask_outcomes.hpp"
 #include "cli/ask_views.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +23,6 @@ namespace {
 using client::Answer;
 using client::Question;
 
-constexpr const char* kApi = "/api/v1/";
 constexpr const char* kTelemetryDoor = "127.0.0.1:9348";
 constexpr Duration kUsualTimeout = std::chrono::seconds{5};
 constexpr Duration kLongTimeout = std::chrono::seconds{60};  // a configuration takes its time
@@ -47,25 +46,6 @@ int print(const Said& said) {
 
 Said failed(const std::string& what, int code = kFailure) {
     return {code, {}, "weir: " + what + "\n"};
-}
-
-std::string encoded(std::string_view text) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    constexpr std::string_view kPlain = "-._~:@[]";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_word =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (is_word || kPlain.find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
-        }
-    }
-    return out;
 }
 
 std::string quoted(std::string_view text) {
@@ -102,29 +82,6 @@ void append_json(std::string& out, const JsonValue& value) {
         default:
             out += value.text();
     }
-}
-
-// {"for":"5m","reason":"...","force":true}; nothing of what is not said.
-std::string hold_body(const std::string& lasting, const std::string& reason, bool is_forced) {
-    std::string out;
-    JsonWriter json(out);
-    json.begin_object();
-    if (!lasting.empty()) json.field("for", lasting);
-    if (!reason.empty()) json.field("reason", reason);
-    if (is_forced) json.field("force", true);
-    json.end_object();
-    return out == "{}" ? std::string{} : out;
-}
-
-Question post(std::string target, std::string body = {}) {
-    Question question{
-        .method = "POST", .target = kApi + std::move(target), .body = std::move(body)};
-    if (!question.body.empty()) question.content_type = "application/json";
-    return question;
-}
-
-Question get(const std::string& target) {
-    return {.method = "GET", .target = kApi + target};
 }
 
 JsonValue value_of(const Answer& answer) {
@@ -209,7 +166,7 @@ class Verbs {
 
     int operator()(const StatusVerb& verb) const {
         if (verb.asks_ready) return wait_ready(parse_duration(verb.wait).value_or(Duration{}));
-        return show("status", show_status);
+        return show(client::look_at("status"), show_status);
     }
 
     int operator()(const GetVerb& verb) const {
@@ -220,19 +177,17 @@ class Verbs {
             {"memory", show_memory}};
         if (verb.what == "config") return (*this)(DumpVerb{});
         if (verb.what == "events") return (*this)(EventsVerb{});
-        if (!verb.name.empty()) return show("clusters/" + encoded(verb.name), show_cluster);
+        if (!verb.name.empty()) return show(client::look_at_cluster(verb.name), show_cluster);
         for (const auto& [word, view] : kKinds) {
-            if (word == verb.what) return show(verb.what, view);
+            if (word == verb.what) return show(client::look_at(verb.what), view);
         }
         return kUsage;
     }
 
     int operator()(const EndpointsVerb& verb) const {
         if (verb.action.empty()) return asker_.perform([&] { return endpoints(verb.cluster); });
-        const auto body = hold_body(verb.lasting, verb.reason, verb.is_forced);
-        auto result = asker_.ask(post("clusters/" + encoded(verb.cluster) + "/endpoints/" +
-                                          encoded(verb.address) + "/" + verb.action,
-                                      body));
+        auto result = asker_.ask(client::change_endpoint(
+            verb.cluster, verb.address, verb.action, {verb.lasting, verb.reason, verb.is_forced}));
         if (const auto* said = std::get_if<Said>(&result)) return print(*said);
         const std::string& answer = std::get<Answer>(result).body;
         if (asker_.is_json()) return print({.out = answer});
@@ -240,127 +195,91 @@ class Verbs {
             asker_.shown("{" + quoted(verb.cluster) + ":[" + answer + "]}", show_endpoints));
     }
 
-    int operator()(const BreakersVerb& /*verb*/) const { return show("breakers", show_breakers); }
+    int operator()(const BreakersVerb& /*verb*/) const {
+        return show(client::look_at("breakers"), show_breakers);
+    }
 
     int operator()(const BreakerVerb& verb) const {
         if (verb.action.empty()) return asker_.perform([&] { return breaker(verb.name); });
-        return print(asker_.show(post("breakers/" + encoded(verb.name) + "/" + verb.action,
-                                      hold_body(verb.lasting, verb.reason, false)),
-                                 show_breaker));
+        return change(client::change_breaker(verb.name, verb.action, {verb.lasting, verb.reason}),
+                      show_breaker);
     }
 
     int operator()(const DiscoveryVerb& /*verb*/) const {
-        return show("discovery", show_discovery);
+        return show(client::look_at("discovery"), show_discovery);
     }
 
     int operator()(const RouteVerb& verb) const {
-        std::string_view url = verb.url;
-        const std::size_t scheme = url.find("://");
-        std::string method = verb.method;  // as people type it; GET and get differ on the wire
-        std::transform(method.begin(), method.end(), method.begin(), [](char c) {
-            return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-        });
-        std::string target = "route?method=" + encoded(method);
-        if (scheme != std::string_view::npos) {
-            url.remove_prefix(scheme + 3);
-            const std::size_t end = std::min(url.find_first_of("/?#"), url.size());
-            target += "&host=" + encoded(url.substr(0, end));
-            url.remove_prefix(end);
-        }
-        const std::string path(url.substr(0, url.find('#')));
-        target += "&path=" + encoded(path.starts_with('/') ? path : "/" + path);
-        for (const std::string& header : verb.headers)
-            target += "&header=" + encoded(header);
-        if (!verb.listener.empty()) target += "&listener=" + encoded(verb.listener);
-        return show(target, show_route);
+        return change(client::try_route(verb.method, verb.url, verb.headers, verb.listener),
+                      show_route);
     }
 
     int operator()(const LogVerb& verb) const {
-        if (verb.level.empty() && verb.modules.empty()) return show("log", show_log);
+        if (verb.level.empty() && verb.modules.empty()) {
+            return show(client::look_at("log"), show_log);
+        }
         if (verb.level == "reopen") {
-            return print(asker_.show(post("log/reopen"), [](const JsonValue&, const View&) {
+            return change(client::order("log/reopen"), [](const JsonValue&, const View&) {
                 return std::string("the log files are opened again\n");
-            }));
+            });
         }
-        Question question{.method = "PUT",
-                          .target = std::string(kApi) + "log",
-                          .content_type = "application/json"};
-        JsonWriter json(question.body);
-        json.begin_object();
-        if (!verb.level.empty() && verb.level != "reset") json.field("level", verb.level);
-        if (!verb.modules.empty()) {
-            json.key("modules").begin_object();
-            for (const std::string& module : verb.modules) {
-                const std::size_t equals = module.find('=');
-                json.field(module.substr(0, equals), module.substr(equals + 1));
-            }
-            json.end_object();
-        }
-        if (!verb.lasting.empty()) json.field("for", verb.lasting);
-        json.end_object();
-        return print(asker_.show(question, show_log));
+        const std::string level = verb.level == "reset" ? std::string{} : verb.level;
+        return change(client::change_log(level, verb.modules, verb.lasting), show_log);
     }
 
     int operator()(const DrainVerb& verb) const {
-        return print(asker_.show(post(verb.exits ? "shutdown" : "drain"), show_readiness));
+        return change(client::order(verb.exits ? "shutdown" : "drain"), show_readiness);
     }
 
     int operator()(const ReloadVerb& /*verb*/) const {
-        return print(asker_.show(post("config/reload"), show_applied));
+        return change(client::order("config/reload"), show_applied);
     }
 
     int operator()(const ApplyVerb& verb) const {
         auto text = contents_of(verb.file);
         if (!text) return print(unreadable(verb.file));
-        Question question{
-            .method = "PUT",
-            .target = std::string(kApi) + "config" + (verb.is_persistent ? "?persist=1" : ""),
-            .body = std::move(*text),
-            .content_type = "application/yaml"};
-        if (!verb.if_match.empty()) {
-            question.headers.emplace_back("If-Match", "\"" + verb.if_match + "\"");
-        }
-        return print(asker_.show(question, show_applied));
+        return change(client::apply_config(std::move(*text), verb.if_match, verb.is_persistent),
+                      show_applied);
     }
 
     int operator()(const DumpVerb& verb) const {
         const bool is_json = verb.format.empty() ? asker_.is_json() : verb.format == "json";
-        auto result = asker_.ask(get(std::string("config?format=") + (is_json ? "json" : "yaml") +
-                                     (verb.has_origins ? "&origin=1" : "") +
-                                     (verb.has_defaults ? "&defaults=1" : "")));
+        auto result =
+            asker_.ask(client::look_at_config(is_json, verb.has_origins, verb.has_defaults));
         if (const auto* said = std::get_if<Said>(&result)) return print(*said);
         return print({.out = std::get<Answer>(result).body});
     }
 
     int operator()(const ExplainVerb& verb) const {
-        return show("config/explain?path=" + encoded(verb.path), show_explanation);
+        return change(client::explain_key(verb.path), show_explanation);
     }
 
     int operator()(const DifferenceVerb& verb) const {
         auto text = contents_of(verb.file);
         if (!text) return print(unreadable(verb.file));
-        Question question = post("config/validate", std::move(*text));
-        question.content_type = "application/yaml";
-        auto result = asker_.ask(question);
+        auto result = asker_.ask(client::validate_config(std::move(*text)));
         if (const auto* said = std::get_if<Said>(&result)) return print(*said);
         return print(difference(std::get<Answer>(result).body));
     }
 
     int operator()(const EventsVerb& verb) const {
-        std::string target = "events?n=" + std::to_string(verb.count);
-        if (!verb.cluster.empty()) target += "&cluster=" + encoded(verb.cluster);
-        return verb.follows ? follow(target)
-                            : show(target, [](const JsonValue& all, const View& view) {
-                                  std::string out;
-                                  for (const JsonValue& event : all.items())
-                                      out += show_event(event, view);
-                                  return out;
-                              });
+        const Question question = client::look_at_events(verb.count, verb.cluster);
+        if (verb.follows) return follow(question);
+        return show(question, [](const JsonValue& all, const View& view) {
+            std::string out;
+            for (const JsonValue& event : all.items())
+                out += show_event(event, view);
+            return out;
+        });
     }
 
   private:
-    [[nodiscard]] int show(const std::string& target, Show view) const {
-        return asker_.perform([&] { return asker_.show(get(target), view); });
+    // What may be shown again each second, and what is done once.
+    [[nodiscard]] int show(const Question& question, Show view) const {
+        return asker_.perform([&] { return asker_.show(question, view); });
+    }
+    [[nodiscard]] int change(const Question& question, Show view) const {
+        return print(asker_.show(question, view));
     }
 
     // 0 when ready, 1 when not, 3 when nobody is there; until then it is asked again.
@@ -395,7 +314,7 @@ class Verbs {
     [[nodiscard]] Said endpoints(const std::string& cluster) const {
         std::vector<std::string> names{cluster};
         if (cluster.empty()) {
-            auto result = asker_.ask(get("clusters"));
+            auto result = asker_.ask(client::look_at("clusters"));
             if (auto* said = std::get_if<Said>(&result)) return std::move(*said);
             names.clear();
             const JsonValue clusters = value_of(std::get<Answer>(result));
@@ -404,7 +323,7 @@ class Verbs {
         }
         std::string all;
         for (const std::string& name : names) {
-            auto result = asker_.ask(get("clusters/" + encoded(name) + "/endpoints"));
+            auto result = asker_.ask(client::look_at_endpoints(name));
             if (auto* said = std::get_if<Said>(&result)) return std::move(*said);
             const std::string& body = std::get<Answer>(result).body;
             if (!cluster.empty() && asker_.is_json()) return {.out = body};
@@ -414,7 +333,7 @@ class Verbs {
     }
 
     [[nodiscard]] Said breaker(const std::string& name) const {
-        auto result = asker_.ask(get("breakers"));
+        auto result = asker_.ask(client::look_at("breakers"));
         if (auto* said = std::get_if<Said>(&result)) return std::move(*said);
         const JsonValue list = value_of(std::get<Answer>(result));
         for (const JsonValue& each : list.items()) {
@@ -439,11 +358,10 @@ class Verbs {
         return said;
     }
 
-    [[nodiscard]] int follow(const std::string& target) const {
+    [[nodiscard]] int follow(Question question) const {
         const Interrupts interrupts;
         client::AdminClient::Options options = asker_.client().options();
         options.interrupt_fd = interrupts.fd();
-        Question question = get(target);
         question.headers.emplace_back("Accept", "text/event-stream");
         client::EventReader reader;
         const auto result = client::AdminClient(options).ask(question, [&](std::string_view bytes) {

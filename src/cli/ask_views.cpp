@@ -10,6 +10,7 @@ namespace {
 using Cell = Table::Cell;
 
 constexpr Align kRight = Align::right;
+constexpr std::size_t kAddress = 21;  // of IPv4 and port: to be copied, hence not shortened
 constexpr std::array<std::string_view, 6> kEndpointStates{"healthy", "penalized", "half_open",
                                                           "ejected", "unhealthy", "draining"};
 
@@ -225,7 +226,7 @@ std::string show_status(const JsonValue& answer, const View& view) {
 std::string show_listeners(const JsonValue& answer, const View& view) {
     Table table({{.title = "LISTENER", .least = 8},
                  {.title = "MODE", .rank = 2},
-                 {.title = "ADDRESS", .least = 10},
+                 {.title = "ADDRESS", .least = kAddress},
                  {.title = "ROUTES", .align = kRight, .rank = 1}});
     for (const JsonValue& listener : answer.items())
         table.add({listener["name"].text(), listener["mode"].text(), joined(listener["addresses"]),
@@ -304,7 +305,7 @@ std::string show_cluster(const JsonValue& answer, const View& view) {
 
 std::string show_endpoints(const JsonValue& by_cluster, const View& view) {
     const bool has_cluster = by_cluster.members().size() != 1;
-    std::vector<Table::Column> columns{{.title = "ADDRESS", .least = 10},
+    std::vector<Table::Column> columns{{.title = "ADDRESS", .least = kAddress},
                                        {.title = "STATE"},
                                        {.title = "WHY", .least = 8, .rank = 2},
                                        {.title = "BACK", .rank = 1},

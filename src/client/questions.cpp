@@ -1,0 +1,163 @@
+#include "weir/client/questions.hpp"
+
+#include "weir/core/json.hpp"
+
+#include <algorithm>
+
+namespace weir::client {
+namespace {
+
+constexpr const char* kApi = "/api/v1/";
+
+Question post(std::string target, const Hold& hold) {
+    Question question{.method = "POST", .target = kApi + std::move(target)};
+    JsonWriter json(question.body);
+    json.begin_object();
+    if (!hold.lasting.empty()) json.field("for", hold.lasting);
+    if (!hold.reason.empty()) json.field("reason", hold.reason);
+    if (hold.is_forced) json.field("force", true);
+    json.end_object();
+    if (question.body == "{}") {
+        question.body.clear();
+    } else {
+        question.content_type = "application/json";
+    }
+    return question;
+}
+
+std::string in_capitals(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return out;
+}
+
+}  // namespace
+
+std::string percent_encoded(std::string_view text) {
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    constexpr std::string_view kPlain = "-._~:@[]";
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool is_word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (is_word || kPlain.find(c) != std::string_view::npos) {
+            out += c;
+        } else {
+            out += '%';
+            out += kHex[byte >> 4U];
+            out += kHex[byte & 15U];
+        }
+    }
+    return out;
+}
+
+Question look_at(std::string_view what) {
+    return {.method = "GET", .target = kApi + std::string(what)};
+}
+
+Question look_at_cluster(std::string_view name) {
+    return look_at("clusters/" + percent_encoded(name));
+}
+
+Question look_at_endpoints(std::string_view cluster) {
+    return look_at("clusters/" + percent_encoded(cluster) + "/endpoints");
+}
+
+Question look_at_events(std::size_t newest, std::string_view cluster) {
+    const std::string target = "events?n=" + std::to_string(newest);
+    return look_at(cluster.empty() ? target : target + "&cluster=" + percent_encoded(cluster));
+}
+
+Question look_at_config(bool is_json, bool has_origins, bool has_defaults) {
+    std::string target = "config?format=";
+    target += is_json ? "json" : "yaml";
+    if (has_origins) target += "&origin=1";
+    if (has_defaults) target += "&defaults=1";
+    return look_at(target);
+}
+
+Question explain_key(std::string_view path) {
+    return look_at("config/explain?path=" + percent_encoded(path));
+}
+
+Question try_route(std::string_view method,
+                   std::string_view url,
+                   const std::vector<std::string>& headers,
+                   std::string_view listener) {
+    std::string target = "route?method=" + percent_encoded(in_capitals(method));
+    const std::size_t scheme = url.find("://");
+    if (scheme != std::string_view::npos && scheme < url.find('/')) {
+        url.remove_prefix(scheme + 3);
+        const std::size_t end = std::min(url.find_first_of("/?#"), url.size());
+        target += "&host=" + percent_encoded(url.substr(0, end));
+        url.remove_prefix(end);
+    }
+    url = url.substr(0, url.find('#'));
+    target += "&path=" + percent_encoded((url.starts_with('/') ? "" : "/") + std::string(url));
+    for (const std::string& header : headers)
+        target += "&header=" + percent_encoded(header);
+    if (!listener.empty()) target += "&listener=" + percent_encoded(listener);
+    return look_at(target);
+}
+
+Question change_endpoint(std::string_view cluster,
+                         std::string_view address,
+                         std::string_view action,
+                         const Hold& hold) {
+    return post("clusters/" + percent_encoded(cluster) + "/endpoints/" + percent_encoded(address) +
+                    "/" + std::string(action),
+                hold);
+}
+
+Question change_breaker(std::string_view name, std::string_view action, const Hold& hold) {
+    return post("breakers/" + percent_encoded(name) + "/" + std::string(action), hold);
+}
+
+Question change_log(std::string_view level,
+                    const std::vector<std::string>& modules,
+                    std::string_view lasting) {
+    Question question{
+        .method = "PUT", .target = std::string(kApi) + "log", .content_type = "application/json"};
+    JsonWriter json(question.body);
+    json.begin_object();
+    if (!level.empty()) json.field("level", level);
+    if (!modules.empty()) {
+        json.key("modules").begin_object();
+        for (const std::string& module : modules) {
+            const std::size_t equals = std::min(module.find('='), module.size());
+            json.field(module.substr(0, equals),
+                       std::string_view(module).substr(std::min(equals + 1, module.size())));
+        }
+        json.end_object();
+    }
+    if (!lasting.empty()) json.field("for", lasting);
+    json.end_object();
+    return question;
+}
+
+Question order(std::string_view what) {
+    return post(std::string(what), {});
+}
+
+Question apply_config(std::string text, std::string_view if_match, bool is_persistent) {
+    Question question{.method = "PUT",
+                      .target = std::string(kApi) + "config" + (is_persistent ? "?persist=1" : ""),
+                      .body = std::move(text),
+                      .content_type = "application/yaml"};
+    if (!if_match.empty()) {
+        question.headers.emplace_back("If-Match", "\"" + std::string(if_match) + "\"");
+    }
+    return question;
+}
+
+Question validate_config(std::string text) {
+    Question question = order("config/validate");
+    question.body = std::move(text);
+    question.content_type = "application/yaml";
+    return question;
+}
+
+}  // namespace weir::client
