@@ -1,8 +1,7 @@
 #pragma once
 
 #include "weir/config/config.hpp"
-
-#include "config/values.hpp"
+#include "weir/config/values.hpp"
 
 namespace weir::config {
 

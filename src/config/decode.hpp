@@ -1,10 +1,11 @@
 #pragma once
 
+#include "weir/config/suggest.hpp"
+#include "weir/config/values.hpp"
+
 #include "config/files.hpp"
-#include "config/suggest.hpp"
 #include "config/table.hpp"
 #include "config/tree.hpp"
-#include "config/values.hpp"
 
 #include <functional>
 #include <map>

@@ -1,8 +1,7 @@
 #include "describe/canonical.hpp"
 
+#include "weir/config/values.hpp"
 #include "weir/core/address.hpp"
-
-#include "config/values.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "describe/computed.hpp"
 
-#include "config/values.hpp"
+#include "weir/config/values.hpp"
 
 #include <algorithm>
 #include <array>

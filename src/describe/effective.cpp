@@ -1,6 +1,7 @@
 #include "weir/describe/effective.hpp"
 
-#include "config/suggest.hpp"
+#include "weir/config/suggest.hpp"
+
 #include "describe/canonical.hpp"
 #include "describe/resolve.hpp"
 

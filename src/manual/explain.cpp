@@ -1,9 +1,9 @@
 #include "weir/manual/explain.hpp"
 
+#include "weir/config/suggest.hpp"
 #include "weir/core/reason.hpp"
 #include "weir/http/headers.hpp"
 
-#include "config/suggest.hpp"
 #include "manual/words.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "config/values.hpp"
+#include "weir/config/values.hpp"
 
 #include <gtest/gtest.h>
 
