@@ -95,7 +95,8 @@ bool matches(std::span<const std::string_view> pattern,
                matches(pattern.subspan(1), path.subspan(1), values);
     }
     if (path.front().empty()) return false;
-    const std::size_t most = path.front().starts_with("unix:") ? path.size() : 1;
+    const bool is_unix = percent_decoded(path.front()).starts_with("unix:");
+    const std::size_t most = is_unix ? path.size() : 1;
     for (std::size_t taken = 1; taken <= most; ++taken) {
         values.push_back(percent_decoded(joined(path.first(taken))));
         if (matches(pattern.subspan(1), path.subspan(taken), values)) return true;

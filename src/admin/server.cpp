@@ -123,14 +123,11 @@ struct Server::State {
     void take(transport::Socket socket) {
         std::erase_if(clients, [](const Client& client) { return !client.task.is_running(); });
         budget.charge(kOverhead, Clock::refresh());
-        std::string peer = peer_of(socket);
-        if (peer.empty()) {
-            return refuse(socket, 403, "forbidden",
-                          "this socket is for root, its owner and its group");
-        }
         if (clients.size() >= kConnections && !close_idlest()) {
-            return refuse(socket, 503, "overloaded", "too many connections to this port");
+            refuse(socket);
+            return;
         }
+        std::string peer = peer_of(socket);
         auto connection =
             std::make_shared<Connection>(executor, std::move(socket), std::move(peer), service);
         auto task = transport::spawn(executor, std::string(name(port)) + " connection",
@@ -138,7 +135,7 @@ struct Server::State {
         clients.push_back({std::move(connection), std::move(task)});
     }
 
-    // Who is at the other end; empty for one who may not be.
+    // Who is at the other end; empty for one who may not ask anything.
     [[nodiscard]] std::string peer_of(const transport::Socket& socket) const {
         if (!address.is_unix()) return peer_ip(socket.fd());
         const auto credentials = credentials_of(socket.fd());
@@ -161,12 +158,10 @@ struct Server::State {
     }
 
     // As much of it as the socket takes at once: it may not cost more.
-    static void refuse(const transport::Socket& socket,
-                       std::uint16_t status,
-                       std::string_view code,
-                       std::string_view sentence) {
+    static void refuse(const transport::Socket& socket) {
         const std::string text =
-            serialise(error_response(status, code, sentence), {.keep_alive = false});
+            serialise(error_response(503, "overloaded", "too many connections to this port"),
+                      {.keep_alive = false});
         const iovec part{const_cast<char*>(text.data()), text.size()};
         static_cast<void>(socket.send(std::span(&part, 1)));
     }
@@ -187,6 +182,10 @@ struct Server::State {
     std::optional<Response> refuse_early(const Request& request, Found& found) const {
         const auto snapshot = context.snapshot();
         const config::Config& config = snapshot->config();
+        if (request.peer.empty()) {
+            return error_response(403, "forbidden",
+                                  "this socket is for root, its owner and its group");
+        }
         if (port == Port::admin) {
             if (auto refusal = refuse_stranger(request, address, config.admin_hosts))
                 return refusal;

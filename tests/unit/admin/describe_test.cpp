@@ -17,6 +17,17 @@ TEST(Describe, SpellsDurationsAsAConfigurationWould) {
     EXPECT_EQ(text_of(250us), "250us");
 }
 
+TEST(Describe, ReadsDurationsWithTheirUnits) {
+    EXPECT_EQ(duration_from("5m"), 5min);
+    EXPECT_EQ(duration_from("1h30m"), 90min);
+    EXPECT_EQ(duration_from("250ms"), 250ms);
+    EXPECT_EQ(duration_from("0s"), 0s);
+    for (const char* text : {"", "5", "m", "-5m", "5 m", "5m ", "5d", "1.5s", "5m5", "+5m",
+                             "99999999999999999999s", "9999999999h"}) {
+        EXPECT_EQ(duration_from(text), std::nullopt) << text;
+    }
+}
+
 TEST(Describe, SpellsSharesAsPercent) {
     EXPECT_EQ(percent_of(0.5), "50%");
     EXPECT_EQ(percent_of(0.125), "12.5%");

@@ -27,6 +27,23 @@ TEST(Message, FindsValuesOfTheQuery) {
     EXPECT_EQ(Request{}.query_value("n"), std::nullopt);
 }
 
+TEST(Message, ReadsListsWithTheirQualities) {
+    for (const auto& [list, is_taken] :
+         std::initializer_list<std::pair<const char*, bool>>{{"gzip", true},
+                                                             {"br, GZIP", true},
+                                                             {"gzip;q=0.5", true},
+                                                             {"*", true},
+                                                             {"gzip; q=0", false},
+                                                             {"gzip;q=0.0", false},
+                                                             {"br", false},
+                                                             {"gzipped", false},
+                                                             {"", false}}) {
+        EXPECT_EQ(takes_gzip(list), is_taken) << list;
+    }
+    EXPECT_TRUE(names_type("text/html, Application/YAML;q=0.1", "application/yaml"));
+    EXPECT_FALSE(names_type("*/*", "application/yaml"));
+}
+
 TEST(Message, KeepsOfAHeadWhatTheGuardMustSee) {
     http::RequestHead head;
     const std::string_view text =

@@ -105,6 +105,21 @@ class AdminServer : public testing::Test {
     Answer get(const std::string& path, const std::string& more = "Host: localhost\r\n") {
         return ask(*admin_, "GET " + path + " HTTP/1.1\r\n" + more + "\r\n");
     }
+    Answer post(const std::string& path, const std::string& body) {
+        const std::string type = body.empty() ? "" : "Content-Type: application/json\r\n";
+        return ask(*admin_, "POST " + path + " HTTP/1.1\r\nHost: localhost\r\n" + type +
+                                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                                body);
+    }
+    void await(Client& client, std::string_view text) {
+        for (int i = 0; i < 2000 && client.in.find(text) == std::string::npos; ++i)
+            receive(client);
+        EXPECT_THAT(client.in, HasSubstr(std::string(text)));
+    }
+    [[nodiscard]] std::int64_t mutations(std::string_view operation,
+                                         std::string_view result) const {
+        return process_.registry.value(telemetry::Family::admin_mutations, {operation, result});
+    }
     std::string body_of(const std::string& path) {
         const Answer answer = get(path);
         EXPECT_EQ(answer.status, 200) << path;
@@ -185,7 +200,8 @@ TEST_F(AdminServer, StatusTellsOfProcessConfigurationAndClusters) {
           std::string("\"rss_bytes\":"), std::string("\"addresses\":[\"127.0.0.1:8080\"]"),
           std::string("{\"name\":\"orders\",\"state\":\"ok\",\"endpoints\":{\"healthy\":2,"
                       "\"penalized\":0,\"half_open\":0,\"ejected\":0,\"unhealthy\":0,"
-                      "\"draining\":0},\"breaker\":\"closed\"}")}) {
+                      "\"draining\":0},\"breaker\":\"closed\",\"rps\":0,\"error_rate\":0,"
+                      "\"p50_ms\":null,\"p99_ms\":null}")}) {
         EXPECT_THAT(body, HasSubstr(part));
     }
     process_.config_state.last_error = "weir.yaml:3:1: no";
@@ -226,10 +242,10 @@ TEST_F(AdminServer, EndpointsSayTheirStateAndWhy) {
     endpoint.detector().machine().force(resilience::State::open,
                                         Clock::refresh() + std::chrono::hours{1}, Clock::now());
     const std::string body = body_of("/api/v1/clusters/orders/endpoints");
-    EXPECT_THAT(body, HasSubstr("{\"address\":\"127.0.0.1:9001\",\"weight\":100,"));
+    EXPECT_THAT(body, HasSubstr("{\"address\":\"127.0.0.1:9001\",\"zone\":null,\"weight\":100,"));
     EXPECT_THAT(body, HasSubstr("\"state\":\"ejected\",\"reason\":\"forced\""));
     EXPECT_THAT(body, HasSubstr("\"ewma_ms\":2"));
-    EXPECT_THAT(body, HasSubstr("\"requests\":7,\"errors\":0}"));
+    EXPECT_THAT(body, HasSubstr("\"requests\":7,\"errors\":0,\"last_error\":null}"));
     EXPECT_THAT(body, HasSubstr("{\"address\":\"127.0.0.1:9002\""));
     EXPECT_THAT(body_of("/api/v1/clusters"), HasSubstr("\"healthy\":1,\"penalized\":0,"
                                                        "\"half_open\":0,\"ejected\":1"));
@@ -321,24 +337,26 @@ TEST_F(AdminServer, RefusesWhatIsNoHttpAndEndsTheConnection) {
 }
 
 TEST_F(AdminServer, RefusesBodiesAbove64KiBByLengthAndByChunks) {
-    const std::string head = "POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\n";
+    const std::string head =
+        "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     EXPECT_EQ(ask(*admin_, head + "Content-Length: 65537\r\n\r\n").status, 413);
     EXPECT_EQ(ask(*admin_, head + "Content-Length: 65536\r\n\r\n" + std::string(65536, 'x')).status,
-              405);
+              400);
     const std::string chunk = "8000\r\n" + std::string(0x8000, 'x') + "\r\n";
     const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
-    EXPECT_EQ(ask(*admin_, chunked + chunk + chunk + "0\r\n\r\n").status, 405);
+    EXPECT_EQ(ask(*admin_, chunked + chunk + chunk + "0\r\n\r\n").status, 400);
     EXPECT_EQ(ask(*admin_, chunked + chunk + chunk + "1\r\nx\r\n0\r\n\r\n").status, 413);
 }
 
 TEST_F(AdminServer, AsksForABodyThatIsOffered) {
     Client client = connect(*admin_);
     send(client,
-         "POST /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
-         "Content-Length: 2\r\n\r\n");
+         "POST /api/v1/drain HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+         "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n");
     EXPECT_EQ(read_answer(client).status, 100);
     send(client, "{}");
-    EXPECT_EQ(read_answer(client).status, 405);
+    EXPECT_EQ(read_answer(client).status, 200);
+    EXPECT_TRUE(process_.readiness.is_draining);
 }
 
 TEST_F(AdminServer, OneWhoReadsNothingHoldsUpNobody) {
@@ -376,6 +394,172 @@ TEST_F(AdminServer, RefusesOneMoreThanItsLimitWhenAllAreBusy) {
     EXPECT_EQ(get("/healthz").status, 503);
     send(clients.front(), "TP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(read_answer(clients.front()).status, 200) << "those inside are served";
+}
+
+TEST_F(AdminServer, DrainsAndEjectsEndpointsAndSaysWhoItWas) {
+    const std::string first = "/api/v1/clusters/orders/endpoints/127.0.0.1%3A9001/";
+    const Answer drained = post(first + "drain", "{\"for\":\"5m\",\"reason\":\"deploy\"}");
+    EXPECT_EQ(drained.status, 200);
+    EXPECT_THAT(drained.body, HasSubstr("\"state\":\"draining\""));
+    EXPECT_THAT(drained.body, HasSubstr("\"by\":\"127.0.0.1\",\"reason\":\"deploy\"}"));
+    EXPECT_THAT(body_of("/api/v1/clusters/orders"), HasSubstr("\"draining\":1"));
+    EXPECT_THAT(post(first + "undrain", "").body, HasSubstr("\"state\":\"healthy\""));
+    EXPECT_THAT(post(first + "eject", "").body,
+                HasSubstr("\"state\":\"ejected\",\"reason\":\"forced\""));
+    EXPECT_THAT(post(first + "uneject", "{}").body, HasSubstr("\"forced\":null"));
+    EXPECT_EQ(mutations("endpoint_drain", "ok"), 1);
+    EXPECT_EQ(mutations("endpoint_uneject", "ok"), 1);
+    EXPECT_EQ(post("/api/v1/clusters/orders/endpoints/10.0.0.1:1/drain", "").status, 404);
+    EXPECT_EQ(post("/api/v1/clusters/none/endpoints/10.0.0.1:1/drain", "").status, 404);
+    EXPECT_EQ(mutations("endpoint_drain", "refused"), 2);
+}
+
+TEST_F(AdminServer, KeepsTheLastEndpointUnlessForced) {
+    const std::string base = "/api/v1/clusters/orders/endpoints/";
+    EXPECT_EQ(post(base + "127.0.0.1:9001/eject", "").status, 200);
+    const Answer refused = post(base + "127.0.0.1:9002/drain", "");
+    EXPECT_EQ(refused.status, 409);
+    EXPECT_THAT(refused.body, HasSubstr("{\"error\":{\"code\":\"last_endpoint\""));
+    EXPECT_THAT(refused.body, HasSubstr("127.0.0.1:9002 is the last endpoint of orders"));
+    EXPECT_EQ(post(base + "127.0.0.1:9001/drain", "").status, 200) << "it was out already";
+    EXPECT_EQ(post(base + "127.0.0.1:9002/drain", "{\"force\":true}").status, 200);
+    EXPECT_EQ(post("/api/v1/clusters/127.0.0.1:9000/endpoints/127.0.0.1:9000/eject", "").status,
+              409);
+}
+
+TEST_F(AdminServer, ForcesBreakersForATime) {
+    const Answer opened =
+        post("/api/v1/breakers/orders/open", "{\"for\":\"1h\",\"reason\":\"a test\"}");
+    EXPECT_EQ(opened.status, 200);
+    EXPECT_THAT(opened.body, HasSubstr("\"state\":\"open\""));
+    EXPECT_THAT(opened.body, HasSubstr("\"by\":\"127.0.0.1\",\"reason\":\"a test\"}"));
+    tick(*process_.snapshot, Clock::refresh() + std::chrono::minutes{59});
+    EXPECT_EQ(process_.cluster("orders").breaker().state(), resilience::State::open);
+    EXPECT_THAT(post("/api/v1/breakers/orders/close", "").body, HasSubstr("\"state\":\"closed\""));
+    EXPECT_THAT(post("/api/v1/breakers/orders/auto", "").body, HasSubstr("\"forced\":null"));
+    EXPECT_EQ(post("/api/v1/breakers/none/open", "").status, 404);
+}
+
+TEST_F(AdminServer, RefusesBodiesThatSayNothingItKnows) {
+    for (const char* body :
+         {"{\"for\":\"25h\"}", "{\"for\":\"0s\"}", "{\"for\":\"5\"}", "{\"for\":5}",
+          "{\"fro\":\"5m\"}", "[]", "{", "\"5m\"", "{\"reason\":true}"}) {
+        const Answer answer = post("/api/v1/breakers/orders/open", body);
+        EXPECT_EQ(answer.status, 400) << body;
+        EXPECT_THAT(answer.body, HasSubstr("{\"error\":{\"code\":\"bad_request\"")) << body;
+    }
+    EXPECT_FALSE(process_.cluster("orders").breaker().is_forced());
+    EXPECT_EQ(post("/api/v1/drain", "{\"for\":\"5m\"}").status, 400);
+    EXPECT_FALSE(process_.readiness.is_draining);
+}
+
+TEST_F(AdminServer, TellsThePathOfARequestAsTheDataPathSeesIt) {
+    const std::string taken = body_of("/api/v1/route?path=/x/../orders/%2561&method=GET");
+    EXPECT_THAT(taken, HasSubstr("\"action\":\"forward\""));
+    EXPECT_THAT(taken, HasSubstr("\"cluster\":\"orders\""));
+    const std::string other = body_of("/api/v1/route?path=/orders/1&method=POST");
+    EXPECT_THAT(other, HasSubstr("\"cluster\":\"127.0.0.1:9000\""));
+    EXPECT_THAT(other, HasSubstr("\"why\":\"method POST is not GET\""));
+    EXPECT_EQ(get("/api/v1/route?path=/a%0d%0aX:1").status, 400);
+    EXPECT_EQ(get("/api/v1/route?path=/a%252Fb").status, 400) << "refused there, too";
+    EXPECT_EQ(get("/api/v1/route?listener=none").status, 404);
+}
+
+TEST_F(AdminServer, HandsConfigurationsOverAndTellsWhatCameOfThem) {
+    process_.result = {.changes = {{"clusters.orders.lb.policy", "a", "b"}},
+                       .needs_restart = {"threads"},
+                       .hash = "fedc"};
+    const Answer put = ask(*admin_,
+                           "PUT /api/v1/config?persist=1 HTTP/1.1\r\nHost: localhost\r\n"
+                           "If-Match: \"0123\"\r\nContent-Type: application/yaml\r\n"
+                           "Content-Length: 10\r\n\r\nversion: 1");
+    EXPECT_EQ(put.body,
+              "{\"changed\":[\"clusters.orders.lb.policy\"],\"needs_restart\":[\"threads\"],"
+              "\"hash\":\"fedc\",\"warnings\":[]}\n");
+    EXPECT_THAT(put.head, HasSubstr("ETag: \"fedc\"\r\n"));
+    EXPECT_EQ(process_.applied, "version: 1");
+    EXPECT_EQ(process_.if_match, "0123");
+    EXPECT_TRUE(process_.is_persistent);
+    EXPECT_THAT(post("/api/v1/config/validate", "{}").body,
+                HasSubstr("\"diff\":[{\"path\":\"clusters.orders.lb.policy\",\"from\":\"a\","));
+    using Status = ConfigResult::Status;
+    for (const auto& [status, code] :
+         std::initializer_list<std::pair<Status, std::uint16_t>>{{Status::accepted, 200},
+                                                                 {Status::invalid, 422},
+                                                                 {Status::other_config, 412},
+                                                                 {Status::no_file, 409},
+                                                                 {Status::failed, 409}}) {
+        process_.result.status = status;
+        EXPECT_EQ(post("/api/v1/config/reload", "").status, code);
+    }
+}
+
+TEST_F(AdminServer, NamesThePlaceOfTheFirstError) {
+    process_.result.status = ConfigResult::Status::invalid;
+    process_.result.sources = {{"weir.yaml", "x"}};
+    process_.result.report.add({.code = 101,
+                                .place = {.line = 3, .column = 5, .file = 0},
+                                .what = "unknown key 'x'",
+                                .help = "keys here: y"});
+    const Answer answer = post("/api/v1/config/reload", "");
+    EXPECT_THAT(answer.body,
+                HasSubstr("{\"error\":{\"code\":\"W101\",\"message\":\"unknown key 'x'\","
+                          "\"path\":\"weir.yaml\",\"line\":3,\"column\":5,"
+                          "\"help\":\"keys here: y\"},\"errors\":[{\"code\":\"W101\""));
+    EXPECT_EQ(mutations("config_reload", "refused"), 1);
+}
+
+TEST_F(AdminServer, StreamsEventsFromTheOneNamedOn) {
+    for (int i = 0; i < 3; ++i)
+        process_.events.add({.cluster = "orders", .to = "open"});
+    Client client = connect(*admin_);
+    send(client,
+         "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
+         "Last-Event-ID: 2\r\n\r\n");
+    const Answer head = read_answer(client);
+    EXPECT_THAT(head.head, HasSubstr("Content-Type: text/event-stream\r\n"));
+    await(client, "id: 3\nevent: config\ndata: {\"sequence\":3,");
+    EXPECT_THAT(client.in, Not(HasSubstr("id: 2\n")));
+    process_.events.add({.kind = telemetry::Event::Kind::breaker, .cluster = "orders"});
+    await(client, "id: 4\nevent: breaker\n");
+    EXPECT_THAT(client.in, testing::EndsWith("}\n\n"));
+}
+
+TEST_F(AdminServer, StreamsAreFewAndMakeRoomWhenTheirClientsLeave) {
+    const std::string request =
+        "GET /api/v1/stream?every=100ms HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    std::vector<Client> clients;
+    for (int i = 0; i < 16; ++i) {
+        clients.push_back(connect(*admin_));
+        send(clients.back(), request);
+        await(clients.back(), "event: status\ndata: {\"version\":");
+    }
+    const Answer refused = ask(*admin_, request);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_THAT(refused.body, HasSubstr("\"overloaded\""));
+    clients.pop_back();
+    std::uint16_t status = 0;
+    for (int i = 0; i < 200 && status != 200; ++i)
+        status = ask(*admin_, request).status;
+    EXPECT_EQ(status, 200);
+}
+
+TEST_F(AdminServer, PacksMetricsForThoseWhoTakeIt) {
+    const Answer packed = get("/metrics", "Host: localhost\r\nAccept-Encoding: br, gzip\r\n");
+    EXPECT_THAT(packed.head, HasSubstr("Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n"));
+    EXPECT_EQ(packed.body.substr(0, 2), "\x1f\x8b");
+    EXPECT_THAT(get("/metrics", "Host: localhost\r\nAccept-Encoding: gzip;q=0\r\n").head,
+                Not(HasSubstr("Content-Encoding")));
+}
+
+TEST_F(AdminServer, OpensLogsAgainOrSaysWhyNot) {
+    EXPECT_EQ(post("/api/v1/log/reopen", "").body, "{\"done\":true}\n");
+    EXPECT_EQ(process_.reopened, 1);
+    process_.reopen_failure = "access_log.to /x: no such folder";
+    const Answer failed = post("/api/v1/log/reopen", "");
+    EXPECT_EQ(failed.status, 500);
+    EXPECT_THAT(failed.body, HasSubstr("no such folder"));
+    EXPECT_EQ(mutations("log_reopen", "failed"), 1);
 }
 
 TEST_F(AdminServer, AClientMayLeaveAtAnyByte) {

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace weir::admin {
 // A process as the admin server sees it, without workers: two clusters, "orders" of two endpoints
 // and "127.0.0.1:9000" of one. What it answers can be set.
 struct FakeProcess {
-    FakeProcess() {
+    // `more` are lines at the end of the configuration.
+    explicit FakeProcess(const std::string& more = {}) {
         auto loaded = config::load_text(
             "version: 1\n"
             "node: {name: here}\n"
@@ -30,7 +32,8 @@ struct FakeProcess {
             "  orders:\n"
             "    endpoints: [127.0.0.1:9001, 127.0.0.1:9002]\n"
             "    breaker: {consecutive_for: 0s}\n"
-            "    metrics_per_endpoint: true\n",
+            "    metrics_per_endpoint: true\n" +
+                more,
             "weir.yaml");
         if (!loaded) throw std::logic_error(config::render(loaded.report, loaded.sources));
         const TimePoint now = Clock::refresh();
@@ -45,6 +48,7 @@ struct FakeProcess {
             clusters.push_back(cluster);
         }
         snapshot = std::make_shared<proxy::Snapshot>(loaded.config, clusters, registry);
+        document = loaded.document;
     }
 
     [[nodiscard]] upstream::Cluster& cluster(std::string_view name) const {
@@ -71,7 +75,27 @@ struct FakeProcess {
                     if (found == sources.end()) return std::nullopt;
                     return found->second;
                 },
-                .reload = [] { return admin::ConfigResult{}; },
+                .reload = [this] { return result; },
+                .apply =
+                    [this](const ConfigText& text) {
+                        applied = std::string(text.text);
+                        if_match = std::string(text.if_match);
+                        is_persistent = text.is_persistent;
+                        return result;
+                    },
+                .validate =
+                    [this](std::string_view text) {
+                        applied = std::string(text);
+                        return result;
+                    },
+                .document = [this] { return document; },
+                .drain = [this] { readiness.is_draining = true; },
+                .shut_down = [this] { readiness.is_draining = has_shut_down = true; },
+                .reopen_logs =
+                    [this] {
+                        if (!reopen_failure.empty()) throw std::runtime_error(reopen_failure);
+                        ++reopened;
+                    },
                 .registry = registry,
                 .events = events,
                 .started = Clock::wall() - std::chrono::seconds{90},
@@ -88,6 +112,14 @@ struct FakeProcess {
                              .last_error = {},
                              .loaded_at = Clock::wall()};
     std::map<std::string, discovery::Status, std::less<>> sources;
+    std::shared_ptr<const config::Document> document;
+    ConfigResult result;  // of reload, apply and validate
+    std::string applied;
+    std::string if_match;
+    bool is_persistent = false;
+    bool has_shut_down = false;
+    std::string reopen_failure;
+    int reopened = 0;
 };
 
 }  // namespace weir::admin
