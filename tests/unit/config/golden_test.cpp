@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 #include <vector>
 
@@ -37,6 +36,15 @@ std::vector<fs::path> cases() {
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
     for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
         text.replace(at, from.size(), to);
+    return text;
+}
+
+// "expires 2031-12-24" of certificates made today, as the golden files have it.
+std::string with_fixed_dates(std::string text) {
+    constexpr std::string_view kExpires = "expires ";
+    constexpr std::string_view kDay = "2027-02-01";
+    for (auto at = text.find(kExpires); at != std::string::npos; at = text.find(kExpires, at + 1))
+        text.replace(at + kExpires.size(), kDay.size(), kDay);
     return text;
 }
 
@@ -72,8 +80,7 @@ TEST(ConfigMessages, AreThoseOfTheGoldenFiles) {
         auto result = load_text(text, folder + "weir.yaml", test::environment());
         transport::check_all(result);
         auto printed = replaced(test::messages(result), certificates.root(), "/etc/weir");
-        printed = std::regex_replace(replaced(printed, folder, ""),
-                                     std::regex("expires [0-9-]{10}"), "expires 2027-02-01");
+        printed = with_fixed_dates(replaced(printed, folder, ""));
         auto golden = path;
         golden.replace_extension(".txt");
         if (std::getenv("WEIR_UPDATE_GOLDEN") != nullptr)
