@@ -169,7 +169,7 @@ class Examples(WeirTest):
     def test_are_all_here(self) -> None:
         self.assertEqual({path.stem for path in EXAMPLES}, set(self.CASES))
 
-    def test_pass_check_without_a_warning_and_are_formatted(self) -> None:
+    def test_pass_check_and_are_formatted(self) -> None:
         for path in EXAMPLES:
             self.assertEqual(printed("check", str(path)), f"{path}: ok\n")
             self.assertEqual(printed("fmt", str(path)), path.read_text(), path)
