@@ -156,7 +156,10 @@ Task<Connection::Next> Connection::deliver(TaskScope& scope,
     const bool is_sent = co_await stream_.write(scope, message, limits_.write);
     if (!is_sent) co_return Next::end;
     if (options.keep_alive) co_return Next::request;
-    if (response->feed && !options.is_head) co_await serve_feed(scope, *response->feed);
+    const bool goes_on = response->feed && !options.is_head;
+    if (goes_on) {
+        co_await serve_feed(scope, *response->feed);
+    }
     co_await stream_.linger(scope, limits_.linger);
     co_return Next::end;
 }

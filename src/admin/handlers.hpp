@@ -7,14 +7,12 @@
 // What the routes answer with. One file a group; the table of routes names them.
 namespace weir::admin {
 
-// health.cpp: both ports
+// status.cpp: the first four on both ports
 [[nodiscard]] Response health(const Request& request, const Context& context);
 [[nodiscard]] Response ready(const Request& request, const Context& context);
 [[nodiscard]] Response startup(const Request& request, const Context& context);
 [[nodiscard]] Response metrics(const Request& request, const Context& context);
 [[nodiscard]] Response root(const Request& request, const Context& context);
-
-// status.cpp
 [[nodiscard]] Response status(const Request& request, const Context& context);
 [[nodiscard]] Response memory(const Request& request, const Context& context);
 

@@ -35,6 +35,7 @@ class ConnectionTest : public testing::Test {
     }
 
     void turn() {
+        main_.restart();
         main_.run_one_for(5ms);
         main_.poll();
     }
