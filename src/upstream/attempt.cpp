@@ -96,6 +96,7 @@ Attempt::Lease Attempt::lease(Error& error) {
     const TimePoint now = Clock::now();
     auto choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid);
     if (!choice.endpoint) {
+        if (cluster_->cluster().is_awaited(now)) return Lease::must_wait;
         error = local_error(Reason::no_healthy_endpoint, "the cluster is empty");
         return Lease::failed;
     }
@@ -144,6 +145,9 @@ bool Attempt::on_turn() {
 }
 
 void Attempt::on_queue_timeout() {
+    if (cluster_->cluster().is_awaited(started_)) {
+        return fail(local_error(Reason::no_healthy_endpoint, "its source has not answered"));
+    }
     context_.shard.add(cluster_->cluster().metrics().of(telemetry::Limit::queue_timeout));
     refuse(local_error(Reason::queue_timeout, "limits.queue_timeout"), {});
 }

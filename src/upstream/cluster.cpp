@@ -10,6 +10,9 @@ namespace {
 // Addresses that left and may come back with their state (a discovery flap).
 constexpr std::size_t kRemembered = 64;
 
+// How long requests may find a new cluster without an answer of its source worth waiting for.
+constexpr Duration kAwaited = std::chrono::seconds{5};
+
 std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from,
                                const Address& address) {
     const auto found = std::find_if(from.begin(), from.end(), [&](const auto& endpoint) {
@@ -47,6 +50,8 @@ Cluster::Cluster(const config::Cluster& config,
                                                          .shards = surroundings.workers},
                         now)),
       load_(before != nullptr ? before->load_ : std::make_shared<Load>(config.limits)),
+      awaited_until_(now + kAwaited),
+      is_known_(before != nullptr && before->is_known_.load(std::memory_order_relaxed)),
       endpoints_(std::make_shared<EndpointSet>()),
       subscribers_(surroundings.workers) {
     if (before != nullptr) inherit_endpoints(*before, now);
@@ -122,6 +127,7 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
             gone_.erase(gone_.begin(), gone_.end() - static_cast<std::ptrdiff_t>(kRemembered));
         }
         endpoints_ = next;
+        is_known_.store(true, std::memory_order_relaxed);
         subscribers = subscribers_;
     }
     for (const Subscriber& subscriber : subscribers) {

@@ -6,6 +6,7 @@ import signal
 import socket
 import unittest
 
+from dns_server import DnsServer
 from harness import Weir, WeirTest, eventually, forwarding, free_port
 from load import Load
 from origins import Peer, fixed, hang
@@ -156,6 +157,28 @@ class State(WeirTest):
             fresh.write_text(f"[\"{second.address}\"]\n")
             fresh.rename(file)
             eventually(lambda: weir.ask().body == b"second", "the file's endpoint")
+        self.assertEqual(load.failed(), [], load.summary())
+
+
+class NewCluster(WeirTest):
+    def test_requests_wait_for_the_first_answer_of_its_source(self) -> None:
+        first, second = self.origin(fixed(body=b"first")), self.origin(fixed(body=b"second"))
+        server = DnsServer()
+        self.addCleanup(server.close)
+        server.records["svc.test"] = ["127.0.0.1"]
+        server.is_silent = True
+        weir = self.forward(first.address)
+        port = second.address.rsplit(":", 1)[1]
+        dns = (f"version: 1\nlisteners:\n  - {{listen: $LISTEN, to: d}}\nclusters:\n  d:\n"
+               f"    discovery: {{type: dns, name: svc.test, port: {port}, servers: [\"{server.address}\"]}}\n"
+               "    limits: {queue_timeout: 20s}\n")
+        with Load(weir.port) as load:
+            load.wait_for(20)
+            weir.reload(dns)
+            eventually(lambda: weir.metrics().sum("weir_upstream_requests_pending", cluster="d") == 4, "all wait")
+            server.is_silent = False
+            eventually(lambda: second.requests, "the new cluster is used")
+            load.wait_for(20)
         self.assertEqual(load.failed(), [], load.summary())
 
 

@@ -69,6 +69,12 @@ class Cluster final {
     void set_endpoints(const discovery::Update& update, TimePoint now);
     [[nodiscard]] std::shared_ptr<const EndpointSet> endpoints() const;
 
+    // Nothing is known of its endpoints yet, but may be in a moment: a reload, or the start, has
+    // just made it, and its source has not answered. A request waits then, rather than fail.
+    [[nodiscard]] bool is_awaited(TimePoint now) const {
+        return !is_known_.load(std::memory_order_relaxed) && now < awaited_until_;
+    }
+
     // An operator's word about the breaker: open or closed whatever happens. `order` has an end.
     void force_breaker(resilience::State state, Order order, TimePoint now);
     void free_breaker(TimePoint now);
@@ -114,6 +120,9 @@ class Cluster final {
     resilience::CircuitBreaker& machine_;  // of breaker_
     const std::shared_ptr<resilience::RetryBudget> budget_;
     const std::shared_ptr<Load> load_;
+
+    const TimePoint awaited_until_;
+    std::atomic<bool> is_known_;
 
     mutable std::mutex mutex_;
     std::shared_ptr<const EndpointSet> endpoints_;  // guarded by mutex_

@@ -195,6 +195,16 @@ TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
     EXPECT_EQ(words(), "closed>closed:by me for 600.00s closed>closed:decides for itself ");
 }
 
+TEST_F(ClusterTest, IsAwaitedUntilItsSourceHasAnsweredOrForFiveSeconds) {
+    EXPECT_TRUE(cluster.is_awaited(now));
+    EXPECT_TRUE(cluster.is_awaited(now + std::chrono::seconds{5} - Duration{1}));
+    EXPECT_FALSE(cluster.is_awaited(now + std::chrono::seconds{5}));
+    set({});
+    EXPECT_FALSE(cluster.is_awaited(now)) << "none is an answer";
+    const Cluster next{config, {registry, events, 2, 2}, now, &cluster};
+    EXPECT_FALSE(next.is_awaited(now));
+}
+
 // ---- what a reload that changes the section keeps
 
 class ClusterReloadTest : public ClusterTest {
