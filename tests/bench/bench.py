@@ -124,20 +124,32 @@ class Bench:
             lambda kind: self.cost(kind), lambda kind: self.cost(kind, endpoints=MANY), self.kinds)
         return {kind: more - one if one and more else None for kind, (one, more) in found.items()}
 
+    def load_program(self):
+        load = self.options.out / "load"
+        source = Path(__file__).with_name("load.cpp")
+        subprocess.run(["g++", "-std=c++20", "-O2", str(source), "-o", str(load)], check=True)
+        return load
+
     def latency(self, quantile):
         """Microseconds at 4 000 requests/s, open loop; both quantiles come from the same rounds."""
         if not hasattr(self, "latencies"):
-            load = self.options.out / "load"
-            source = Path(__file__).with_name("load.cpp")
-            subprocess.run(["g++", "-std=c++20", "-O2", str(source), "-o", str(load)], check=True)
+            load = self.load_program()
             self.latencies = {kind: [] for kind in self.kinds}
-            self.rounds(lambda kind: self.one_latency(kind, load))
+            for _ in range(self.options.rounds):
+                for kind in self.kinds:
+                    result = self.one_latency(kind, load)
+                    if result:
+                        self.latencies[kind].append(result)
         return {kind: rig.median([run[quantile] for run in runs]) for kind, runs in self.latencies.items()}
 
-    def one_latency(self, kind, load):
-        process = self.proxy(kind)
+    def one_latency(self, kind, load, beside=None):
+        """What the load generator found; `beside` is a command that runs meanwhile, next to the proxy."""
+        process, other = self.proxy(kind), None
         try:
             rig.wait_for_200(self.net, self.net.proxy_address, PORT)
+            if beside:
+                other = rig.Process(self.net, "proxy", self.other_cores, beside, self.folder / "beside.log")
+                time.sleep(0.5)
             out = self.folder / "load.json"
             words = [str(load), self.net.proxy_address, str(PORT), "4000", str(self.options.seconds), "64"]
             rig.Process(self.net, "load", self.other_cores, words, out).child.wait()
@@ -145,10 +157,24 @@ class Bench:
         except (OSError, TimeoutError, ValueError) as error:
             return self.fail(f"{kind} latency: {error}{self.said(kind)}")
         finally:
+            if other:
+                other.stop()
             process.stop()
         if result["errors"]:
             return self.fail(f"{kind} latency: {result['errors']} errors")
-        self.latencies[kind].append(result)
+        return result
+
+    def hostile_admin(self):
+        """p99 with 64 hostile clients at the admin port over that without, the rounds alternating."""
+        load = self.load_program()
+        hostile = [sys.executable, str(Path(__file__).with_name("hostile.py")), self.net.admin_address,
+                   str(proxies.ADMIN_PORT)]
+        found = self.pairs(lambda kind: (self.one_latency(kind, load) or {}).get("p99_us"),
+                           lambda kind: (self.one_latency(kind, load, hostile) or {}).get("p99_us"), ["weir"])
+        quiet, loud = found["weir"]
+        if quiet and loud:
+            print(f"  p99 {quiet:.0f} us without, {loud:.0f} us with", flush=True)
+        return {"weir": loud / quiet if quiet and loud else None}
 
     def idle_connection(self):
         """KiB a connection, after each carried one request (PSS; the kernel's share is not in it)."""
@@ -213,6 +239,7 @@ CASES = [
     ("endpoints", "1 000 endpoints instead of 1", Bench.many_endpoints, "us more", [(None, 1.0)]),
     ("p50", "p50 at 4 000 requests/s", lambda bench: bench.latency("p50_us"), "us", [("nginx", 1.0)]),
     ("p99", "p99 at 4 000 requests/s", lambda bench: bench.latency("p99_us"), "us", [("nginx", 1.0)]),
+    ("admin", "p99 with 64 hostile admin clients to without", Bench.hostile_admin, "x", [(None, 1.5)]),
     ("idle", "memory of an idle connection, of 10 000", Bench.idle_connection, "KiB", [(None, 1.2)]),
     ("pss", "memory of the idle process (PSS)", Bench.idle_process, "MB", [(None, 8.0)]),
     ("start", "start to the first 200", Bench.start, "ms", [(None, 30.0)]),

@@ -8,6 +8,7 @@ from pathlib import Path
 ORIGIN_PORT = 9000
 FIRST_OF_MANY = 20001  # the origin listens on ORIGIN_PORT and on these many ports
 PROXY_PORT = 8080
+ADMIN_PORT = 19347
 IDLE = "keepalive_timeout 3600s; keepalive_requests 1000000000;"
 
 
@@ -52,7 +53,7 @@ def weir(folder, binary, net, workers=1, bare=False, routes=1, endpoints=1):
     listed = ", ".join(f'"{target}"' for target in targets(net.origin_address, endpoints))
     config = folder / "weir.yaml"
     config.write_text(
-        f"version: 1\nthreads: {workers}\nadmin: {{listen: 127.0.0.1:19347}}\n"
+        f"version: 1\nthreads: {workers}\nadmin: {{listen: 127.0.0.1:{ADMIN_PORT}}}\n"
         f"telemetry: {{listen: 127.0.0.1:19348}}\n{extra}listeners:\n"
         f"  - listen: {net.proxy_address}:{PROXY_PORT}\n" + "\n".join(lines)
         + f"\nclusters:\n  origin:\n    endpoints: [{listed}]\n"
