@@ -208,6 +208,10 @@ struct Server::State {
             response = error_response(503, "overloaded", "too many streams of events are open");
         }
         if (!route.operation.empty()) note(route, request, response);
+        if (log::is_on(log::Level::debug)) {
+            log::debug("admin request",
+                       {{"path", request.path}, {"by", request.peer}, {"status", response.status}});
+        }
         const TimePoint ended = Clock::refresh();
         if (!is_health(route)) budget.charge(kOverhead + (ended - began), ended);
         return response;

@@ -329,6 +329,7 @@ class Process(WeirTest):
         shown = put.json()
         self.assertEqual((shown["level"], shown["modules"]), ("debug", {"upstream": "trace"}))
         self.assertIsNotNone(shown["until"])
+        self.assertIn("admin request", weir.errors(), "debug lines are written")
         eventually(lambda: weir.api("log") == {"level": "info", "modules": {}, "until": None}, "as configured")
         for body in ({"level": "loud"}, {"modules": {"nonsense": "debug"}}, {"modules": {"http": 1}}, {"levle": "info"}):
             self.assertEqual(ask(port, "PUT", "/api/v1/log", body).status, 400, body)
