@@ -31,9 +31,8 @@ telemetry::Outcome to_label(Reason reason) {
 
 void Exchange::reply(const Error& error, Duration retry_after) {
     const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
-    const bool tells_more =
-        target_ != nullptr &&
-        session_->listener().state().config.detail == config::ErrorDetail::internal;
+    const bool tells_more = target_ != nullptr && session_->listener().state().config.detail ==
+                                                      config::ErrorDetail::internal;
     const LocalReply local{
         .reason = error.reason,
         .request_id = request_id_,

@@ -98,8 +98,14 @@ AccessPolicy::AccessPolicy(const config::AccessLog& config,
     json_names_ = "\",\"listener\":\"" + escaped(listener) + "\",\"route\":\"" + escaped(route) +
                   "\",\"cluster\":\"" + escaped(cluster) + "\",\"endpoint\":\"";
     append_visible(text_cluster_, cluster.substr(0, kLongestText));
-    for (const std::string& name : redacted_)
-        redacted_sizes_[std::min(name.size(), kSizes - 1)] = true;
+    for (const std::string& name : redacted_) {
+        if (name.empty()) continue;
+        const char first = name.front();
+        may_begin_[static_cast<unsigned char>(first)] = true;
+        if (first >= 'a' && first <= 'z')
+            may_begin_[static_cast<unsigned char>(first - 'a' + 'A')] = true;
+        may_begin_['%'] = true;
+    }
     fixed_bytes_ = json_names_.size() + text_cluster_.size();
     using Source = config::LogField::Source;
     for (const config::LogField& field : config.fields) {
@@ -193,20 +199,15 @@ std::string_view AccessPolicy::redact_query(std::string_view path,
     std::size_t copied = 0;  // of the path, into scratch
     std::size_t begin = query;
     while (begin < path.size()) {
-        std::size_t equals = begin;
-        bool is_encoded = false;
-        for (; equals < path.size() && path[equals] != '=' && path[equals] != '&'; ++equals)
-            is_encoded = is_encoded || path[equals] == '%';
-        if (equals == path.size() || path[equals] == '&') {
-            begin = equals + 1;
-            continue;
-        }
-        const std::size_t end = std::min(path.find('&', equals), path.size());
-        const std::string_view name = path.substr(begin, equals - begin);
+        const std::size_t end = std::min(path.find('&', begin), path.size());
+        const std::string_view pair = path.substr(begin, end - begin);
         begin = end + 1;
-        if (!is_encoded && !redacted_sizes_[std::min(name.size(), kSizes - 1)]) continue;
-        if (end == equals + 1 || !is_redacted(is_encoded ? decoded(name) : std::string(name)))
-            continue;
+        // Most names are ruled out by their first letter; an encoded one may be any.
+        if (pair.empty() || !may_begin_[static_cast<unsigned char>(pair.front())]) continue;
+        const std::size_t size = pair.find('=');
+        if (size == std::string_view::npos || size + 1 == pair.size()) continue;
+        if (!is_redacted(decoded(pair.substr(0, size)))) continue;
+        const std::size_t equals = end - pair.size() + size;
         if (copied == 0) scratch.clear();
         scratch.append(path.substr(copied, equals + 1 - copied)).append(kHidden);
         copied = end;

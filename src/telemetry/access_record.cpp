@@ -47,13 +47,18 @@ char* put_digits3(char* out, std::uint32_t number) {
     return put_pair(out + 1, number % 100);
 }
 
-char* put_number(char* out, std::uint64_t number) {
+[[gnu::noinline]] char* put_long_number(char* out, std::uint64_t number) {
     if (number >= 10'000) return std::to_chars(out, out + 20, number).ptr;
     const auto small = static_cast<std::uint32_t>(number);
     if (small >= 1000) return put_pair(put_pair(out, small / 100), small % 100);
     if (small >= 100) return put_digits3(out, small);
-    if (small >= 10) return put_pair(out, small);
-    *out = static_cast<char>('0' + small);
+    return put_pair(out, small);
+}
+
+// Most numbers of a record have one digit.
+char* put_number(char* out, std::uint64_t number) {
+    if (number >= 10) return put_long_number(out, number);
+    *out = static_cast<char>('0' + number);
     return out + 1;
 }
 

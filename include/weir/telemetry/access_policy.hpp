@@ -108,8 +108,7 @@ class AccessPolicy {
     std::vector<Field> fields_;
     std::size_t fixed_bytes_ = 0;
     std::vector<std::string> redacted_;  // lower case
-    static constexpr std::size_t kSizes = 64;
-    std::array<bool, kSizes> redacted_sizes_{};  // most names are ruled out by their length
+    std::array<bool, 256> may_begin_{};  // a name to hide, as it is sent
 };
 
 }  // namespace weir::telemetry
