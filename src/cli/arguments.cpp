@@ -250,6 +250,30 @@ void add_looking(CommandLine& line) {
     events->add_option("--cluster", asking.events.cluster, "of one cluster");
 }
 
+void add_log(CommandLine& line) {
+    Asking& asking = line.asking;
+    CLI::App* log =
+        add_asking(line, line.app, "log", "How much it logs; more, for a time", asking.log);
+    log->add_option("LEVEL", asking.log.level,
+                    "reset: as configured; reopen: the files, after they were moved")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "reset", "reopen"}));
+    log->add_option("--module", asking.log.modules, "upstream=debug, as often as needed")
+        ->check(CLI::Validator(module_problem, "MODULE=LEVEL"))
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    add_duration(log, "--for", asking.log.lasting, "then as configured again");
+    log->callback([&asking] {
+        const LogVerb& verb = asking.log;
+        const bool is_word = verb.level == "reset" || verb.level == "reopen";
+        if (is_word && !(verb.modules.empty() && verb.lasting.empty())) {
+            throw CLI::ValidationError(verb.level, "takes neither --module nor --for");
+        }
+        if (verb.level.empty() && verb.modules.empty() && !verb.lasting.empty()) {
+            throw CLI::RequiredError("LEVEL or --module");
+        }
+    });
+}
+
 void add_steering(CommandLine& line) {
     Asking& asking = line.asking;
     CLI::App* endpoints =
@@ -285,28 +309,10 @@ void add_steering(CommandLine& line) {
             throw CLI::ValidationError("auto", "takes neither --for nor --reason");
         }
     });
+}
 
-    CLI::App* log =
-        add_asking(line, line.app, "log", "How much it logs; more, for a time", asking.log);
-    log->add_option("LEVEL", asking.log.level,
-                    "reset: as configured; reopen: the files, after they were moved")
-        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "reset", "reopen"}));
-    log->add_option("--module", asking.log.modules, "upstream=debug, as often as needed")
-        ->check(CLI::Validator(module_problem, "MODULE=LEVEL"))
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    add_duration(log, "--for", asking.log.lasting, "then as configured again");
-    log->callback([&asking] {
-        const LogVerb& verb = asking.log;
-        const bool is_word = verb.level == "reset" || verb.level == "reopen";
-        if (is_word && !(verb.modules.empty() && verb.lasting.empty())) {
-            throw CLI::ValidationError(verb.level, "takes neither --module nor --for");
-        }
-        if (verb.level.empty() && verb.modules.empty() && !verb.lasting.empty()) {
-            throw CLI::RequiredError("LEVEL or --module");
-        }
-    });
-
+void add_ending(CommandLine& line) {
+    Asking& asking = line.asking;
     CLI::App* drain = add_asking(line, line.app, "drain",
                                  "Not ready from now on; requests are still served", asking.drain);
     drain->add_flag("--exit", asking.drain.exits, "and end when the last one is done");
@@ -347,6 +353,8 @@ CommandLine::CommandLine() {
     verb->add_flag("--once", demo.is_once, "play the story once and assert it");
     add_looking(*this);
     add_steering(*this);
+    add_log(*this);
+    add_ending(*this);
     add_check(*this);
     add_writers(*this);
     add_config(*this);

@@ -342,7 +342,9 @@ class Verbs {
             append_json(body, each);
             return asker_.shown(body + "\n", show_breaker);
         }
-        return failed("no breaker is called " + name + "; `weir breakers` lists them");
+        Said said = failed("no breaker is called " + name);
+        said.err += "  help: weir breakers lists them\n";
+        return said;
     }
 
     [[nodiscard]] Said difference(const std::string& body) const {

@@ -183,9 +183,9 @@ std::string say_refusal(const client::Answer& answer, const View& view) {
     } else if (code == "last_endpoint") {
         out += advice("--force takes it out all the same");
     } else if (code == "no_such_cluster" || code == "no_such_breaker") {
-        out += advice("weir get clusters lists them");
+        out += advice("weir get clusters lists the names");
     } else if (code == "no_such_endpoint") {
-        out += advice("weir endpoints lists them");
+        out += advice("weir endpoints lists the addresses");
     } else if (code == "not_found") {
         out += advice("another version of Weir, or its telemetry port: the admin port is asked");
     }

@@ -106,8 +106,9 @@ std::string wrapped(std::string_view text, const Look& look, std::size_t indent)
     std::string out;
     std::size_t column = indent;
     while (!text.empty()) {
-        const std::string_view word = text.substr(0, text.find(' '));
+        std::string word(text.substr(0, text.find(' ')));
         text.remove_prefix(std::min(text.size(), word.size() + 1));
+        if (look.width > indent) word = shortened(word, look.width - indent);
         const std::size_t size = columns_of(word);
         const bool is_full = look.width != 0 && column + size + 1 > look.width && column > indent;
         if (is_full) {

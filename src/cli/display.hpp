@@ -28,7 +28,8 @@ enum class Tone : std::uint8_t { plain, good, warning, bad, faint, strong };
 [[nodiscard]] std::string shortened(std::string_view text, std::size_t columns);
 // Control characters become blanks.
 [[nodiscard]] std::string printable(std::string_view text);
-// Broken at blanks into lines of the look's width; all but the first begin with the indent.
+// Broken at blanks into lines of the look's width; all but the first begin with the indent. A word
+// that no line holds is shortened.
 [[nodiscard]] std::string wrapped(std::string_view text, const Look& look, std::size_t indent);
 
 enum class Align : std::uint8_t { left, right };

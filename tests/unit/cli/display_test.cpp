@@ -107,7 +107,7 @@ TEST(Text, OfStrangersDoesNotSteerTheTerminal) {
 TEST(Text, IsWrappedAtBlanks) {
     EXPECT_EQ(wrapped("one two three four", {.width = 12}, 3), "one two\n   three\n   four");
     EXPECT_EQ(wrapped("one two three", {}, 3), "one two three");
-    EXPECT_EQ(wrapped("averyveryverylongword x", {.width = 8}, 2), "averyveryverylongword\n  x");
+    EXPECT_EQ(wrapped("averyveryverylongword x", {.width = 8}, 2), "ave…rd\n  x");
 }
 
 TEST(Durations, AreReadAsConfigurationsWriteThem) {
