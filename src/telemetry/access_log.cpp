@@ -7,6 +7,13 @@
 
 namespace weir::telemetry {
 
+AccessLog::Options AccessLog::options(const config::AccessLog& config) {
+    const Format format = config.format == config::LogFormat::text   ? Format::text
+                          : config.format == config::LogFormat::json ? Format::json
+                                                                     : Format::auto_detect;
+    return {.to = config.to, .format = format, .buffer = config.buffer};
+}
+
 AccessLog::AccessLog(const Options& options, Registry& registry) : registry_(registry) {
     configure(options);
 }

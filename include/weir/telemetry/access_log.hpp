@@ -74,6 +74,7 @@ class AccessLog {
 
         bool operator==(const Options&) const = default;
     };
+    [[nodiscard]] static Options options(const config::AccessLog& config);
 
     // Opens the sink; throws std::system_error if it cannot. Losses are counted in
     // weir_access_log_dropped_total.
