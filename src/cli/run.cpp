@@ -50,7 +50,6 @@ Screen screen_of(const runtime::Server& server,
         screen.listeners.push_back({&listener, server.listen_addresses(listener.name)});
     screen.admin = server.admin_address();
     screen.telemetry = server.telemetry_address();
-    screen.pid = ::getpid();
     return screen;
 }
 

@@ -106,9 +106,7 @@ std::string render(const Screen& screen) {
     }
     if (!look.empty()) text += "  " + look + "\n";
     text += "  next  curl -i " + first_name + "/";
-    if (!screen.file.empty()) {
-        text += "    edit " + screen.file + ", then kill -HUP " + std::to_string(screen.pid);
-    }
+    if (!screen.file.empty()) text += "    edit " + screen.file + " (reloads by itself)";
     return text + "\n";
 }
 

@@ -24,7 +24,6 @@ struct Screen {
     const config::Config* config = nullptr;
     std::optional<Address> admin;
     std::optional<Address> telemetry;
-    int pid = 0;
 };
 
 // The few lines that `weir run` prints on a terminal before its access log: what it does, where to
