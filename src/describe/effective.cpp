@@ -237,6 +237,59 @@ class Comparison {
     std::vector<Change> changes_;
 };
 
+// Written alike in the same files; where on a page does not count.
+bool is_same(const config::Node& a, const config::Node& b) {
+    if (a.kind != b.kind || a.place.file != b.place.file || a.text != b.text ||
+        a.is_quoted != b.is_quoted || a.items.size() != b.items.size() ||
+        a.entries.size() != b.entries.size())
+        return false;
+    return std::equal(a.items.begin(), a.items.end(), b.items.begin(), is_same) &&
+           std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(),
+                      [](const auto& x, const auto& y) {
+                          return x.key == y.key && is_same(x.value, y.value);
+                      });
+}
+
+const config::Node* section(const config::Document& document, std::string_view key) {
+    for (const auto& entry : document.root.entries) {
+        if (entry.key == key) return &entry.value;
+    }
+    return nullptr;
+}
+
+bool has_same(const config::Document& from, const config::Document& to, std::string_view key) {
+    const auto* before = section(from, key);
+    const auto* after = section(to, key);
+    if (before == nullptr || after == nullptr) return before == after;
+    return is_same(*before, *after);
+}
+
+// What both write alike, and inherit alike: a reload changes little, and resolving is the work.
+Skipped same_sections(const config::Document& from, const config::Document& to) {
+    Skipped same;
+    const auto names = [](const auto& x, const auto& y) { return x.name == y.name; };
+    const bool has_same_files = std::equal(from.sources.begin(), from.sources.end(),
+                                           to.sources.begin(), to.sources.end(), names);
+    const auto* before = section(from, "clusters");
+    const auto* after = section(to, "clusters");
+    if (!has_same_files || !has_same(from, to, "defaults")) return same;
+    if (before != nullptr && after != nullptr) {
+        std::unordered_map<std::string_view, const config::Node*> known;
+        for (const auto& entry : before->entries)
+            known.emplace(entry.key, &entry.value);
+        for (const auto& entry : after->entries) {
+            const auto found = known.find(entry.key);
+            if (found != known.end() && is_same(*found->second, entry.value))
+                same.clusters.insert(entry.key);
+        }
+    }
+    constexpr std::string_view kListenersNeed[] = {"listeners", "clusters", "access_log", "limits",
+                                                   "errors"};
+    same.has_listeners = std::all_of(std::begin(kListenersNeed), std::end(kListenersNeed),
+                                     [&](auto key) { return has_same(from, to, key); });
+    return same;
+}
+
 }  // namespace
 
 std::vector<Setting> settings(const config::Document& document, bool with_defaults) {
@@ -275,8 +328,9 @@ std::optional<Explanation> explain(const config::Document& document,
 }
 
 std::vector<Change> difference(const config::Document& from, const config::Document& to) {
-    const auto before = resolve(from);
-    const auto after = resolve(to);
+    const Skipped same = same_sections(from, to);
+    const auto before = resolve(from, same);
+    const auto after = resolve(to, same);
     auto out = Comparison().run(before->root, after->root);
     std::stable_sort(out.begin(), out.end(),
                      [](const Change& x, const Change& y) { return x.path < y.path; });

@@ -58,8 +58,8 @@ bool is_host_name(const std::string& endpoint) {
 
 class Resolver {
   public:
-    Resolver(const config::Document& document, const Vocabulary& vocabulary)
-        : document_(document), top_(&document.root), vocabulary_(vocabulary) {
+    Resolver(const config::Document& document, const Vocabulary& vocabulary, const Skipped& skipped)
+        : document_(document), top_(&document.root), vocabulary_(vocabulary), skipped_(skipped) {
         clusters_ = node_at(top_, "clusters");
         defaults_ = {node_at(top_, "defaults"), "defaults"};
     }
@@ -231,6 +231,7 @@ class Resolver {
         Branch out = map_named("clusters");
         if (clusters_ == nullptr) return out;
         for (const auto& entry : clusters_->entries) {
+            if (skipped_.clusters.contains(entry.key)) continue;
             if (child(out, entry.key) != nullptr) continue;
             out.children.push_back(cluster(entry.key, {&entry.value, "clusters." + entry.key}, {}));
         }
@@ -301,7 +302,7 @@ class Resolver {
         out.key = "listeners";
         out.kind = Branch::Kind::list;
         const auto* list = node_at(top_, "listeners");
-        if (list == nullptr) return out;
+        if (list == nullptr || skipped_.has_listeners) return out;
         for (const auto& item : list->items)
             out.children.push_back(listener(item));
         return out;
@@ -498,6 +499,7 @@ class Resolver {
     const Node* top_;
     const Vocabulary& vocabulary_;
     const Node* clusters_ = nullptr;
+    const Skipped& skipped_;
     Layer defaults_;
     std::vector<Branch> implied_;
     mutable std::unordered_map<const config::KeyInfo*, Node> built_ins_;
@@ -506,9 +508,9 @@ class Resolver {
 
 }  // namespace
 
-std::unique_ptr<const Resolved> resolve(const config::Document& document) {
+std::unique_ptr<const Resolved> resolve(const config::Document& document, const Skipped& skipped) {
     auto out = std::make_unique<Resolved>();
-    out->root = Resolver(document, out->vocabulary).root();
+    out->root = Resolver(document, out->vocabulary, skipped).root();
     return out;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace weir::describe {
@@ -43,7 +44,13 @@ struct Resolved {
     Vocabulary vocabulary;
     Branch root;
 };
+// Sections to leave out, as nobody will look at them.
+struct Skipped {
+    std::unordered_set<std::string_view> clusters;
+    bool has_listeners = false;
+};
 // Never null; of a document with errors, what can be made of it.
-[[nodiscard]] std::unique_ptr<const Resolved> resolve(const config::Document& document);
+[[nodiscard]] std::unique_ptr<const Resolved> resolve(const config::Document& document,
+                                                      const Skipped& skipped = {});
 
 }  // namespace weir::describe

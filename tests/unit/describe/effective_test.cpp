@@ -203,6 +203,23 @@ TEST(Difference, NamesWhatChanged) {
         ElementsAre("listeners.l.routes: [x, y] -> [y, x]"));
 }
 
+// Sections that are written alike are not resolved; what they inherit may still differ.
+TEST(Difference, SeesWhatUnchangedSectionsInherit) {
+    const auto text = [](const std::string& timeout, const std::string& defaults) {
+        return "version: 1\n" + defaults +
+               "listeners: [{name: l, listen: \":8080\", routes: [{name: r, to: b}]}]\n"
+               "clusters:\n  a: {endpoints: [\"10.0.0.1:80\"], timeout: " +
+               timeout + "}\n  b: {endpoints: [\"10.0.0.2:80\"]}\n";
+    };
+    EXPECT_THAT(changes(test::good(text("5s", "")), test::good(text("6s", ""))),
+                ElementsAre("clusters.a.timeout.request: 5s -> 6s"));
+    EXPECT_THAT(
+        changes(test::good(text("5s", "")), test::good(text("5s", "defaults: {timeout: 7s}\n"))),
+        ElementsAre("clusters.b.timeout.request: 1m -> 7s"));
+    EXPECT_THAT(changes(test::good(text("5s", "")), test::good(text("5s", "drain: 1s\n"))),
+                ElementsAre("drain: 30s -> 1s"));
+}
+
 TEST(Difference, SeesAnotherSecretWithoutTellingIt) {
     const auto token = [](const std::string& file) {
         return test::load("version: 1\nadmin: {token: {file: " + file +
