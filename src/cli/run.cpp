@@ -74,8 +74,8 @@ void announce(const runtime::Server& server, const Screen& screen, bool has_scre
 // SIGHUP reloads; the first SIGTERM or SIGINT drains, the second ends at once.
 class Signals {
   public:
-    Signals(boost::asio::io_context& main, runtime::Server& server)
-        : main_(main), server_(server), set_(main, SIGTERM, SIGINT, SIGHUP) {
+    Signals(boost::asio::io_context& main, boost::asio::signal_set& set, runtime::Server& server)
+        : main_(main), server_(server), set_(set) {
         wait();
     }
     [[nodiscard]] bool was_hurried() const { return was_hurried_; }
@@ -104,7 +104,7 @@ class Signals {
 
     boost::asio::io_context& main_;
     runtime::Server& server_;
-    boost::asio::signal_set set_;
+    boost::asio::signal_set& set_;
     bool is_stopping_ = false;
     bool was_hurried_ = false;
 };
@@ -128,6 +128,8 @@ int run(const RunCommand& command) {
     prepare_process(command.allows_core_dumps);
 
     boost::asio::io_context main(1);
+    // Outlives the server: a second SIGTERM while it ends must not kill what already ends well.
+    boost::asio::signal_set caught(main, SIGTERM, SIGINT, SIGHUP);
     runtime::Server server(main, {.config = loaded.config,
                                   .document = loaded.document,
                                   .file = command.file,
@@ -135,7 +137,7 @@ int run(const RunCommand& command) {
                                   .has_screen = has_screen,
                                   .on_reload = tell_of_reload,
                                   .on_stopped = [&main] { main.stop(); }});
-    const Signals signals(main, server);
+    const Signals signals(main, caught, server);
     server.start();
     announce(server, screen_of(server, loaded, command.file, began), has_screen);
     main.run();
