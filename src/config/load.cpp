@@ -30,22 +30,6 @@ std::string hash_of(const std::vector<SourceText>& sources) {
     return hex;
 }
 
-// A plain scalar if it can be one, else in quotes.
-std::string yaml_scalar(std::string_view text) {
-    constexpr std::string_view kPlain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/_-";
-    const bool is_plain = !text.empty() &&
-                          text.find_first_not_of(kPlain) == std::string_view::npos &&
-                          !text.ends_with(':') && !text.starts_with('-');
-    if (is_plain) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-    return out + "\"";
-}
-
 Source source_of(const Files& files, const std::vector<SourceText>& sources) {
     Source source{.files = {}, .watched = files.watched(), .hash = hash_of(sources)};
     for (const auto& text : sources)
@@ -117,6 +101,21 @@ LoadResult load_file(const std::string& path, const Environment& environment) {
         return result;
     }
     return load_text(content.text, path, environment);
+}
+
+std::string yaml_scalar(std::string_view text) {
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/_-";
+    const bool is_plain = !text.empty() &&
+                          text.find_first_not_of(kPlain) == std::string_view::npos &&
+                          !text.ends_with(':') && !text.starts_with('-');
+    if (is_plain) return std::string(text);
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+    return out + "\"";
 }
 
 std::string from_to(std::string_view from, std::string_view to) {

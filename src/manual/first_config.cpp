@@ -1,24 +1,8 @@
 #include "weir/manual/first_config.hpp"
 
+#include "weir/config/load.hpp"
+
 namespace weir::manual {
-namespace {
-
-// In quotes unless it is certainly plain.
-std::string yaml(std::string_view text) {
-    constexpr std::string_view kPlain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/_-";
-    const bool is_plain = !text.empty() && text.find_first_not_of(kPlain) == std::string::npos &&
-                          text.front() != '-' && text.back() != ':';
-    if (is_plain) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-    return out + "\"";
-}
-
-}  // namespace
 
 std::string first_config(const FirstConfig& wishes) {
     std::string out = R"(# yaml-language-server: $schema=./weir.schema.json
@@ -60,11 +44,11 @@ clusters:
     const auto fill = [&out](std::string_view name, const std::string& text) {
         out.replace(out.find(name), name.size(), text);
     };
-    fill("$FROM", yaml(wishes.from));
-    fill("$MODE", yaml(wishes.mode));
+    fill("$FROM", config::yaml_scalar(wishes.from));
+    fill("$MODE", config::yaml_scalar(wishes.mode));
     fill(
         "$TO", "\"" + [&] {
-            auto text = yaml(wishes.to);
+            auto text = config::yaml_scalar(wishes.to);
             return text.front() == '"' ? text.substr(1, text.size() - 2) : text;
         }() + "\"");
     return out;

@@ -52,6 +52,9 @@ struct LoadResult {
 // load_text(from_to(...), "<command line>").
 [[nodiscard]] std::string from_to(std::string_view from, std::string_view to);
 
+// A value as it may stand in a file: plain where it certainly can, else in quotes.
+[[nodiscard]] std::string yaml_scalar(std::string_view text);
+
 // The file of `discovery: file`: a YAML or JSON list of host:port or {address, weight}, or a map
 // with such a list under `endpoints`. No endpoints and a report with errors if it is anything else;
 // an empty list is a result.
