@@ -303,9 +303,7 @@ TEST(Configurator, WithoutAFileThereIsNothingToReloadOrToPersist) {
 
 TEST_F(ConfiguratorTest, AFileBehindALinkIsReplacedNotTheLink) {
     fs::create_symlink("weir.yaml", root_ / "link.yaml");
-    {
-        const FileReplacement abandoned((root_ / "link.yaml").string(), "never");
-    }
+    { const FileReplacement abandoned((root_ / "link.yaml").string(), "never"); }
     EXPECT_EQ(read(), text_with("5s"));
     FileReplacement((root_ / "link.yaml").string(), "new").replace();
     EXPECT_EQ(read(), "new");
