@@ -89,6 +89,7 @@ Configurator::Configurator(Options options)
       document_(options_.document),
       loaded_at_(Clock::wall()),
       seen_config_(options_.config) {
+    options_.registry.count(telemetry::Family::config_reloads, {"failure"}, 0);
     publish(true);
 }
 
