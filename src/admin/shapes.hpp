@@ -4,6 +4,7 @@
 #include "weir/core/json.hpp"
 
 #include "admin/describe.hpp"
+#include "admin/message.hpp"
 
 // Shapes that are part of more than one answer.
 namespace weir::admin {
