@@ -37,17 +37,24 @@ class Body {
         }
     }
 
+    // g++ 12 takes text + " ..." made here for a write out of bounds.
+    void complain(std::string_view key, std::string_view what) {
+        std::string sentence(key);
+        sentence.append(what);
+        fail(sentence);
+    }
+
     std::string text(std::string_view key) {
         const JsonValue& found = value_[key];
         if (found.is_null()) return {};
-        if (!found.is_string()) fail(std::string(key) + " is a text");
+        if (!found.is_string()) complain(key, " is a text");
         return found.text();
     }
 
     bool flag(std::string_view key) {
         const JsonValue& found = value_[key];
         if (found.is_null()) return false;
-        if (!found.boolean()) fail(std::string(key) + " is true or false");
+        if (!found.boolean()) complain(key, " is true or false");
         return found.boolean().value_or(false);
     }
 

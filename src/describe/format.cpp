@@ -233,14 +233,15 @@ class Formatter {
 
     // Comments and blank lines go with the line after them, or with the level they stand at.
     void flush(std::optional<std::pair<std::size_t, std::size_t>> next) {
-        for (const auto& [column, content] : waiting_) {
+        for (const auto& line : waiting_) {
+            const std::size_t column = line.first;
             std::size_t to = next ? next->second : 0;
             const bool is_with_next = next && next->first == column;
             const auto level = std::find_if(levels_.begin(), levels_.end(), [&](const Level& of) {
                 return of.from == column;  // of a list at the column of its key: the key's
             });
             if (!is_with_next && level != levels_.end()) to = level->to;
-            write(to, std::string(content));
+            write(to, std::string(line.second));
         }
         waiting_.clear();
     }
