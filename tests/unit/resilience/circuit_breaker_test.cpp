@@ -664,10 +664,22 @@ TEST_F(CircuitBreakerTest, AdmitsAllAndDecidesNothingWhenOff) {
         machine->release(permit);
     }
     machine->tick(now);
-    machine->force(State::open, now + 1h, now);
     expect_closed();
     EXPECT_TRUE(machine->acquire(now).is_admitted);
     EXPECT_TRUE(sink.transitions.empty());
+}
+
+TEST_F(CircuitBreakerTest, HoldsAnOperatorsForceEvenWhenOff) {
+    Options options;
+    options.mode = Mode::off;
+    make(options);
+    machine->force(State::open, now + 1h, now);
+    EXPECT_FALSE(machine->acquire(now).is_admitted);
+    advance(1h);
+    machine->tick(now);
+    expect_closed();  // it has no probes
+    EXPECT_TRUE(machine->acquire(now).is_admitted);
+    EXPECT_EQ(sink.transitions.size(), 2U);
 }
 
 TEST_F(CircuitBreakerTest, RefusesNothingInShadowButSaysThatItWould) {
