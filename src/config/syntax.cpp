@@ -107,6 +107,7 @@ struct Meaning {
     std::string_view note;
 };
 constexpr Meaning kMeanings[] = {
+    {kOddKey, kOddKey, ""},
     {"illegal map value", "a key is not expected here",
      "indentation, or a text with ': ' without quotes?"},
     {"end of map not found", "this does not fit the lines above", "check the indentation"},

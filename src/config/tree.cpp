@@ -44,8 +44,12 @@ std::optional<std::size_t> quoted_width(std::string_view rest) {
     return std::nullopt;
 }
 
+// No message underlines more than this, and a whole file of JSON may be one line.
+constexpr std::size_t kMostUnderlined = 256;
+
 // How much of the line what begins here takes, up to a comment.
 std::size_t written_width(std::string_view rest) {
+    rest = rest.substr(0, kMostUnderlined);
     if (!rest.empty() && (rest.front() == '"' || rest.front() == '\'')) {
         if (const auto width = quoted_width(rest)) return *width;
     }
@@ -127,7 +131,7 @@ class Builder final : public YAML::EventHandler {
         allowance_.copies -= found->second.size;
         Node copy = found->second.node;
         copy.place = place;
-        copy.width = static_cast<std::uint32_t>(written_width(lines_.at(place)));
+        copy.width = static_cast<std::uint32_t>(written_width(rest_of(mark)));
         add(std::move(copy), 0);
     }
 
@@ -136,7 +140,7 @@ class Builder final : public YAML::EventHandler {
                   YAML::anchor_t anchor,
                   const std::string& value) override {
         Node node = make(Node::Kind::scalar, mark, tag);
-        const auto rest = skip_properties(lines_.at(node.place));
+        const auto rest = skip_properties(rest_of(mark));
         node.is_quoted =
             !rest.empty() && (rest.front() == '"' || rest.front() == '\'') && tag != "?";
         if (node.is_quoted && !quoted_width(rest)) check_closed(node.place, rest);
@@ -178,11 +182,18 @@ class Builder final : public YAML::EventHandler {
         std::size_t size = 0;
     };
 
+    // By the mark: the column of a place ends at 65535.
+    [[nodiscard]] std::string_view rest_of(const YAML::Mark& mark) const {
+        const auto line = lines_.line(static_cast<std::size_t>(std::max(mark.line, 0)) + 1);
+        return line.substr(
+            std::min(static_cast<std::size_t>(std::max(mark.column, 0)), line.size()));
+    }
+
     Node make(Node::Kind kind, const YAML::Mark& mark, const std::string& tag) {
         Node node;
         node.kind = kind;
         node.place = place_of(mark);
-        node.width = static_cast<std::uint32_t>(written_width(lines_.at(node.place)));
+        node.width = static_cast<std::uint32_t>(written_width(rest_of(mark)));
         if (!tag.empty() && tag != "?" && tag != "!") {
             report_.add(feature(node.place, "YAML tags are not taken", "leave it out"));
         }
@@ -252,10 +263,9 @@ class Builder final : public YAML::EventHandler {
         }
     }
 
-    static void add_key(Frame& top, Node node) {
-        if (node.kind != Node::Kind::scalar) {
-            throw Refused{{.code = 100, .place = node.place, .what = "a key must be a word"}};
-        }
+    void add_key(Frame& top, Node node) {
+        if (node.kind != Node::Kind::scalar)
+            throw Refused{explain_syntax(lines_, node.place, kOddKey)};
         top.has_key = true;
         top.key = {
             .key = std::move(node.text), .place = node.place, .width = node.width, .value = {}};

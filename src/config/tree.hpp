@@ -49,6 +49,8 @@ inline constexpr std::uint16_t kEmptyFile = 114;  // the code of the problem
                                              Report& report,
                                              Allowance& allowance);
 
+inline constexpr std::string_view kOddKey = "a key must be a word";
+
 // What a YAML syntax error means to the person who wrote the line: tabs, unquoted IPv6 addresses,
 // forgotten quotes; else the parser's own words.
 [[nodiscard]] Problem explain_syntax(const Lines& lines, Place at, std::string_view message);

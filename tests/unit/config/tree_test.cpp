@@ -51,6 +51,18 @@ TEST(ConfigTree, EmptyValuesStandAtTheirKey) {
     EXPECT_EQ(parsed.root->entries[0].value.place.line, 1U);
 }
 
+TEST(ConfigTree, KnowsQuotesWhereverALineIsLong) {
+    std::string text = "{a: [x";
+    while (text.size() < 100'000)
+        text += ", 'b', c";
+    const auto parsed = parse(text + "]}\n");
+    ASSERT_TRUE(parsed.root);
+    const auto& items = parsed.root->entries.at(0).value.items;
+    ASSERT_GT(items.size(), 20'000U);
+    for (std::size_t i = 0; i < items.size(); ++i)
+        ASSERT_EQ(items[i].is_quoted, i % 2 == 1) << i;
+}
+
 TEST(ConfigTree, ReplacesVariablesInValuesOnly) {
     const auto parsed =
         parse("a: ${X}:${Y:-80}\n${X}: '${X}'\nb: ${E:-}z\nc: $X {}\nd: ${X}\n", {{"X", "${Y}"}});
@@ -94,6 +106,8 @@ TEST(ConfigTree, RefusesWhatYamlOffersAndWeDoNotTake) {
         {"escape", "a: \"\\q\"\n", 100},
         {"variable in a flow map", "a: {b: ${X}}\n", 100},
         {"unquoted IPv6", "a: [::1]:80\n", 112},
+        {"unquoted IPv6 in a list", "a: [b:80, [::1]:80]\n", 112},
+        {"a list for a key", "? [a, b]\n: 1\n", 100},
         {"unset variable", "a: ${NOPE}\n", 107},
         {"odd variable", "a: ${}\n", 107},
         {"open variable", "a: ${X\n", 107},
