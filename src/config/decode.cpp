@@ -112,7 +112,7 @@ std::string bound_text(const RowInfo& row, double bound) {
     }
     if (row.type.starts_with("percent")) return number_text(bound * 100) + "%";
     if (row.type.starts_with("rate")) return number_text(bound) + "/s";
-    if (row.type.starts_with("size")) return number_text(bound) + "B";
+    if (row.type.starts_with("size")) return size_to_text(static_cast<std::uint64_t>(bound));
     return number_text(bound);
 }
 
@@ -162,7 +162,11 @@ double of_duration(Duration value) {
     return std::chrono::duration<double>(value).count();
 }
 
-// The value of {file: path} or {env: NAME}; never empty.
+bool has_line_break(std::string_view text) {
+    return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
+}
+
+// The value of {file: path} or {env: NAME}; one line, never empty.
 std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
     constexpr std::size_t kMost = 64 * 1024;
     const auto& name = source.value.text;
@@ -186,9 +190,9 @@ std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
         if (text.ends_with('\n')) text.pop_back();
         if (text.ends_with('\r')) text.pop_back();
     }
-    if (!text.empty()) return text;
-    complain(ctx, source.value,
-             {.code = 121, .what = "the secret of " + quoted(name) + " is empty"});
+    if (!text.empty() && !has_line_break(text)) return text;
+    const auto* is = text.empty() ? " is empty" : " is more than one line of text";
+    complain(ctx, source.value, {.code = 121, .what = "the secret of " + quoted(name) + is});
     return std::nullopt;
 }
 
@@ -342,6 +346,16 @@ const Node& value_of(const Node& map, std::string_view key) {
         if (entry.key == key) return entry.value;
     }
     return map;
+}
+
+bool means_off(std::string_view text) {
+    constexpr std::string_view kWords[] = {"false", "no", "none", "never", "disabled"};
+    return std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords);
+}
+
+bool is_in_doubt(const Node& node) {
+    return node.is_broken || std::any_of(node.entries.begin(), node.entries.end(),
+                                         [](const Entry& entry) { return entry.value.is_broken; });
 }
 
 void assign(Context& ctx, const Node& node, const RowInfo& row, bool& into) {

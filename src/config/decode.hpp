@@ -97,6 +97,12 @@ void walk_names(Context& ctx,
 // The value of a key in a map, else the node itself: where to point.
 [[nodiscard]] const Node& value_of(const Node& map, std::string_view key);
 
+// A word for off that is not the one of this language.
+[[nodiscard]] bool means_off(std::string_view text);
+
+// The value, or that of one of its keys, is refused already: what is not there was perhaps meant.
+[[nodiscard]] bool is_in_doubt(const Node& node);
+
 // True, or W108: "'listeners' takes a list".
 bool expect(
     Context& ctx, const Node& node, Node::Kind kind, std::string_view key, std::string_view type);
@@ -169,6 +175,11 @@ void decode(
     if (node.is_broken) return;
     if (node.kind == Node::Kind::scalar && table.off != nullptr && node.text == "off") {
         table.off(into);
+        return;
+    }
+    if (node.kind == Node::Kind::scalar && table.off != nullptr && means_off(node.text)) {
+        complain(ctx, node,
+                 {.what = "'" + node.text + "' is no value of " + path, .note = "write off"});
         return;
     }
     if (node.kind == Node::Kind::scalar && !table.shorthand.empty()) {

@@ -183,7 +183,7 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     const auto before = ctx.report.errors();
     decode(ctx, entry.value, path, from);
     if (entry.value.kind != Node::Kind::map) return draft;
-    const bool is_whole = ctx.report.errors() == before;
+    const bool is_whole = ctx.report.errors() == before && !is_in_doubt(entry.value);
     decode_sources(ctx, from, path, cluster);
     // An unknown key was perhaps meant to be the endpoints.
     if (is_whole && from.endpoints == nullptr && from.discovery == nullptr) {
@@ -219,7 +219,7 @@ std::vector<Endpoint> decode_endpoints(Context& ctx, const Node& node, const std
         EndpointBlock from;
         decode(ctx, item, below(path, i), from);
         if (from.address == nullptr) {
-            if (item.kind == Node::Kind::map && !item.is_broken)
+            if (item.kind == Node::Kind::map && !is_in_doubt(item))
                 complain(ctx, item, {.code = 114, .what = "an endpoint needs an address"});
             continue;
         }

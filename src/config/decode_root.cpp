@@ -100,7 +100,7 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     ListenerBlock from;
     const auto before = ctx.report.errors();
     decode(ctx, node, path, from);
-    const bool is_whole = ctx.report.errors() == before;
+    const bool is_whole = ctx.report.errors() == before && !is_in_doubt(node);
     if (node.kind != Node::Kind::map) return listener;
     if (from.limits != nullptr) decode(ctx, *from.limits, path + ".limits", listener.limits);
     if (from.listen != nullptr) {
@@ -312,8 +312,8 @@ Config decode_config(Context& ctx, const Node& root) {
     RootBlock from;
     const auto before = ctx.report.errors();
     decode(ctx, root, "", from);
-    const bool is_whole = ctx.report.errors() == before;
-    check_version(ctx, root, from.version);
+    const bool is_whole = ctx.report.errors() == before && !is_in_doubt(root);
+    if (!value_of(root, "version").is_broken) check_version(ctx, root, from.version);
 
     NodeBlock node{.name = ctx.environment.host_name};
     DefaultsBlock default_nodes;
@@ -332,7 +332,9 @@ Config decode_config(Context& ctx, const Node& root) {
     ErrorsBlock errors;
     const auto before_admin = ctx.report.errors();
     decode_into(ctx, from.admin, "admin", admin);
-    const bool is_admin_whole = ctx.report.errors() == before_admin;
+    const bool is_admin_whole =
+        ctx.report.errors() == before_admin &&
+        (from.admin == nullptr || !is_in_doubt(value_of(*from.admin, "token")));
     decode_into(ctx, from.telemetry, "telemetry", telemetry);
     decode_into(ctx, from.errors, "errors", errors);
     decode_server(ctx, admin.listen, config.admin_listen);

@@ -90,8 +90,12 @@ Read<PathPattern> read_path(std::string_view text) {
     return pattern;
 }
 
-// {names} and the * of a rewrite or redirect must be there in the path.
+// {names} and the * of a rewrite or redirect must be there in the path, and nothing that would end
+// the line of the head it is written to.
 std::optional<Complaint> check_template(std::string_view text, const PathPattern& path) {
+    const auto is_blank = [](char c) { return (c >= 0 && c <= ' ') || c == 0x7F; };
+    if (std::any_of(text.begin(), text.end(), is_blank))
+        return no_pattern("a blank or control character in a URL", "write %20 for a blank");
     const auto names = names_in(text);
     if (!names) return no_pattern("the braces of '" + std::string(text) + "' are no {name}");
     for (const auto name : *names) {
@@ -119,12 +123,23 @@ std::optional<Complaint> check_host(std::string_view host) {
         name.starts_with('[') && name.ends_with(']') ? name.substr(1, name.size() - 2) : name;
     const bool is_ip = !is_wildcard && Address::from_ip(inside, 1).has_value();
     if (is_ip || is_host_name(name)) return std::nullopt;
+    if (host.find("://") != std::string_view::npos)
+        return no_pattern(quoted + " is a URL, not a host");
     if (const auto colon = name.rfind(':');
         colon != std::string_view::npos && is_host_name(name.substr(0, colon))) {
         return no_pattern(quoted + " has a port", "ports are not compared, write " +
                                                       std::string(host.substr(0, host.rfind(':'))));
     }
     return no_pattern(quoted + " is no host", "write example.com or *.example.com");
+}
+
+// What a Host header may say: a host, and perhaps a port.
+bool is_authority(std::string_view text) {
+    if (is_host_name(text) || Address::from_ip(text, 1)) return true;
+    if (text.starts_with('[') && text.ends_with(']'))
+        return Address::from_ip(text.substr(1, text.size() - 2), 1).has_value();
+    const auto read = read_endpoint(text);
+    return std::holds_alternative<Endpoint>(read) && !text.starts_with("unix:");
 }
 
 bool is_token(std::string_view text) {
@@ -176,6 +191,15 @@ struct RouteScope {
     ClusterDrafts& clusters;
 };
 
+// An empty list would take nothing for some and anything for others.
+void refuse_empty(Context& ctx, const Node& node, std::string_view key) {
+    if (node.kind != Node::Kind::list || !node.items.empty()) return;
+    complain(ctx, node,
+             {.code = 114,
+              .what = "'" + std::string(key) + "' is an empty list",
+              .note = "leave it out to take any"});
+}
+
 void decode_match(RouteScope& scope, const RouteBlock& from, Route& route) {
     Context& ctx = scope.ctx;
     if (from.path != nullptr && expect(ctx, *from.path, Node::Kind::scalar, "path", "one path")) {
@@ -187,6 +211,7 @@ void decode_match(RouteScope& scope, const RouteBlock& from, Route& route) {
         }
     }
     if (from.host != nullptr) {
+        refuse_empty(ctx, *from.host, "host");
         for (const Node* item : scalars(ctx, *from.host, "host")) {
             if (auto complaint = check_host(item->text)) {
                 complain(ctx, *item, std::move(*complaint));
@@ -196,6 +221,7 @@ void decode_match(RouteScope& scope, const RouteBlock& from, Route& route) {
         }
     }
     if (from.method != nullptr) {
+        refuse_empty(ctx, *from.method, "method");
         for (const Node* item : scalars(ctx, *from.method, "method")) {
             if (is_method(item->text)) {
                 route.methods.push_back(item->text);
@@ -215,7 +241,12 @@ void decode_rewrite(RouteScope& scope, const Node& node, Route& route) {
     Origins origins;
     decode(scope.ctx, node, scope.path + ".rewrite", from, &origins);
     route.rewrite_path = from.path;
-    route.rewrite_host = from.host;
+    if (from.host != "keep") route.rewrite_host = from.host;
+    if (route.rewrite_host && !is_authority(*route.rewrite_host)) {
+        complain_at(scope.ctx, origins.find("host")->place, 0,
+                    no_pattern("'" + *route.rewrite_host + "' is no host",
+                               "write example.com or example.com:8080"));
+    }
     if (!from.path) return;
     auto complaint = from.path->starts_with('/')
                          ? check_template(*from.path, route.path)
@@ -287,7 +318,7 @@ Route decode_route(RouteScope& scope, const Node& node) {
     from.max_body = route.max_body;
     const auto before = scope.ctx.report.errors();
     decode(scope.ctx, node, scope.path, from);
-    const bool is_whole = scope.ctx.report.errors() == before;
+    const bool is_whole = scope.ctx.report.errors() == before && !is_in_doubt(node);
     if (node.kind != Node::Kind::map) return route;
     if (!from.name.empty()) check_name(scope.ctx, value_of(node, "name"), from.name);
     route.name = from.name;
@@ -334,7 +365,7 @@ std::vector<Route> decode_routes(Context& ctx,
         RouteScope scope{ctx, route_path, inherited, defaults, clusters};
         const auto before = ctx.report.errors();
         routes.push_back(decode_route(scope, node.items[i]));
-        is_sound.push_back(ctx.report.errors() == before);
+        is_sound.push_back(ctx.report.errors() == before && !is_in_doubt(node.items[i]));
     }
     name_routes(ctx, node, routes);
     // Of a draft others judge only what is known to be meant so.

@@ -124,6 +124,12 @@ Read<Duration> read_duration(std::string_view text) {
     if (text == "0") return Duration::zero();
     if (const auto bare = read_decimal(text)) {
         const std::string number(text);
+        if (number.find('.') != std::string::npos && *bare < 1e6) {
+            return Complaint{.code = 103,
+                             .what = "a duration needs a unit",
+                             .note = "write " + std::to_string(std::llround(*bare * 1000)) +
+                                     "ms if these are seconds"};
+        }
         const auto note = *bare < 100
                               ? "write " + number + "s, " + number + "ms or " + number + "m"
                               : "write " + number + "ms, " + number + "s or " + number + "m";
@@ -180,7 +186,13 @@ Read<double> read_percent(std::string_view text) {
         if (value) return *value / 100;
     }
     const auto bare = read_decimal(text);
-    if (!bare) return Complaint{.what = quoted(text) + " is no percentage", .note = "write 50%"};
+    if (!bare) {
+        const auto number = text.substr(0, std::min(text.find_first_of(" %"), text.size()));
+        const bool is_near = read_decimal(number) && text.ends_with('%');
+        return Complaint{
+            .what = quoted(text) + " is no percentage",
+            .note = is_near ? "did you mean " + std::string(number) + "%?" : "write 50%"};
+    }
     std::string note = "write " + std::string(text) + "%";
     if (*bare > 0 && *bare < 1) {
         auto percent = std::to_string(*bare * 100);
@@ -229,6 +241,15 @@ Read<bool> read_boolean(std::string_view text) {
         if (text == written) note = "write " + std::string(meant);
     }
     return Complaint{.what = quoted(text) + " is no boolean", .note = note};
+}
+
+std::string size_to_text(std::uint64_t bytes) {
+    const SizeUnit* best = &kSizeUnits.front();
+    for (const auto& unit : kSizeUnits) {
+        const bool fits = bytes >= unit.bytes && bytes % unit.bytes == 0;
+        if (fits && unit.bytes > best->bytes) best = &unit;
+    }
+    return std::to_string(bytes / best->bytes) + std::string(best->name);
 }
 
 std::string to_text(Duration duration) {

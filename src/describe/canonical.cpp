@@ -42,15 +42,7 @@ std::string duration_text(const std::string& text) {
 std::string size_text(const std::string& text) {
     const auto read = config::read_size(text);
     const auto* value = std::get_if<std::uint64_t>(&read);
-    if (value == nullptr) return text;
-    constexpr std::pair<std::uint64_t, std::string_view> kUnits[] = {
-        {1ULL << 30U, "GiB"}, {1'000'000'000, "GB"}, {1ULL << 20U, "MiB"},
-        {1'000'000, "MB"},    {1ULL << 10U, "KiB"},  {1000, "KB"}};
-    for (const auto& [bytes, unit] : kUnits) {
-        if (*value >= bytes && *value % bytes == 0)
-            return std::to_string(*value / bytes) + std::string(unit);
-    }
-    return std::to_string(*value) + "B";
+    return value == nullptr ? text : config::size_to_text(*value);
 }
 
 std::string percent_text(const std::string& text) {

@@ -35,5 +35,7 @@ using Read = std::variant<T, Complaint>;
 
 // As it would be written: 1m30s, 1500ms.
 [[nodiscard]] std::string to_text(Duration duration);
+// In the largest unit that leaves no rest: 64MiB, 1500B.
+[[nodiscard]] std::string size_to_text(std::uint64_t bytes);
 
 }  // namespace weir::config

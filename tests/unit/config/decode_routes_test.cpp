@@ -216,5 +216,25 @@ TEST(ConfigRoutes, WarnOfThoseThatNeverMatch) {
     }
 }
 
+TEST(ConfigRoutes, WriteNothingThatWouldEndALineOfTheHead) {
+    EXPECT_EQ(codes(with_route(R"({redirect: "/x\r\nA: b"})")), "119");
+    EXPECT_EQ(codes(with_route(R"({redirect: "/a b"})")), "119");
+    EXPECT_EQ(codes(with_route(R"({to: a, rewrite: {path: "/x HTTP/1.1\r\nA: b"}})")), "119");
+    EXPECT_EQ(codes(with_route(R"({to: a, rewrite: {host: "x\r\nA: b"}})")), "119");
+    EXPECT_EQ(codes(with_route("{to: a, rewrite: {host: a b}}")), "119");
+    for (const auto* host : {"x", "x.org:8080", "10.0.0.1", "10.0.0.1:80", "[::1]", "[::1]:80"}) {
+        const auto text = "{to: a, rewrite: {host: \"" + std::string(host) + "\"}}";
+        EXPECT_EQ(route(text).rewrite_host, host);
+    }
+    EXPECT_EQ(route("{to: a, rewrite: {host: keep}}").rewrite_host, std::nullopt);
+    EXPECT_EQ(route("{redirect: \"https://x.org/é/*\"}").action,
+              (decltype(Route::action){Redirect{"https://x.org/é/*"}}));
+}
+
+TEST(ConfigRoutes, RefuseListsThatNameNothing) {
+    EXPECT_EQ(codes(with_route("{to: a, host: []}")), "114");
+    EXPECT_EQ(codes(with_route("{to: a, method: []}")), "114");
+}
+
 }  // namespace
 }  // namespace weir::config

@@ -82,6 +82,8 @@ TEST(ConfigRule2, WritesUnits) {
     EXPECT_DOUBLE_EQ(config.clusters.at("a").retry.budget_min, 10);
     EXPECT_FALSE(good(with_cluster("    timeout: never\n")).clusters.at("a").timeout.request);
     EXPECT_EQ(good(at_top("drain: 0")).drain, 0s);
+    const auto large = test::load(with_cluster("    retry: {buffer: 1GiB}\n"));
+    EXPECT_EQ(large.report.sorted().at(0).what, "'buffer' must be at most 64MiB");
 }
 
 TEST(ConfigRule2, ShowsTheLikelySpellingsOfABareNumber) {
@@ -90,6 +92,8 @@ TEST(ConfigRule2, ShowsTheLikelySpellingsOfABareNumber) {
     EXPECT_EQ(note_of(at_top("limits: {body: 10}")), "write 10B, 10KiB or 10MiB");
     EXPECT_EQ(note_of(with_cluster("    retry: {budget_min: 3}\n")), "write 3/s, 3/m or 3/h");
     EXPECT_EQ(note_of(with_cluster("    retry: {budget: 20}\n")), "write 20%");
+    EXPECT_EQ(note_of(at_top("drain: 1.5")), "write 1500ms if these are seconds");
+    EXPECT_EQ(note_of(with_cluster("    retry: {budget: 30 %}\n")), "did you mean 30%?");
 }
 
 TEST(ConfigRule3, TakesOnlyTrueAndFalseAndReadsTheRestAsText) {
@@ -107,6 +111,18 @@ TEST(ConfigRule3, TakesOnlyTrueAndFalseAndReadsTheRestAsText) {
     EXPECT_EQ(std::get<Respond>(config.listeners[0].routes[0].action).body, "no");
     EXPECT_EQ(config.threads, 10U);
     EXPECT_EQ(config.node_name, "1:20");
+}
+
+TEST(ConfigRule3, SaysHowAnObjectIsSwitchedOff) {
+    for (const auto* key : {"breaker", "outlier", "retry", "access_log"}) {
+        for (const auto* word : {"false", "no", "none"}) {
+            const auto text =
+                at_top("defaults: {" + std::string(key) + ": " + std::string(word) + "}");
+            EXPECT_EQ(codes(text), "104") << text;
+            EXPECT_EQ(note_of(text), "write off") << text;
+        }
+        EXPECT_TRUE(test::load(at_top("defaults: {" + std::string(key) + ": off}"))) << key;
+    }
 }
 
 TEST(ConfigRule4, ListensOnTheFormsOfAnAddress) {
@@ -138,6 +154,15 @@ TEST(ConfigRule6, ExpandsVariablesInValuesOnly) {
     EXPECT_EQ(load(at_top("drain: ${NONE:-7s}")).config->drain, 7s);
     EXPECT_EQ(codes(load(at_top("drain: ${NONE}"))), "107");
     EXPECT_EQ(codes(load(at_top("${TIME}: 5s"))), "101");
+    EXPECT_EQ(codes("version: ${NONE}\nlisteners: [{listen: \":80\", to: \"${NONE}\"}]\n"),
+              "107 107")
+        << "what refers to it is not missing as well";
+    EXPECT_EQ(codes("version: 1\nlisteners: \"${NONE}\"\n"), "107");
+    EXPECT_EQ(codes("version: 1\nlisteners: [{listen: \"${NONE}\", to: \"h:1\"}]\n"), "107");
+    EXPECT_EQ(codes(with_route("{to: \"${NONE}\"}")), "107");
+    EXPECT_EQ(codes(with_cluster("  b: {endpoints: [{address: \"${NONE}\"}]}\n")), "107");
+    EXPECT_EQ(codes(with_cluster("  b: {endpoints: \"${NONE}\"}\n")), "107");
+    EXPECT_EQ(codes(at_top("admin: {listen: \":1\", token: {file: \"${NONE}\"}}")), "107");
     EXPECT_EQ(codes(load(at_top("admin: {token: abc}"))), "151");
 }
 
