@@ -18,7 +18,8 @@ class Files {
         std::string problem;  // why there is no text: "No such file or directory"
     };
     // At most `most` bytes; a longer file is a problem.
-    [[nodiscard]] Content read(const std::string& path, std::size_t most);
+    // Of a pipe only if it may wait for who writes there.
+    [[nodiscard]] Content read(const std::string& path, std::size_t most, bool may_wait = false);
 
     // A change of this file, or in its folder, may change the configuration. Where the file is a
     // link, the folder it leads to counts, too.

@@ -229,8 +229,11 @@ std::string resolved(const std::string& folder, const std::string& path) {
     return folder + (folder.ends_with('/') ? "" : "/") + path;
 }
 
-Files::Content Files::read(const std::string& path, std::size_t most) {
+Files::Content Files::read(const std::string& path, std::size_t most, bool may_wait) {
     if (!may_read_) return {.text = {}, .problem = "files are not read here"};
+    std::error_code failed;
+    if (!may_wait && std::filesystem::is_fifo(path, failed))
+        return {.text = {}, .problem = "it is a pipe"};
     watch_file(path);
     add_once(files_, path);
     std::ifstream file(path, std::ios::binary);

@@ -93,7 +93,7 @@ LoadResult load_text(std::string_view text,
 
 LoadResult load_file(const std::string& path, const Environment& environment) {
     Files files(true);
-    const auto content = files.read(path, kMostBytes);
+    const auto content = files.read(path, kMostBytes, true);  // weir check <(command)
     if (!content.problem.empty()) {
         LoadResult result;
         result.sources.push_back({path, {}});

@@ -1,6 +1,7 @@
 #include "support.hpp"
 
 #include <algorithm>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace weir::config {
@@ -145,6 +146,15 @@ TEST(ConfigInclude, RefusesWhatItCannotTake) {
     }
 }
 
+TEST(ConfigInclude, WaitsForNoPipe) {
+    const Folder folder;
+    folder.write("weir.yaml",
+                 "version: 1\ninclude: pipe\nadmin: {token: {file: pipe}}\n"
+                 "listeners: [{listen: \":80\", to: \"h:1\"}]\n");
+    ASSERT_EQ(::mkfifo((folder.path() / "pipe").c_str(), 0600), 0);
+    EXPECT_EQ(codes(load_in(folder)), "122 121");
+}
+
 TEST(ConfigInclude, SpendsOneAllowanceForAllFiles) {
     const Folder folder;
     folder.write("weir.yaml", kMain);
@@ -210,6 +220,7 @@ TEST(ConfigSecret, IsNeverInTheText) {
     } cases[] = {{"{file: /nonexistent/token}", "121"},
                  {"{env: NONE}", "107"},
                  {"{env: EMPTY}", "121"},
+                 {"{env: LINES}", "121"},
                  {"{file: a, env: B}", "115"},
                  {"{}", "114"},
                  {"{value: s3cret}", "101"},
@@ -218,8 +229,9 @@ TEST(ConfigSecret, IsNeverInTheText) {
                  {"{env: [A]}", "108"},
                  {"\"${TOKEN}\"", "151"}};
     for (const auto& [token, expected] : cases) {
-        const auto result = load_text(with_token(token), "weir.yaml",
-                                      test::environment({{"EMPTY", ""}, {"TOKEN", "s3cret"}}));
+        const auto result = load_text(
+            with_token(token), "weir.yaml",
+            test::environment({{"EMPTY", ""}, {"LINES", "s3cret\nmore"}, {"TOKEN", "s3cret"}}));
         const auto text = test::messages(result);
         EXPECT_EQ(codes(result), expected) << token << text;
         EXPECT_EQ(text.find("s3cret"), std::string::npos) << text;
