@@ -1,8 +1,12 @@
 #include "cli/arguments.hpp"
 
+#include "weir/config/suggest.hpp"
+
 #include "cli/display.hpp"
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <cstdio>
 #include <functional>
 #include <utility>
 
@@ -403,10 +407,39 @@ void collect(const CLI::App& app, const std::string& prefix, std::vector<manual:
     }
 }
 
+// The first word that names no verb where one is due, with what was perhaps meant. CLI11 would only
+// say that a verb is missing.
+std::string unknown_verb(const CLI::App& line, int argc, const char* const* argv) {
+    const CLI::App* app = &line;
+    for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+        const auto verbs = app->get_subcommands([](const CLI::App*) { return true; });
+        if (verbs.empty()) break;
+        const auto named = std::find_if(verbs.begin(), verbs.end(), [&](const CLI::App* verb) {
+            return verb->get_name() == argv[i];
+        });
+        if (named != verbs.end()) {
+            app = *named;
+            continue;
+        }
+        std::vector<std::string_view> words;
+        for (const CLI::App* verb : verbs)
+            words.push_back(verb->get_name());
+        const auto meant = config::nearest(argv[i], words);
+        std::string text = "no command '" + printable(argv[i]) + "'";
+        if (!meant.empty()) text += "; did you mean '" + std::string(meant) + "'?";
+        return text;
+    }
+    return {};
+}
+
 }  // namespace
 
 Parsed parse(int argc, const char* const* argv) {
     CommandLine line;
+    if (const auto unknown = unknown_verb(line.app, argc, argv); !unknown.empty()) {
+        std::fprintf(stderr, "weir: %s\nRun with --help for more information.\n", unknown.c_str());
+        return {std::nullopt, kUsage};
+    }
     try {
         line.app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -37,6 +37,22 @@ TEST(Arguments, EachVerbIsACommand) {
     expect<VersionCommand>({"version"});
 }
 
+TEST(Arguments, NamesTheCommandThatWasPerhapsMeant) {
+    const struct {
+        std::vector<const char*> words;
+        const char* said;
+    } cases[] = {{{"weir", "chek", "x"}, "no command 'chek'; did you mean 'check'?"},
+                 {{"weir", "config", "dmup"}, "no command 'dmup'; did you mean 'dump'?"},
+                 {{"weir", "frobnicate"}, "no command 'frobnicate'\n"}};
+    for (const auto& [words, said] : cases) {
+        testing::internal::CaptureStderr();
+        const Parsed parsed = parse(static_cast<int>(words.size()), words.data());
+        const auto text = testing::internal::GetCapturedStderr();
+        EXPECT_EQ(parsed.exit_code, kUsage) << said;
+        EXPECT_NE(text.find(said), std::string::npos) << text;
+    }
+}
+
 TEST(Arguments, RunTakesAFileOrFromAndTo) {
     const auto run =
         expect<RunCommand>({"run", "--from", ":8080", "--to", "127.0.0.1:9000", "--print-config"});
