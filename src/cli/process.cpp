@@ -1,9 +1,24 @@
 #include "cli/process.hpp"
 
 #include <csignal>
+#include <cstdio>
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 namespace weir::cli {
+
+void open_standard_streams() {
+    for (;;) {
+        const int descriptor = ::open("/dev/null", O_RDWR);  // the lowest that is free
+        if (descriptor > STDERR_FILENO) ::close(descriptor);
+        if (descriptor < 0 || descriptor > STDERR_FILENO) return;
+    }
+}
+
+bool flush_output() {
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+}
 
 void prepare_process(bool allows_core_dumps) {
     std::signal(SIGPIPE, SIG_IGN);

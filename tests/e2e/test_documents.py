@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -55,6 +56,26 @@ class Documents(WeirTest):
     def test_hold_nothing_that_nobody_prints(self) -> None:
         self.assertEqual({path.name for path in (ROOT / "docs").iterdir() if path.is_file()},
                          set(self.documents()))
+
+    def test_a_full_disk_is_a_failure(self) -> None:
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([BINARY, "schema"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "weir: cannot write to standard output\n")
+
+    def test_closed_streams_are_nobodys_sockets(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "weir.yaml")
+            file.write_text("version: 1\nlisteners: [{listen: '127.0.0.1:0', to: '127.0.0.1:9'}]\n"
+                            "admin: {listen: off}\ntelemetry: {listen: off}\n")
+            process = subprocess.Popen(["sh", "-c", 'exec "$0" run --core-dumps "$1" <&- >&- 2>&-', BINARY, str(file)])
+            try:
+                streams = Path(f"/proc/{process.pid}/fd")
+                eventually(lambda: sum("socket" in os.readlink(fd) for fd in streams.iterdir()) > 0, "a listener")
+                self.assertEqual([os.readlink(streams / str(fd)) for fd in range(3)], ["/dev/null"] * 3)
+            finally:
+                process.terminate()
+                process.wait(10)
 
     @unittest.skipUnless(shutil.which("mandoc"), "no mandoc")
     def test_manual_is_clean(self) -> None:
