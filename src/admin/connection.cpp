@@ -101,9 +101,9 @@ Task<std::optional<Response>> Connection::read_body(TaskScope& scope,
     }
 }
 
-Task<> Connection::wait_for_turn(TaskScope& scope) {
+Task<> Connection::wait_for_turn(TaskScope& scope, const Request* request) {
     for (;;) {
-        const Duration delay = service_.delay();
+        const Duration delay = service_.delay(request);
         if (delay <= Duration::zero()) co_return;
         co_await scope.sleep_for(delay);
     }
@@ -120,6 +120,7 @@ Task<Response> Connection::respond(TaskScope& scope) {
     std::optional<Response> refusal = service_.admit(*request, limit);
     if (refusal) {
         in_.erase(0, is_whole_ ? head_size_ : 0);
+        co_await wait_for_turn(scope, request.get());
         co_return *std::move(refusal);
     }
     refusal = co_await read_body(scope, limit, request->body);
@@ -128,7 +129,7 @@ Task<Response> Connection::respond(TaskScope& scope) {
         co_return *std::move(refusal);
     }
     is_whole_ = true;
-    co_await wait_for_turn(scope);
+    co_await wait_for_turn(scope, request.get());
     co_return service_.answer(*request);
 }
 
@@ -136,6 +137,7 @@ Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
     const bool has_head = co_await read_head(scope);
     if (!has_head) {
         const WriteOptions last{.keep_alive = false};
+        if (refusal_) co_await wait_for_turn(scope, nullptr);
         const Next next = co_await deliver(scope, refusal_, last);
         co_return next;
     }
@@ -185,11 +187,12 @@ Task<> Connection::serve_feed(TaskScope& scope, const Feed& feed) {
 }
 
 Task<> Connection::run(TaskScope& scope) {
-    co_await wait_for_turn(scope);
     // Not `while (co_await …)`: g++ 12 at -O2 takes the empty loop for one that never runs.
     while (true) {
         const Next next = co_await serve_one(scope);
         if (next != Next::request) co_return;
+        // A client that sends without a pause never waits for its socket: the others have a turn.
+        co_await scope.sleep_for(Duration::zero());
     }
 }
 

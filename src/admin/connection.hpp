@@ -28,8 +28,8 @@ struct Service {
     // be.
     std::function<std::optional<Response>(Request&, std::size_t& body_limit)> admit;
     std::function<Response(Request&)> answer;  // of a whole one
-    // How long to wait before more is done for this port, asked again after it.
-    std::function<Duration()> delay;
+    // How long to wait before it is answered, asked again after it. None: it could not be read.
+    std::function<Duration(const Request*)> delay;
 };
 
 // One client of the admin or telemetry port: reads a request, has it answered, writes the answer,
@@ -66,7 +66,7 @@ class Connection {
                                                        std::size_t limit,
                                                        std::string& body);
     transport::Task<Response> respond(transport::TaskScope& scope);
-    transport::Task<> wait_for_turn(transport::TaskScope& scope);
+    transport::Task<> wait_for_turn(transport::TaskScope& scope, const Request* request);
     transport::Task<> serve_feed(transport::TaskScope& scope, const Feed& feed);
 
     transport::ControlStream stream_;

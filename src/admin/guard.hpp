@@ -32,7 +32,7 @@ namespace weir::admin {
 [[nodiscard]] std::optional<Response> refuse_without_token(const Request& request,
                                                            const config::Secret& token);
 
-// 415 for a body that a page could send without asking first, 400 for one where none belongs.
+// 415 for a body that a page could send without asking first.
 [[nodiscard]] std::optional<Response> refuse_body(const Request& request);
 
 // ---- who is at the other end

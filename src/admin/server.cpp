@@ -172,6 +172,7 @@ struct Server::State {
         if (refusal && found.route != nullptr && !found.route->operation.empty()) {
             note(*found.route, request, *refusal);
         }
+        if (refusal) share_of(found.route).charge(kOverhead, Clock::refresh());
         request.route = found.route;
         request.parameters = std::move(found.parameters);
         body_limit = request.path.starts_with("/api/v1/config") ? kMostConfig : kMostBody;
@@ -213,8 +214,13 @@ struct Server::State {
                        {{"path", request.path}, {"by", request.peer}, {"status", response.status}});
         }
         const TimePoint ended = Clock::refresh();
-        if (!is_health(route)) budget.charge(kOverhead + (ended - began), ended);
+        share_of(&route).charge(kOverhead + (ended - began), ended);
         return response;
+    }
+
+    // Whoever scrapes in a loop does not hold up the probes, whose answers are small.
+    Share& share_of(const Route* route) {
+        return route != nullptr && is_health(*route) ? probes : budget;
     }
 
     // A feed is counted for as long as somebody holds its function.
@@ -247,10 +253,15 @@ struct Server::State {
     telemetry::Rates rates;
     Context context;
     Share budget;
+    Share probes;
     const Service service{
         .admit = [this](Request& request, std::size_t& limit) { return admit(request, limit); },
         .answer = [this](Request& request) { return answer(request); },
-        .delay = [this] { return budget.delay(Clock::refresh()); }};
+        .delay =
+            [this](const Request* request) {
+                return share_of(request == nullptr ? nullptr : request->route)
+                    .delay(Clock::refresh());
+            }};
     std::vector<std::weak_ptr<void>> feeds;
     std::vector<Client> clients;
     transport::ControlListener listener;

@@ -7,16 +7,18 @@
 namespace weir::admin {
 
 // The share of a core that a port may take in the long run: a fifth, and a quarter of a second more
-// at once. Whoever scrapes in a loop then waits for itself, and the workers have the machine.
+// at once. What took very long is not paid for in full, so that the port is there for the next who
+// asks. Whoever scrapes in a loop then waits for itself, and the workers have the machine.
 // Pure. Thread: main.
 class Share {
   public:
     static constexpr Duration kBurst = std::chrono::milliseconds{250};
+    static constexpr Duration kMostDebt = std::chrono::seconds{1};
     static constexpr int kOneIn = 5;
 
     void charge(Duration cost, TimePoint now) {
         refill(now);
-        left_ -= cost;
+        left_ = std::max<Duration>(left_ - cost, -kMostDebt);
     }
 
     // How long until more may be done; zero for now.

@@ -59,18 +59,19 @@ class ConnectionTest : public testing::Test {
     std::vector<Request> requests_;
     std::optional<Response> refusal_;
     int delays_ = 0;  // to be asked for before each turn
-    const Service service_{.admit =
-                               [this](Request& request, std::size_t& limit) {
-                                   limit = 16;
-                                   if (refusal_) requests_.push_back(request);
-                                   return refusal_;
-                               },
-                           .answer =
-                               [this](Request& request) {
-                                   requests_.push_back(request);
-                                   return response_;
-                               },
-                           .delay = [this]() -> Duration { return delays_-- > 0 ? 1ms : 0ms; }};
+    const Service service_{
+        .admit =
+            [this](Request& request, std::size_t& limit) {
+                limit = 16;
+                if (refusal_) requests_.push_back(request);
+                return refusal_;
+            },
+        .answer =
+            [this](Request& request) {
+                requests_.push_back(request);
+                return response_;
+            },
+        .delay = [this](const Request*) -> Duration { return delays_-- > 0 ? 1ms : 0ms; }};
     transport::Socket client_;
     std::string in_;
     bool has_ended_ = false;
@@ -95,6 +96,35 @@ TEST_F(ConnectionTest, WaitsForItsTurn) {
     await("fine");
     EXPECT_LE(delays_, 0);
     EXPECT_EQ(requests_.size(), 1U);
+}
+
+TEST_F(ConnectionTest, ARefusalWaitsForItsTurnToo) {
+    refusal_ = error_response(404, "not_found", "no");
+    open();
+    delays_ = 5;
+    send(kGet);
+    await("no\"");
+    EXPECT_LE(delays_, 0);
+    delays_ = 5;
+    send("no request\r\n\r\n");
+    await("bad_request");
+    EXPECT_LE(delays_, 0);
+}
+
+TEST_F(ConnectionTest, RequestsWithoutAPauseLeaveTurnsToOthers) {
+    constexpr std::size_t kRequests = 50;
+    open();
+    for (std::size_t i = 0; i < kRequests; ++i)
+        send(kGet);
+    std::size_t most_at_once = 0;
+    for (int i = 0; i < 4000 && requests_.size() < kRequests; ++i) {
+        const std::size_t before = requests_.size();
+        main_.restart();
+        main_.run_one_for(5ms);
+        most_at_once = std::max(most_at_once, requests_.size() - before);
+    }
+    EXPECT_EQ(requests_.size(), kRequests);
+    EXPECT_EQ(most_at_once, 1U);
 }
 
 TEST_F(ConnectionTest, TakesAnEncodedSlashForASlashHoweverItComes) {
