@@ -127,11 +127,11 @@ Response outcome_of(const ConfigResult& result) {
     return error_response(409, "failed", result.failure);
 }
 
-// "\"41f2...\"" or 41f2...; "*" is whatever runs.
+// "\"41f2...\"" or 41f2...; "*" is whatever runs. An empty one stays "\"\"": it names none.
 std::string hash_from(std::string_view if_match) {
     if (if_match == "*") return {};
-    if (if_match.starts_with("W/")) if_match.remove_prefix(2);
-    if (if_match.size() >= 2 && if_match.front() == '"' && if_match.back() == '"') {
+    if (if_match.starts_with("W/\"")) if_match.remove_prefix(2);
+    if (if_match.size() > 2 && if_match.front() == '"' && if_match.back() == '"') {
         if_match = if_match.substr(1, if_match.size() - 2);
     }
     return std::string(if_match);

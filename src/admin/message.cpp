@@ -148,7 +148,7 @@ Request to_request(const http::RequestHead& head) {
         } else if (http::equals_ignoring_case(field.name, "content-type")) {
             request.content_type = field.value;
         } else if (http::equals_ignoring_case(field.name, "if-match")) {
-            request.if_match = field.value;
+            request.if_match = field.value.empty() ? "\"\"" : field.value;
         } else if (http::equals_ignoring_case(field.name, "last-event-id")) {
             request.last_event_id = field.value;
         } else if (http::equals_ignoring_case(field.name, "origin")) {

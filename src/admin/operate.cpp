@@ -61,10 +61,10 @@ class Body {
     // `for`, from a second to `longest`; nothing if it is not said.
     std::optional<Duration> time(Duration longest) {
         const std::string written = text("for");
-        if (written.empty() || has_failed()) return std::nullopt;
+        if (value_["for"].is_null() || has_failed()) return std::nullopt;
         const auto duration = duration_from(written);
         if (!duration) {
-            fail("for is a duration like 5m or 1h30m, not " + written);
+            fail("for is a duration like 5m or 1h30m, not '" + written + "'");
         } else if (*duration < kShortest || *duration > longest) {
             fail("for is from " + text_of(kShortest) + " to " + text_of(longest) + ", not " +
                  written);
@@ -324,8 +324,10 @@ Response set_log_levels(const Request& request, const Context& context) {
     Body body(request, {"level", "modules", "for"});
     const auto time = body.time(24h * 365);
     const log::Levels levels = levels_from(body);
+    const bool is_empty = body.member("level").is_null() && body.member("modules").is_null();
+    if (is_empty && time) body.fail("for needs a level, or modules");
     if (body.has_failed()) return body.refusal();
-    if (body.member("level").is_null() && body.member("modules").is_null()) {
+    if (is_empty) {
         log::restore_levels();
     } else {
         const TimePoint now = Clock::refresh();

@@ -44,6 +44,13 @@ std::optional<std::uint64_t> number_of(const Request& request, std::string_view 
     return text ? number_from(*text) : std::nullopt;
 }
 
+// A number that is yet to come is of a process that ran before: its client has seen nothing of
+// this.
+std::uint64_t known_number(std::uint64_t since, const telemetry::EventLog& events) {
+    const auto newest = events.recent(1);
+    return !newest.empty() && since <= newest.back().sequence ? since : 0;
+}
+
 // As server-sent events; `last` is the number of the newest one looked at.
 std::string texts_of(const std::vector<telemetry::Event>& events,
                      const std::string& cluster,
@@ -73,7 +80,7 @@ Response events_feed(const Request& request, const Context& context) {
     response.body = "retry: 1000\n\n";
     std::uint64_t last = 0;
     if (since) {
-        last = *since;
+        last = known_number(*since, context.events);
     } else {
         const auto newest = context.events.recent(1);
         if (!newest.empty()) last = newest.back().sequence;
@@ -96,7 +103,8 @@ Response events(const Request& request, const Context& context) {
     const auto since = number_of(request, "since");
     const auto count = number_of(request, "n").value_or(kMostEvents);
     const std::string cluster = request.query_value("cluster").value_or("");
-    auto found = since ? context.events.since(*since) : context.events.recent(kMostEvents, cluster);
+    auto found = since ? context.events.since(known_number(*since, context.events))
+                       : context.events.recent(kMostEvents, cluster);
     if (since && !cluster.empty()) {
         std::erase_if(found, [&](const auto& event) { return event.cluster != cluster; });
     }

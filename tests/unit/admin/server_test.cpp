@@ -284,6 +284,8 @@ TEST_F(AdminServer, EventsCanBeNarrowed) {
     EXPECT_THAT(only, Not(HasSubstr("other")));
     EXPECT_THAT(body_of("/api/v1/events?since=3"), HasSubstr("[{\"sequence\":4"));
     EXPECT_EQ(body_of("/api/v1/events?since=4"), "[]\n");
+    EXPECT_THAT(body_of("/api/v1/events?since=5"), HasSubstr("[{\"sequence\":1"))
+        << "a number of the process before";
 }
 
 TEST_F(AdminServer, UnknownPathsAndMethodsAreJsonErrors) {
@@ -442,14 +444,19 @@ TEST_F(AdminServer, ForcesBreakersForATime) {
 
 TEST_F(AdminServer, RefusesBodiesThatSayNothingItKnows) {
     for (const char* body :
-         {"{\"for\":\"25h\"}", "{\"for\":\"0s\"}", "{\"for\":\"5\"}", "{\"for\":5}",
-          "{\"fro\":\"5m\"}", "[]", "{", "\"5m\"", "{\"reason\":true}"}) {
+         {"{\"for\":\"25h\"}", "{\"for\":\"0s\"}", "{\"for\":\"5\"}", "{\"for\":\"\"}",
+          "{\"for\":5}", "{\"fro\":\"5m\"}", "[]", "{", "\"5m\"", "{\"reason\":true}"}) {
         const Answer answer = post("/api/v1/breakers/orders/open", body);
         EXPECT_EQ(answer.status, 400) << body;
         EXPECT_THAT(answer.body, HasSubstr("{\"error\":{\"code\":\"bad_request\"")) << body;
     }
     EXPECT_FALSE(process_.cluster("orders").breaker().is_forced());
     EXPECT_EQ(post("/api/v1/drain", "{\"for\":\"5m\"}").status, 400);
+    const Answer time_alone = ask(*admin_,
+                                  "PUT /api/v1/log HTTP/1.1\r\nHost: localhost\r\n"
+                                  "Content-Type: application/json\r\n"
+                                  "Content-Length: 12\r\n\r\n{\"for\":\"1m\"}");
+    EXPECT_EQ(time_alone.status, 400) << "it does not take back what is set";
     EXPECT_FALSE(process_.readiness.is_draining);
 }
 
@@ -482,6 +489,11 @@ TEST_F(AdminServer, HandsConfigurationsOverAndTellsWhatCameOfThem) {
     EXPECT_TRUE(process_.is_persistent);
     EXPECT_THAT(post("/api/v1/config/validate", "{}").body,
                 HasSubstr("\"diff\":[{\"path\":\"clusters.orders.lb.policy\",\"from\":\"a\","));
+    for (const std::string none : {"", "\"\"", "W/\"\""}) {
+        ask(*admin_, "PUT /api/v1/config HTTP/1.1\r\nHost: localhost\r\nIf-Match: " + none +
+                         "\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
+        EXPECT_EQ(process_.if_match, "\"\"") << "not the same as no If-Match";
+    }
     using Status = ConfigResult::Status;
     for (const auto& [status, code] :
          std::initializer_list<std::pair<Status, std::uint16_t>>{{Status::accepted, 200},
