@@ -1,5 +1,7 @@
 #include "admin/describe.hpp"
 
+#include "weir/config/values.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -9,50 +11,10 @@
 
 namespace weir::admin {
 
-std::string text_of(Duration duration) {
-    struct Unit {
-        std::int64_t nanoseconds;
-        std::string_view text;
-    };
-    constexpr std::array<Unit, 6> kUnits{{{3'600'000'000'000, "h"},
-                                          {60'000'000'000, "m"},
-                                          {1'000'000'000, "s"},
-                                          {1'000'000, "ms"},
-                                          {1'000, "us"},
-                                          {1, "ns"}}};
-    const std::int64_t count = duration.count();
-    if (count == 0) return "0s";
-    for (const Unit& unit : kUnits) {
-        if (count % unit.nanoseconds != 0) continue;
-        return std::to_string(count / unit.nanoseconds) + std::string(unit.text);
-    }
-    return {};
-}
-
 std::optional<Duration> duration_from(std::string_view text) {
-    constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits{
-        {{"ms", 1'000'000},
-         {"us", 1'000},
-         {"h", 3'600'000'000'000},
-         {"m", 60'000'000'000},
-         {"s", 1'000'000'000}}};
-    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 4;
-    if (text.empty()) return std::nullopt;
-    std::int64_t sum = 0;
-    while (!text.empty()) {
-        std::int64_t count = 0;
-        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), count);
-        if (ec != std::errc{} || count < 0 || text.front() == '-') return std::nullopt;
-        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-        const auto unit = std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& each) {
-            return text.starts_with(each.first);
-        });
-        if (unit == kUnits.end() || count > kMost / unit->second) return std::nullopt;
-        sum += count * unit->second;
-        if (sum > kMost) return std::nullopt;
-        text.remove_prefix(unit->first.size());
-    }
-    return Duration{sum};
+    const auto read = config::read_duration(text);
+    const auto* const duration = std::get_if<Duration>(&read);
+    return duration == nullptr ? std::nullopt : std::optional<Duration>(*duration);
 }
 
 std::string percent_of(double fraction) {
@@ -92,7 +54,7 @@ void write_time(JsonWriter& json, std::string_view key, std::optional<WallTime> 
 void write_duration(JsonWriter& json, std::string_view key, std::optional<Duration> duration) {
     json.key(key);
     if (duration) {
-        json.value(text_of(*duration));
+        json.value(config::to_text(*duration));
     } else {
         json.null();
     }

@@ -13,8 +13,6 @@
 // The words and small shapes that several answers share.
 namespace weir::admin {
 
-// As a configuration would spell it: "500ms", "1m", "1500us".
-[[nodiscard]] std::string text_of(Duration duration);
 [[nodiscard]] std::string percent_of(double fraction);  // "50%"
 
 // "2026-11-23T02:07:36.412Z"

@@ -1,4 +1,5 @@
 // What operators tell a running process to do.
+#include "weir/config/values.hpp"
 #include "weir/core/log.hpp"
 
 #include "admin/describe.hpp"
@@ -66,8 +67,8 @@ class Body {
         if (!duration) {
             fail("for is a duration like 5m or 1h30m, not '" + written + "'");
         } else if (*duration < kShortest || *duration > longest) {
-            fail("for is from " + text_of(kShortest) + " to " + text_of(longest) + ", not " +
-                 written);
+            fail("for is from " + config::to_text(kShortest) + " to " + config::to_text(longest) +
+                 ", not " + written);
         }
         return duration;
     }

@@ -193,7 +193,7 @@ std::string github_text(std::string_view text, bool is_property) {
 
 void Report::add(Problem problem) {
     const bool is_error = problem.severity == Problem::Severity::error;
-    if ((is_error ? errors_ : warnings()) >= kMostKept) return;
+    if (is_error ? is_full() : warnings() >= kMostKept) return;
     const auto is_same = [&](const Problem& other) {
         return rank(other) == rank(problem) && other.code == problem.code &&
                other.what == problem.what;

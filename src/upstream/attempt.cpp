@@ -97,7 +97,9 @@ Attempt::Lease Attempt::lease(Error& error) {
     auto choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid);
     if (!choice.endpoint) {
         if (cluster_->cluster().is_awaited(now)) return Lease::must_wait;
-        error = local_error(Reason::no_healthy_endpoint, "the cluster is empty");
+        const bool is_empty = cluster_->cluster().endpoints()->endpoints.empty();
+        error = local_error(Reason::no_healthy_endpoint,
+                            is_empty ? "the cluster is empty" : "an operator holds every endpoint");
         return Lease::failed;
     }
     const resilience::CircuitBreaker::AcquireOptions options{.is_replay_safe =

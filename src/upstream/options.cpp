@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include "weir/config/values.hpp"
 #include "weir/upstream/order.hpp"
 
 #include <array>
@@ -89,7 +90,7 @@ std::string describe(const resilience::Transition& transition) {
 
 std::string describe(const Order& order) {
     std::string text = "by " + order.by;
-    if (order.until) text += " for " + in_seconds(*order.until - order.since);
+    if (order.until) text += " for " + config::to_text(*order.until - order.since);
     if (!order.reason.empty()) text += ": " + order.reason;
     return text;
 }

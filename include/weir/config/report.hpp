@@ -47,6 +47,8 @@ class Report {
 
     void add(Problem problem);
 
+    // Further errors are not kept: whoever would have to search for their words need not.
+    [[nodiscard]] bool is_full() const { return errors_ >= kMostKept; }
     [[nodiscard]] bool has_errors() const { return errors_ != 0; }
     [[nodiscard]] std::size_t errors() const { return errors_; }
     [[nodiscard]] std::size_t warnings() const { return problems_.size() - errors_; }

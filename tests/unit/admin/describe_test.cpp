@@ -7,16 +7,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Describe, SpellsDurationsAsAConfigurationWould) {
-    EXPECT_EQ(text_of(0s), "0s");
-    EXPECT_EQ(text_of(500ms), "500ms");
-    EXPECT_EQ(text_of(1500ms), "1500ms");
-    EXPECT_EQ(text_of(60s), "1m");
-    EXPECT_EQ(text_of(90s), "90s");
-    EXPECT_EQ(text_of(1h), "1h");
-    EXPECT_EQ(text_of(250us), "250us");
-}
-
 TEST(Describe, ReadsDurationsWithTheirUnits) {
     EXPECT_EQ(duration_from("5m"), 5min);
     EXPECT_EQ(duration_from("1h30m"), 90min);
