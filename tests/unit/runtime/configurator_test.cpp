@@ -193,10 +193,10 @@ TEST_F(ConfiguratorTest, AppliesOnlyToTheConfigurationItIsMeantFor) {
     EXPECT_EQ(other.hash, first_->source.hash);
     expect_unchanged();
     EXPECT_EQ(reloads("failure"), 0) << "nobody's configuration was wrong";
-    EXPECT_EQ(configurator_
-                  ->apply({.text = text_with("9s"), .if_match = "\"\"", .is_persistent = false})
-                  .status,
-              Status::other_config);
+    EXPECT_EQ(
+        configurator_->apply({.text = text_with("9s"), .if_match = "\"\"", .is_persistent = false})
+            .status,
+        Status::other_config);
     const std::string tag = "\"" + first_->source.hash + "\"";
     EXPECT_EQ(
         configurator_->apply({.text = text_with("9s"), .if_match = tag, .is_persistent = false})

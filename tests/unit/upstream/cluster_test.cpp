@@ -152,7 +152,7 @@ TEST_F(ClusterTest, AnEndpointIsEjectedByAnOperatorForATimeAndThenOnTrial) {
     EXPECT_EQ(endpoint(0)->state_word(), "half_open");
     EXPECT_FALSE(endpoint(0)->is_held());
     EXPECT_FALSE(endpoint(0)->held());
-    EXPECT_EQ(words(), "healthy>ejected:by me for 300.00s ejected>half_open:forced ");
+    EXPECT_EQ(words(), "healthy>ejected:by me for 5m ejected>half_open:forced ");
 }
 
 TEST_F(ClusterTest, UnejectBringsAnEndpointBackAtOnceWhoeverEjectedIt) {
@@ -184,7 +184,7 @@ TEST_F(ClusterTest, ABreakerIsForcedByAnOperatorWhoIsNamed) {
     cluster.free_breaker(now);
     EXPECT_FALSE(cluster.breaker_order());
     EXPECT_EQ(cluster.breaker().state(), resilience::State::half_open);
-    EXPECT_EQ(words(), "closed>open:by me for 600.00s: test open>half_open:forced ");
+    EXPECT_EQ(words(), "closed>open:by me for 10m: test open>half_open:forced ");
 }
 
 TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
@@ -192,7 +192,7 @@ TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
     cluster.force_breaker(resilience::State::closed, order, now);
     EXPECT_TRUE(cluster.breaker_order());
     cluster.free_breaker(now);
-    EXPECT_EQ(words(), "closed>closed:by me for 600.00s closed>closed:decides for itself ");
+    EXPECT_EQ(words(), "closed>closed:by me for 10m closed>closed:decides for itself ");
 }
 
 TEST_F(ClusterTest, IsAwaitedUntilItsSourceHasAnsweredOrForFiveSeconds) {
