@@ -190,10 +190,12 @@ Task<> Connection::run(TaskScope& scope) {
     // Not `while (co_await …)`: g++ 12 at -O2 takes the empty loop for one that never runs.
     while (true) {
         const Next next = co_await serve_one(scope);
-        if (next != Next::request) co_return;
+        if (next != Next::request) break;
         // A client that sends without a pause never waits for its socket: the others have a turn.
         co_await scope.sleep_for(Duration::zero());
     }
+    // The server forgets this connection with its next client, which may be long after.
+    stream_.close();
 }
 
 }  // namespace weir::admin

@@ -26,7 +26,9 @@ struct ControlStream::State {
         : socket(std::move(given)), descriptor(executor, socket.fd()), deadline(executor) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
-    ~State() { descriptor.release(); }  // socket closes it
+    ~State() {
+        if (descriptor.is_open()) descriptor.release();  // socket closes it
+    }
 
     Task<bool> wait(TaskScope& scope, Descriptor::wait_type what) {
         if (is_late) co_return false;
@@ -71,6 +73,13 @@ void ControlStream::set_deadline(Duration from_now) {
 
 bool ControlStream::is_late() const {
     return state_->is_late;
+}
+
+void ControlStream::close() {
+    state_->deadline.cancel();
+    state_->is_late = true;
+    if (state_->descriptor.is_open()) state_->descriptor.release();
+    state_->socket.close();
 }
 
 const Socket& ControlStream::socket() const {

@@ -194,6 +194,20 @@ class Rules(SharedWeirTest):
                 client.close()
         eventually(lambda: self.ask("GET", "/healthz").status == 200, "room again")
 
+    def test_9_a_connection_that_ended_holds_no_descriptor(self) -> None:
+        """Whoever ends it, and though nobody comes after it."""
+        clients = [socket.create_connection(("127.0.0.1", self.weir_.admin_port), 10) for _ in range(8)]
+        for client in clients:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertIn(b" 200 ", client.recv(65536).split(b"\r\n")[0])
+        files = self.weir_.open_files()
+        for client in clients[:4]:  # Weir ends these
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self.assertIn(b" 200 ", client.recv(65536).split(b"\r\n")[0])
+        for client in clients:
+            client.close()
+        eventually(lambda: self.weir_.open_files() <= files - 8, f"{files} descriptors with 8 clients")
+
     def test_10_each_mutation_is_logged_with_who_and_counted(self) -> None:
         def counted(result: str) -> float:
             return self.weir_.metrics().sum("weir_admin_mutations_total", operation="breaker_open", result=result)

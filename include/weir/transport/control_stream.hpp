@@ -36,6 +36,9 @@ class ControlStream {
     // send a reset, which may overtake an answer the peer has not read yet.
     [[nodiscard]] Task<> linger(TaskScope& scope, Duration at_most);
 
+    // Closes the socket now; whatever is asked of the stream afterwards fails. Nothing may wait.
+    void close();
+
     [[nodiscard]] const Socket& socket() const;
 
   private:
