@@ -16,6 +16,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
+#include <malloc.h>
 #include <stdexcept>
 
 namespace weir::runtime {
@@ -25,6 +26,8 @@ namespace {
 constexpr Duration kReadyAfter = std::chrono::seconds{10};
 // Usually a turn of its loop.
 constexpr Duration kFollows = std::chrono::seconds{1};
+constexpr Duration kTrimEvery = std::chrono::seconds{1};
+constexpr int kTrims = 3;
 constexpr Duration kTick = std::chrono::milliseconds{250};
 
 }  // namespace
@@ -40,6 +43,7 @@ struct Server::State {
     void shut_down();
     void reopen_logs();
     transport::Task<> tick(transport::TaskScope& scope);
+    void trim(TimePoint now);
 
     boost::asio::io_context& main;
     Options options;
@@ -62,6 +66,10 @@ struct Server::State {
     std::unique_ptr<admin::Server> admin_server;
     std::unique_ptr<admin::Server> telemetry_server;
     std::unique_ptr<Drain> drain;
+    // Which snapshot memory was given back for, and how often.
+    std::weak_ptr<const proxy::Snapshot> trimmed_for;
+    int trims = 0;
+    TimePoint trimmed_at{};
     transport::TaskHandle ticker;
 };
 
@@ -191,8 +199,24 @@ void Server::State::reopen_logs() {
 transport::Task<> Server::State::tick(transport::TaskScope& scope) {
     while (true) {
         co_await scope.sleep_for(kTick);
-        admin::tick(*snapshot, Clock::refresh());
+        const TimePoint now = Clock::refresh();
+        admin::tick(*snapshot, now);
+        trim(now);
     }
+}
+
+// What a reload replaced is free within two seconds, but stays with the allocator: its pages go
+// back to the system. Once a second at most, as it holds up who allocates for tens of microseconds.
+void Server::State::trim(TimePoint now) {
+    if (now - trimmed_at < kTrimEvery) return;
+    if (trimmed_for.lock() != snapshot) {
+        trimmed_for = snapshot;
+        trims = 0;
+    }
+    if (trims == kTrims) return;
+    ++trims;
+    trimmed_at = now;
+    ::malloc_trim(0);
 }
 
 Server::Server(boost::asio::io_context& main, Options options)

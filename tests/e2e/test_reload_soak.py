@@ -29,6 +29,7 @@ class Growth:
 
     def __init__(self, weir: Weir) -> None:
         self.weir = weir
+        self.idle_threads = self.thread_count()
         self.rss: list[int] = []
         self.heap: list[int] = []
         self.files: list[int] = []
@@ -120,7 +121,8 @@ class Soak(WeirTest):
         self.assertLessEqual(last, second + 4, growth.files)
         # The writers of access logs that changed may still be closing their files.
         self.assertEqual(len(set(Growth.by_third(growth.threads))), 1, growth.threads)
-        eventually(lambda: growth.thread_count() == min(growth.threads), "the writers are gone")
+        eventually(lambda: growth.thread_count() == growth.idle_threads,
+                   f"the writers are gone: {growth.idle_threads} threads before, {growth.thread_count()} now")
 
     def assert_memory_flat(self, growth: Growth) -> None:
         _, second, last = Growth.by_third(growth.heap, min)
