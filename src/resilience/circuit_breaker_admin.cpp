@@ -11,9 +11,12 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kStates = {"closed", "open", "half_open"};
 constexpr std::array<std::string_view, 3> kModes = {"enforce", "shadow", "off"};
-constexpr std::array<std::string_view, 11> kReasons = {
-    "none",         "consecutive",   "consecutive_local", "failure_rate", "slow_rate",
-    "probe_failed", "probe_timeout", "probe_ok",          "elapsed",      "forced",
+constexpr std::array<std::string_view, kTripReasons> kReasons = {
+    "none",         "consecutive",   "consecutive_local",
+    "failure_rate", "slow_rate",     "throttle_rate",
+    "success_rate", "latency",       "stall",
+    "probe_failed", "probe_timeout", "probe_ok",
+    "health",       "elapsed",       "forced",
     "floor"};
 
 }  // namespace
@@ -43,6 +46,42 @@ void CircuitBreaker::tick(TimePoint now) {
     {
         const std::lock_guard lock(mutex_);
         advance(now, notices);
+    }
+    tell(notices);
+}
+
+bool CircuitBreaker::trip(TripReason reason, TimePoint now, Duration hint) {
+    if (options_.mode == Mode::off) return false;
+    Notices notices;
+    bool is_open = false;
+    {
+        const std::lock_guard lock(mutex_);
+        advance(now, notices);
+        if (state() == State::closed && !forced_) {
+            try_trip(reason, now, hint, notices);
+            is_open = state() == State::open;
+        }
+    }
+    tell(notices);
+    return is_open;
+}
+
+// A check that finds the time over before anybody else does is the reason. It counts as a good
+// probe, but never as the one that closes.
+void CircuitBreaker::health_passed(TimePoint now) {
+    if (state() == State::closed || is_forced()) return;
+    Notices notices;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!forced_ && state() == State::open && now >= open_until_) {
+            enter(State::half_open, TripReason::health, now, notices);
+        }
+        advance(now, notices);
+        const bool is_last = ok_run_ + 1 >= options_.successes_to_close;
+        if (!forced_ && state() == State::half_open && !is_last) {
+            ++ok_run_;
+            publish_wake(state());
+        }
     }
     tell(notices);
 }

@@ -29,6 +29,10 @@ std::string in_seconds(Duration duration) {
     return std::string(text.begin(), end) + "s";
 }
 
+std::string of(std::uint64_t part, std::uint64_t all) {
+    return std::to_string(part) + " of " + std::to_string(all);
+}
+
 }  // namespace
 
 resilience::CircuitBreaker::Options breaker_options(const config::Breaker& breaker,
@@ -77,8 +81,24 @@ std::string describe(const resilience::Transition& transition) {
             text = std::to_string(transition.run) + " failures in a row";
             break;
         case resilience::TripReason::failure_rate:
-            text = std::to_string(transition.seen.failed()) + " of " +
-                   std::to_string(transition.seen.total()) + " requests failed";
+            text = of(transition.seen.failed(), transition.seen.total()) + " requests failed";
+            break;
+        case resilience::TripReason::slow_rate:
+            text = of(transition.seen.slow, transition.seen.total()) + " requests were slow";
+            break;
+        case resilience::TripReason::throttle_rate:
+            text = of(transition.seen.throttled, transition.seen.total()) +
+                   " requests were throttled, those of its peers were not";
+            break;
+        case resilience::TripReason::success_rate:
+            text = of(transition.seen.failed(), transition.seen.total()) +
+                   " requests failed, more than of its peers";
+            break;
+        case resilience::TripReason::latency:
+            text = "much slower than its peers";
+            break;
+        case resilience::TripReason::stall:
+            text = "requests wait and nothing is answered";
             break;
         default:
             text = resilience::word(transition.reason);

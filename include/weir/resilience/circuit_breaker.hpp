@@ -126,6 +126,15 @@ class CircuitBreaker {
     // Does what is due by time. Not needed for correctness, but without traffic nobody else calls.
     void tick(TimePoint now);
 
+    // A rule that is judged elsewhere (peers, stall, health) says trip: through the gate, as by the
+    // machine's own. True if this opened it; false also where it was not closed, is forced, or the
+    // gate held or penalized it.
+    bool trip(TripReason reason, TimePoint now, Duration hint = Duration{0});
+
+    // An active health check passed. Once the open time is over: half-open (reason health). There
+    // it counts as a good probe, but the last one must be a request. Never shortens the open time.
+    void health_passed(TimePoint now);
+
     // Operators: closed or open whatever happens and whatever the mode, until then or unforce().
     // Not half_open.
     void force(State state, TimePoint until, TimePoint now);

@@ -65,6 +65,8 @@ class OutlierDetector final : private TripGate {
     void complete(const Permit& permit, const Verdict& verdict, TimePoint now, std::uint32_t shard);
     void release(const Permit& permit) { machine_.release(permit); }
     void tick(TimePoint now) { machine_.tick(now); }
+    bool trip(TripReason reason, TimePoint now) { return machine_.trip(reason, now); }
+    void health_passed(TimePoint now) { machine_.health_passed(now); }
 
     // The rest of the machine: forcing, state, snapshot.
     [[nodiscard]] CircuitBreaker& machine() { return machine_; }

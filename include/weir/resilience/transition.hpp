@@ -3,6 +3,7 @@
 #include "weir/core/clock.hpp"
 #include "weir/resilience/success_window.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -18,13 +19,19 @@ enum class TripReason : std::uint8_t {
     consecutive_local,  // local failures in a row
     failure_rate,       // too many failed in the window
     slow_rate,          // too many were slow in the window
+    throttle_rate,      // too many were throttled, though its peers' were not
+    success_rate,       // its success rate is an outlier among its peers'
+    latency,            // its latency is an outlier among its peers'
+    stall,              // requests wait for it and it answers nothing
     probe_failed,
     probe_timeout,  // the probe's lease ran out
     probe_ok,       // enough probes in a row were good
+    health,         // an active health check
     elapsed,        // open for long enough
     forced,         // by an operator, or back from that
     floor,          // too few endpoints were left
 };
+inline constexpr std::size_t kTripReasons = static_cast<std::size_t>(TripReason::floor) + 1;
 
 [[nodiscard]] std::string_view word(State state);
 [[nodiscard]] std::string_view word(Mode mode);

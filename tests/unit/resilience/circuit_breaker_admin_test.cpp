@@ -367,6 +367,11 @@ TEST(Words, OfTheMachineAreThoseOfTheMetrics) {
     EXPECT_EQ(word(TripReason::consecutive_local), "consecutive_local");
     EXPECT_EQ(word(TripReason::failure_rate), "failure_rate");
     EXPECT_EQ(word(TripReason::slow_rate), "slow_rate");
+    EXPECT_EQ(word(TripReason::throttle_rate), "throttle_rate");
+    EXPECT_EQ(word(TripReason::success_rate), "success_rate");
+    EXPECT_EQ(word(TripReason::latency), "latency");
+    EXPECT_EQ(word(TripReason::stall), "stall");
+    EXPECT_EQ(word(TripReason::health), "health");
     EXPECT_EQ(word(TripReason::probe_failed), "probe_failed");
     EXPECT_EQ(word(TripReason::probe_timeout), "probe_timeout");
     EXPECT_EQ(word(TripReason::probe_ok), "probe_ok");
