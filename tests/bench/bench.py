@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import faults
 import proxies
 import rig
 
@@ -295,8 +296,16 @@ def parse():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of load a figure")
     parser.add_argument("--quick", action="store_true", help="one round of one second: not for a table")
-    parser.add_argument("--only", action="append", choices=[case[0] for case in CASES])
+    parser.add_argument("--only", action="append", metavar="NAME", help="a case, or a row of --faults; repeatable")
+    parser.add_argument("--faults", action="store_true", help="what users lose while upstreams fail (about 7 min, as root)")
+    parser.add_argument("--proxy", action="append", choices=KINDS, help="of --faults: only this one; repeatable")
+    parser.add_argument("--seeds", type=int, default=1, help="of --faults: so many runs of each row")
+    parser.add_argument("--first-seed", type=int, default=1)
     options = parser.parse_args()
+    names = [row.name for row in faults.ROWS] if options.faults else [case[0] for case in CASES]
+    for name in options.only or []:
+        if name not in names:
+            parser.error(f"--only {name}: one of {', '.join(names)}")
     if options.quick:
         options.rounds = options.seconds = 1
     return options
@@ -306,6 +315,8 @@ def main():
     options = parse()
     rig.raise_fd_limit()
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.faults:
+        return faults.run(options, versions(options.weir))
     folder = Path(tempfile.mkdtemp(prefix="weir-bench-"))
     folder.chmod(0o755)  # nginx's workers give up root and read the 64 KB file here
     net = rig.Net()
