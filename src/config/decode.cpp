@@ -381,6 +381,16 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, double& into) {
     const auto read = row.type == "rate" ? read_rate : read_percent;
     assign_read(ctx, node, row, read, as_is, kNoMost, into);
 }
+void assign(Context& ctx, const Node& node, const RowInfo& row, StallAfter& into) {
+    if (is_none_word(node, row)) {
+        into = {node.text == "off" ? StallAfter::Kind::off : StallAfter::Kind::automatic, {}};
+        return;
+    }
+    Duration after{};
+    const auto before = ctx.report.errors();
+    assign(ctx, node, row, after);
+    if (ctx.report.errors() == before) into = {StallAfter::Kind::after, after};
+}
 
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::string& into) {
     const auto* text = text_of(ctx, node, row);
@@ -405,6 +415,9 @@ void assign(Context& ctx,
     assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
 }
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Duration>& into) {
+    assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
+}
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<double>& into) {
     assign_optional(ctx, node, row, into, [](auto&... args) { assign(args...); });
 }
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<std::string>& into) {

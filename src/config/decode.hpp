@@ -125,6 +125,8 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<st
 void assign(Context& ctx, const Node& node, const RowInfo& row, Duration& into);
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Duration>& into);
 void assign(Context& ctx, const Node& node, const RowInfo& row, double& into);
+void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<double>& into);
+void assign(Context& ctx, const Node& node, const RowInfo& row, StallAfter& into);
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::string& into);
 void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<std::string>& into);
 // {file: path} or {env: NAME}, read now.

@@ -10,10 +10,10 @@ struct RetryWord {
     std::string_view word;
     bool RetryOn::*member;
 };
-constexpr RetryWord kRetryWords[] = {{"connect", &RetryOn::connect}, {"reused", &RetryOn::reused},
-                                     {"503", &RetryOn::status_503},  {"reset", &RetryOn::reset},
-                                     {"timeout", &RetryOn::timeout}, {"502", &RetryOn::status_502},
-                                     {"504", &RetryOn::status_504},  {"5xx", &RetryOn::status_5xx}};
+constexpr RetryWord kRetryWords[] = {
+    {"connect", &RetryOn::connect}, {"refused", &RetryOn::refused}, {"reused", &RetryOn::reused},
+    {"503", &RetryOn::status_503},  {"reset", &RetryOn::reset},     {"timeout", &RetryOn::timeout},
+    {"502", &RetryOn::status_502},  {"504", &RetryOn::status_504},  {"5xx", &RetryOn::status_5xx}};
 
 std::string lower(std::string text) {
     for (char& c : text)
@@ -77,25 +77,6 @@ LogField field_of(Context& ctx, const Entry& entry) {
     return {entry.key, LogField::Source::text, std::string(text)};
 }
 
-// "3s, from defaults at line 21"
-std::string with_origin(const Context& ctx,
-                        Duration value,
-                        const Origin* origin,
-                        const Origin& other) {
-    auto text = to_text(value);
-    if (origin == nullptr) return text + ", built-in";
-    const bool is_near = other.layer == origin->layer;
-    return text + (is_near ? "," : ", from " + origin->layer) + " at " +
-           where(ctx, origin->place, other.place);
-}
-
-// How special the layer is in which something is written.
-int rank(const Origin* origin) {
-    if (origin == nullptr) return 0;
-    if (origin->layer == "defaults") return 1;
-    return origin->layer.starts_with("clusters.") ? 2 : 3;
-}
-
 // Raises `most` to `first` if it is only the default, else complains.
 void finish_pair(Context& ctx,
                  const Origins& origins,
@@ -118,6 +99,23 @@ void finish_pair(Context& ctx,
 
 }  // namespace
 
+std::string with_origin(const Context& ctx,
+                        Duration value,
+                        const Origin* origin,
+                        const Origin& other) {
+    auto text = to_text(value);
+    if (origin == nullptr) return text + ", built-in";
+    const bool is_near = other.layer == origin->layer;
+    return text + (is_near ? "," : ", from " + origin->layer) + " at " +
+           where(ctx, origin->place, other.place);
+}
+
+int rank(const Origin* origin) {
+    if (origin == nullptr) return 0;
+    if (origin->layer == "defaults") return 1;
+    return origin->layer.starts_with("clusters.") ? 2 : 3;
+}
+
 void read_retry_on(Context& ctx, const Node& node, const std::string& /*path*/, Retry& into) {
     std::vector<std::string_view> words;
     for (const auto& entry : kRetryWords)
@@ -125,15 +123,12 @@ void read_retry_on(Context& ctx, const Node& node, const std::string& /*path*/, 
     RetryOn on{};
     for (const auto& entry : kRetryWords)
         on.*entry.member = false;
+    on.grpc = 0;
     for (const Node* item : scalars(ctx, node, "on")) {
         const auto at = std::find(words.begin(), words.end(), item->text);
         if (at != words.end()) {
             on.*kRetryWords[at - words.begin()].member = true;
-        } else if (item->text.starts_with("grpc:")) {
-            complain(
-                ctx, *item,
-                {.code = 109, .what = "'" + item->text + "' is not supported by this version"});
-        } else {
+        } else if (!read_retry_grpc(ctx, *item, on)) {
             complain_word(ctx, *item, "reason to retry", words, "retry.on");
         }
     }
@@ -287,6 +282,7 @@ void check_times(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutB
     check("timeout.connect", timeout.value.connect, unless_narrowed("connect"), kNever);
     check("timeout.response_header", timeout.value.response_header,
           unless_narrowed("response_header"), kNever);
+    check_hedge(ctx, retry, timeout);
     const auto* total_origin = timeout.origins.find("total");
     if (!timeout.value.total || request_origin == nullptr ||
         rank(total_origin) != rank(request_origin) || *timeout.value.total >= *request)

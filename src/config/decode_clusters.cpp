@@ -147,15 +147,19 @@ Traced<T> layered(Context& ctx,
     return inherited;
 }
 
-// Checks what is merged and gives it to the cluster. The draft keeps retry as written, for routes.
-void settle(Context& ctx, ClusterDraft& draft, Traced<Breaker> breaker, Traced<Outlier> outlier) {
+// Checks what is merged and gives it to the cluster. The draft keeps retry and breaker as written,
+// for routes.
+void settle(Context& ctx, ClusterDraft& draft, Traced<Outlier> outlier) {
     auto retry = draft.retry;
+    auto breaker = draft.breaker;
     finish(ctx, breaker);
     finish(ctx, outlier);
     finish(ctx, retry);
     refuse_client_timeouts(ctx, draft.timeout.origins);
     check_times(ctx, retry, draft.timeout);
-    draft.cluster.breaker = breaker.value;
+    check_breaker(ctx, breaker, draft.timeout);
+    check_outlier(ctx, outlier, draft.timeout);
+    draft.cluster.breaker = std::move(breaker.value);
     draft.cluster.outlier = outlier.value;
     draft.cluster.retry = std::move(retry.value);
     draft.cluster.timeout = draft.timeout.value;
@@ -175,7 +179,10 @@ void check_ready(Context& ctx, const Node* outlier, const Cluster& cluster) {
 
 ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {
     const auto path = "clusters." + entry.key;
-    ClusterDraft draft{.cluster = {}, .timeout = defaults.timeout, .retry = defaults.retry};
+    ClusterDraft draft{.cluster = {},
+                       .timeout = defaults.timeout,
+                       .retry = defaults.retry,
+                       .breaker = defaults.breaker};
     Cluster& cluster = draft.cluster;
     cluster.name = entry.key;
     cluster.place = entry.place;
@@ -195,10 +202,12 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     LbBlock lb = defaults.lb;
     if (from.lb != nullptr) decode(ctx, *from.lb, path + ".lb", lb);
     cluster.policy = lb.policy;
+    cluster.when_none_ready = lb.when_none_ready;
     draft.retry = layered(ctx, from.retry, path, "retry", defaults.retry);
     draft.timeout = layered(ctx, from.timeout, path, "timeout", defaults.timeout);
-    settle(ctx, draft, layered(ctx, from.breaker, path, "breaker", defaults.breaker),
-           layered(ctx, from.outlier, path, "outlier", defaults.outlier));
+    draft.breaker = layered(ctx, from.breaker, path, "breaker", defaults.breaker);
+    settle(ctx, draft, layered(ctx, from.outlier, path, "outlier", defaults.outlier));
+    if (from.health != nullptr) cluster.health = decode_health(ctx, *from.health, path + ".health");
     const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
     cluster.limits = limits.value;
     check_limits(ctx, limits, draft.timeout);
@@ -273,7 +282,10 @@ const ClusterDraft& inline_cluster(Context& ctx,
         name += (name.empty() ? "" : ", ") + endpoint.text;
     const auto found = into.find(name);
     if (found != into.end()) return found->second;
-    ClusterDraft draft{.cluster = {}, .timeout = defaults.timeout, .retry = defaults.retry};
+    ClusterDraft draft{.cluster = {},
+                       .timeout = defaults.timeout,
+                       .retry = defaults.retry,
+                       .breaker = defaults.breaker};
     draft.cluster.name = name;
     draft.cluster.is_inline = true;
     draft.cluster.place = place;
@@ -281,7 +293,8 @@ const ClusterDraft& inline_cluster(Context& ctx,
         has_name(endpoints) ? Discovery::Type::dns : Discovery::Type::static_list;
     draft.cluster.endpoints = std::move(endpoints);
     draft.cluster.policy = defaults.lb.policy;
-    settle(ctx, draft, defaults.breaker, defaults.outlier);
+    draft.cluster.when_none_ready = defaults.lb.when_none_ready;
+    settle(ctx, draft, defaults.outlier);
     return into.emplace(name, std::move(draft)).first->second;
 }
 

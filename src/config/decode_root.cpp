@@ -361,6 +361,7 @@ Config decode_config(Context& ctx, const Node& root) {
              .what = "there are no listeners",
              .note = "the shortest: listeners: [{listen: \":8080\", to: \"127.0.0.1:9000\"}]"});
     }
+    settle_fallbacks(ctx, defaults, clusters, config.listeners);
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
     check_addresses(ctx, config);

@@ -288,10 +288,12 @@ void decode_action(RouteScope& scope, const Node& node, const RouteBlock& from, 
     }
     const bool is_forward = from.to != nullptr;
     if (!is_forward &&
-        (from.retry != nullptr || from.timeout != nullptr || from.rewrite != nullptr) &&
+        (from.retry != nullptr || from.timeout != nullptr || from.breaker != nullptr ||
+         from.rewrite != nullptr) &&
         actions == 1) {
-        complain(scope.ctx, node,
-                 {.code = 115, .what = "retry, timeout and rewrite mean nothing without 'to'"});
+        complain(
+            scope.ctx, node,
+            {.code = 115, .what = "retry, timeout, breaker and rewrite mean nothing without 'to'"});
     }
 }
 

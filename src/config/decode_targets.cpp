@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 namespace weir::config {
@@ -135,6 +136,33 @@ class Targets {
     ClusterDrafts& clusters_;
 };
 
+// A breaker of the route, over its cluster's; none where the route has no say.
+std::optional<Breaker> breaker_of(Context& ctx,
+                                  const Share& share,
+                                  const RouteBlock& route,
+                                  const std::string& path,
+                                  const Traced<TimeoutBlock>& timeout) {
+    if (route.breaker == nullptr) return std::nullopt;
+    auto breaker = share.draft->breaker;
+    breaker.origins.layer = path;
+    decode(ctx, *route.breaker, path + ".breaker", breaker.value, &breaker.origins);
+    finish(ctx, breaker);
+    check_breaker(ctx, breaker, timeout);
+    if (const auto* scope = breaker.origins.find("scope");
+        scope != nullptr && scope->layer == path) {
+        complain_at(ctx, scope->place, 0,
+                    {.code = 115, .what = "'scope' means nothing to the breaker of a route"});
+    }
+    const auto* fallback = breaker.origins.find("fallback");
+    if (fallback != nullptr && fallback->layer == path && breaker.value.fallback &&
+        breaker.value.fallback->to == share.draft->cluster.name) {
+        complain_at(ctx, breaker.value.fallback->to_at.place, breaker.value.fallback->to_at.width,
+                    {.code = 115,
+                     .what = "'" + share.draft->cluster.name + "' cannot be its own fallback"});
+    }
+    return std::move(breaker.value);
+}
+
 Target settle(Context& ctx, const Share& share, const RouteBlock& route, const std::string& path) {
     auto timeout = share.draft->timeout;
     auto retry = share.draft->retry;
@@ -146,13 +174,121 @@ Target settle(Context& ctx, const Share& share, const RouteBlock& route, const s
     if (route.timeout != nullptr) refuse_client_timeouts(ctx, timeout.origins);
     if (route.timeout != nullptr || route.retry != nullptr) check_times(ctx, retry, timeout);
     finish(ctx, retry);
+    auto breaker = breaker_of(ctx, share, route, path, timeout);
     return {.cluster = share.draft->cluster.name,
             .weight = share.weight,
             .timeout = static_cast<const Timeouts&>(timeout.value),  // without the client's
-            .retry = retry.value};
+            .retry = retry.value,
+            .breaker = std::move(breaker)};
 }
 
+// The name of the cluster that a fallback names; makes that of an address.
+class Fallbacks {
+  public:
+    Fallbacks(Context& ctx, const Defaults& defaults, ClusterDrafts& clusters)
+        : ctx_(ctx), defaults_(defaults), clusters_(clusters) {}
+
+    // Complains once of what several clusters inherit.
+    void resolve(std::optional<Fallback>& fallback) {
+        if (!fallback || fallback->to.empty()) return;
+        const auto& place = fallback->to_at.place;
+        const auto [at, is_new] =
+            known_.try_emplace(std::tuple(place.file, place.line, place.column));
+        if (is_new) at->second = find(*fallback);
+        if (at->second.empty()) {
+            fallback.reset();
+        } else {
+            fallback->to = at->second;
+        }
+    }
+
+    // What all inherit is not for the one that they fall back to.
+    void refuse_circle(ClusterDraft& draft) {
+        auto& cluster = draft.cluster;
+        auto& fallback = cluster.breaker.fallback;
+        if (!fallback || fallback->to.empty()) return;
+        const auto* origin = draft.breaker.origins.find("fallback");
+        const bool is_inherited = origin == nullptr || origin->layer == "defaults";
+        if (fallback->to == cluster.name && is_inherited) {
+            fallback.reset();
+            return;
+        }
+        std::string circle = cluster.name;
+        const auto* next = &cluster;
+        for (std::size_t steps = 0; steps <= clusters_.size(); ++steps) {
+            const auto& to = next->breaker.fallback;
+            const auto found = to ? clusters_.find(to->to) : clusters_.end();
+            if (found == clusters_.end() || found->second.cluster.name == next->name) break;
+            next = &found->second.cluster;
+            circle += " -> " + next->name;
+            if (next == &cluster) {
+                complain(circle, *fallback);
+                return;
+            }
+        }
+        if (fallback->to == cluster.name) complain(circle + " -> " + cluster.name, *fallback);
+    }
+
+  private:
+    std::string find(const Fallback& fallback) {
+        Node node;
+        node.kind = Node::Kind::scalar;
+        node.text = fallback.to;
+        node.place = fallback.to_at.place;
+        node.width = fallback.to_at.width;
+        const auto found = Targets(ctx_, defaults_, clusters_).decode(node);
+        return found.empty() ? std::string() : found.front().draft->cluster.name;
+    }
+    void complain(const std::string& circle, const Fallback& fallback) {
+        complain_at(ctx_, fallback.to_at.place, fallback.to_at.width,
+                    {.code = 115,
+                     .what = "fallbacks go round in a circle: " + circle,
+                     .note = "end it with fallback: none, or {status, body}"});
+    }
+
+    Context& ctx_;
+    const Defaults& defaults_;
+    ClusterDrafts& clusters_;
+    std::map<std::tuple<std::uint16_t, std::uint32_t, std::uint16_t>, std::string> known_;
+};
+
 }  // namespace
+
+void settle_fallbacks(Context& ctx,
+                      const Defaults& defaults,
+                      ClusterDrafts& clusters,
+                      std::vector<Listener>& listeners) {
+    Fallbacks fallbacks(ctx, defaults, clusters);
+    const auto of_routes = [&](const auto& act) {
+        for (auto& listener : listeners) {
+            for (auto& route : listener.routes) {
+                auto* forward = std::get_if<Forward>(&route.action);
+                if (forward == nullptr) continue;
+                std::for_each(forward->targets.begin(), forward->targets.end(), act);
+            }
+        }
+    };
+    // A circle is looked for once all addresses are clusters.
+    std::optional<Fallback> of_all = defaults.breaker.value.fallback;
+    fallbacks.resolve(of_all);
+    std::vector<ClusterDraft*> drafts;
+    for (auto& [name, draft] : clusters)
+        drafts.push_back(&draft);
+    for (auto* draft : drafts)
+        fallbacks.resolve(draft->cluster.breaker.fallback);
+    of_routes([&](Target& target) {
+        if (target.breaker) fallbacks.resolve(target.breaker->fallback);
+    });
+    for (auto& [name, draft] : clusters)
+        if (draft.cluster.is_inline) fallbacks.resolve(draft.cluster.breaker.fallback);
+    for (auto& [name, draft] : clusters)
+        fallbacks.refuse_circle(draft);
+    of_routes([](Target& target) {
+        auto* fallback =
+            target.breaker && target.breaker->fallback ? &*target.breaker->fallback : nullptr;
+        if (fallback != nullptr && fallback->to == target.cluster) target.breaker->fallback.reset();
+    });
+}
 
 std::vector<Target> decode_targets(Context& ctx,
                                    const RouteBlock& route,

@@ -31,6 +31,7 @@ struct ClusterDraft {
     Cluster cluster;
     Traced<TimeoutBlock> timeout;
     Traced<Retry> retry;
+    Traced<Breaker> breaker;
 };
 using ClusterDrafts = std::map<std::string, ClusterDraft, std::less<>>;
 
@@ -94,6 +95,31 @@ void finish(Context& ctx, Traced<Outlier>& outlier);
 void finish(Context& ctx, Traced<Retry>& retry);
 // What is part of a request must end before the request does.
 void check_times(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout);
+// The same of stall_after, and slow_rate without slow_call: a warning.
+void check_breaker(Context& ctx,
+                   const Traced<Breaker>& breaker,
+                   const Traced<TimeoutBlock>& timeout);
+void check_outlier(Context& ctx,
+                   const Traced<Outlier>& outlier,
+                   const Traced<TimeoutBlock>& timeout);
+void check_hedge(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutBlock>& timeout);
+// Takes a word "grpc:..."; false if it is none.
+[[nodiscard]] bool read_retry_grpc(Context& ctx, const Node& item, RetryOn& into);
+// Once all clusters are known: those that breakers fall back to are there, and never in a circle.
+void settle_fallbacks(Context& ctx,
+                      const Defaults& defaults,
+                      ClusterDrafts& clusters,
+                      std::vector<Listener>& listeners);
+[[nodiscard]] std::optional<Health> decode_health(Context& ctx,
+                                                  const Node& node,
+                                                  const std::string& path);
+// `value`, and the layer it comes from: "3s, from defaults at line 21".
+[[nodiscard]] std::string with_origin(const Context& ctx,
+                                      Duration value,
+                                      const Origin* origin,
+                                      const Origin& other);
+// How special the layer is in which something is written.
+[[nodiscard]] int rank(const Origin* origin);
 void check_limits(Context& ctx,
                   const Traced<ClusterLimits>& limits,
                   const Traced<TimeoutBlock>& timeout);

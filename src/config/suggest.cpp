@@ -393,28 +393,20 @@ constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "require",
                                             "merge_slashes",
                                             "allow_encoded_slash",
-                                            "breaker",
                                             "rate_limit",
                                             "auth"};
-constexpr std::string_view kLaterCluster[] = {"protocol", "health", "tls"};
+constexpr std::string_view kLaterCluster[] = {"protocol", "tls"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};
-constexpr std::string_view kLaterLb[] = {"key", "zone_aware", "when_none_ready"};
+constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
 constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
-constexpr std::string_view kLaterClusterLimits[] = {"adaptive"};
-constexpr std::string_view kLaterBreaker[] = {"scope",       "slow_call",  "slow_rate",
-                                              "stall_after", "failure_on", "fallback"};
-constexpr std::string_view kLaterOutlier[] = {
-    "slow_call",      "slow_rate",   "throttle_rate", "compare",   "compare_gap",
-    "latency_factor", "stall_after", "interval",      "min_peers", "peer_min_requests"};
-constexpr std::string_view kLaterRetry[] = {"rescue", "hedge_after"};
+constexpr std::string_view kLaterHealthType[] = {"grpc"};
 constexpr std::string_view kLaterTimeout[] = {"handshake"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"streams",  "resets", "body_rate",
                                              "log_only", "memory", "passthrough_addresses"};
-constexpr std::string_view kLaterRetryOn[] = {"refused"};
 constexpr Later kLater[] = {{"", kLaterRoot},
                             {"node", kLaterNode},
                             {"listeners[]", kLaterListener},
@@ -425,11 +417,7 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"clusters{}.discovery.type", kLaterDiscoveryType},
                             {"clusters{}.lb", kLaterLb},
                             {"clusters{}.lb.policy", kLaterPolicy},
-                            {"clusters{}.limits", kLaterClusterLimits},
-                            {"breaker", kLaterBreaker},
-                            {"outlier", kLaterOutlier},
-                            {"retry", kLaterRetry},
-                            {"retry.on", kLaterRetryOn},
+                            {"clusters{}.health.type", kLaterHealthType},
                             {"timeout", kLaterTimeout},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},

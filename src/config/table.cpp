@@ -107,6 +107,8 @@ constexpr Key<RouteBlock> kRoute[] = {
     {"max_body", "size|unlimited", "inherits", "413 above", &RouteBlock::max_body},
     {"timeout", "duration|object", "inherits", "see timeout.*", &RouteBlock::timeout},
     {"retry", "int|object|off", "inherits", "see retry.*", &RouteBlock::retry},
+    {"breaker", "object|off", "inherits", "stands beside the cluster's; see breaker.*",
+     &RouteBlock::breaker},
     {"access_log", "object|off", "inherits", "see access_log.*", &RouteBlock::access_log},
 };
 constexpr Key<Respond> kRespond[] = {
@@ -127,6 +129,7 @@ constexpr Key<ClusterBlock> kCluster[] = {
     {"outlier", "object|off", "on", "see outlier.*", &ClusterBlock::outlier},
     {"retry", "int|object|off", "on", "see retry.*", &ClusterBlock::retry},
     {"timeout", "duration|object", "on", "see timeout.*", &ClusterBlock::timeout},
+    {"health", "string|object|off", "off", "a path = http check", &ClusterBlock::health},
     {"limits", "object", "", "", &ClusterBlock::limits},
     {"metrics_per_endpoint", "bool", "false", "", &ClusterBlock::metrics_per_endpoint},
 };
@@ -150,8 +153,24 @@ constexpr Key<DiscoveryBlock> kDiscovery[] = {
 constexpr Key<LbBlock> kLb[] = {
     {"policy", "enum:p2c_ewma,round_robin,least_request,random", "p2c_ewma", "",
      word<&LbBlock::policy, LbBlock>(), 0, kNoMost, "load-balancing policy"},
+    {"when_none_ready", "enum:least_bad,all,fail", "least_bad",
+     "what to do when no endpoint is ready; always visible in a header, a flag and a gauge",
+     word<&LbBlock::when_none_ready, LbBlock>()},
+};
+constexpr Key<Health> kHealth[] = {
+    {"type", "enum:http,tcp", "http", "", word<&Health::type, Health>(), 0, kNoMost,
+     "kind of health check"},
+    {"path", "string", "/", "", &read_health_path},
+    {"port", "int", "endpoint's", "", &Health::port, 1, 65535},
+    {"interval", "duration", "5s", "jitter 10 %", &Health::interval, 0.1, kDay},
+    {"timeout", "duration", "1s", "", &Health::timeout, kMillisecond, kDay},
+    {"healthy_after", "int", "2", "passing checks in a row", &Health::healthy_after, 1},
+    {"unhealthy_after", "int", "3", "failing checks in a row", &Health::unhealthy_after, 1},
+    {"expect", "string", "200-299", "status codes and ranges: 200-299,301", &read_expect},
 };
 constexpr Key<ClusterLimits> kClusterLimits[] = {
+    {"mode", "enum:enforce,shadow", "enforce", "shadow reports what it would have refused",
+     word<&ClusterLimits::mode, ClusterLimits>()},
     {"max_connections", "int|unlimited", "1024",
      "per endpoint; every limit is exact for the whole process", &ClusterLimits::max_connections,
      1},
@@ -161,24 +180,43 @@ constexpr Key<ClusterLimits> kClusterLimits[] = {
      &ClusterLimits::max_requests, 1},
     {"max_pending", "int", "1024", "queued for a connection", &ClusterLimits::max_pending},
     {"queue_timeout", "duration", "1s", "", &ClusterLimits::queue_timeout},
+    {"adaptive", "bool", "false", "gradient concurrency limit", &ClusterLimits::adaptive},
     {"idle_connections", "int", "64", "kept per endpoint and thread",
      &ClusterLimits::idle_connections},
 };
 constexpr Key<Breaker> kBreaker[] = {
     {"mode", "enum:enforce,shadow,off", "enforce",
      "shadow decides and reports, but refuses nothing", word<&Breaker::mode, Breaker>()},
+    {"scope", "enum:auto,cluster,route", "auto",
+     "auto = 500 counts for the route, connect, timeout, reset, 502-504 for the cluster",
+     word<&Breaker::scope, Breaker>()},
     {"consecutive_failures", "int", "5", "0 = off", &Breaker::consecutive_failures},
     {"consecutive_for", "duration", "100ms", "the run must also last this long",
      &Breaker::consecutive_for},
     {"failure_rate", "percent", "50%", "over window", &Breaker::failure_rate, 0.0001, 1},
     {"window", "duration", "10s", "10 slots of window/10", &Breaker::window, 0.1, kDay},
     {"min_requests", "int", "20", "", &Breaker::min_requests, 1},
+    {"slow_call", "duration|none", "none", "slower counts as slow", &Breaker::slow_call,
+     kMillisecond, kDay},
+    {"slow_rate", "percent", "80%", "of slow answers over window", &Breaker::slow_rate, 0.0001, 1},
+    {"stall_after", "duration|auto|off", "auto", "20 in flight and no answer for this long open it",
+     &Breaker::stall_after, kMillisecond, kDay},
     {"open_for", "duration", "500ms", "then half-open", &Breaker::open_for, kMillisecond, kDay},
     {"max_open_for", "duration", "750ms", "or open_for if longer; doubling, jitter up to +30 %",
      &Breaker::max_open_for, kMillisecond, kDay},
     {"half_open_requests", "int", "1", "probes at once", &Breaker::half_open_requests, 1},
     {"successes_to_close", "int", "2", "", &Breaker::successes_to_close, 1},
     {"probe_timeout", "duration|auto", "auto", "", &Breaker::probe_timeout, kMillisecond},
+    {"failure_on", "list",
+     "[connect, timeout, reset, 500, 502, 503, 504, grpc:unknown, grpc:internal, "
+     "grpc:unavailable, grpc:data_loss, grpc:deadline_exceeded]",
+     "connect, timeout, reset, a status of 400-599, 4xx, 5xx, grpc:CODE", &read_failure_on},
+    {"fallback", "object|none", "none", "{status, body} or {to: cluster}", &read_fallback},
+};
+constexpr Key<Fallback> kFallback[] = {
+    {"status", "int", "503", "", &Fallback::status, 200, 599},
+    {"body", "string", "\"\"", "", &Fallback::body},
+    {"to", "target", "none", "a cluster, or host:port", &read_fallback_to},
 };
 constexpr Key<Outlier> kOutlier[] = {
     {"mode", "enum:enforce,shadow,off", "enforce", "", word<&Outlier::mode, Outlier>()},
@@ -190,6 +228,25 @@ constexpr Key<Outlier> kOutlier[] = {
     {"failure_rate", "percent", "50%", "", &Outlier::failure_rate, 0.0001, 1},
     {"window", "duration", "10s", "", &Outlier::window, 0.1, kDay},
     {"min_requests", "int", "20", "", &Outlier::min_requests, 1},
+    {"slow_call", "duration|none", "none", "slower counts as slow", &Outlier::slow_call,
+     kMillisecond, kDay},
+    {"slow_rate", "percent", "80%", "of slow answers over window", &Outlier::slow_rate, 0.0001, 1},
+    {"throttle_rate", "percent|off", "50%", "share of 429; weight penalty first",
+     &Outlier::throttle_rate, 0.0001, 1},
+    {"compare", "enum:mad,stdev,off", "mad", "comparison with the peers, each interval",
+     word<&Outlier::compare, Outlier>()},
+    {"compare_gap", "percent", "5%", "and at least this far below the median",
+     &Outlier::compare_gap, 0, 1},
+    {"latency_factor", "string|off", "off", "3x = p95 above 3 times the peers' median p95",
+     &read_latency_factor},
+    {"stall_after", "duration|auto|off", "auto",
+     "requests waiting this long with no answer at all from the endpoint eject it",
+     &Outlier::stall_after, kMillisecond, kDay},
+    {"interval", "duration", "10s", "of the comparison", &Outlier::interval, 0.1, kDay},
+    {"min_peers", "int", "3", "endpoints with peer_min_requests, else no comparison",
+     &Outlier::min_peers, 2},
+    {"peer_min_requests", "int", "100", "in window, to be compared", &Outlier::peer_min_requests,
+     1},
     {"eject_for", "duration", "1s", "doubling per repeat, jitter up to +30 %", &Outlier::eject_for,
      kMillisecond, kDay},
     {"max_eject_for", "duration", "1500ms", "or eject_for if longer", &Outlier::max_eject_for,
@@ -202,9 +259,13 @@ constexpr Key<Outlier> kOutlier[] = {
     {"ramp", "duration", "10s", "longest; weight doubles from 10 % each 0.5 s", &Outlier::ramp},
 };
 constexpr Key<Retry> kRetry[] = {
+    {"mode", "enum:enforce,shadow", "enforce", "shadow reports what it would have sent again",
+     word<&Retry::mode, Retry>()},
     {"attempts", "int", "2", "extra tries", &Retry::attempts, 0, 100},
-    {"on", "list", "[connect, reused, 503]",
-     "+ reset, timeout, 502, 504, 5xx; reused = a pooled connection died before a response byte",
+    {"on", "list", "[connect, refused, reused, 503, grpc:unavailable]",
+     "+ reset, timeout, 502, 504, 5xx, grpc:CODE; reused = a pooled connection died before a "
+     "response byte; refused = HTTP/2 REFUSED_STREAM or GOAWAY; grpc:CODE acts only where "
+     "methods lists POST",
      &read_retry_on},
     {"per_try_timeout", "duration|none", "none", "must be < timeout.request (checked)",
      &Retry::per_try_timeout, kMillisecond},
@@ -216,9 +277,14 @@ constexpr Key<Retry> kRetry[] = {
     {"max_depth", "int", "1", "a request that is already a retry is retried no deeper than this",
      &Retry::max_depth},
     {"methods", "list", "[GET, HEAD, OPTIONS, TRACE, PUT, DELETE]",
-     "others only when nothing was processed (connect, reused)", &read_retry_methods},
+     "others only when nothing was processed (connect, refused, reused)", &read_retry_methods},
     {"buffer", "size", "64KiB", "body kept for a replay; a larger body is streamed and not retried",
      &Retry::buffer, 0, 64.0 * 1024 * 1024},
+    {"rescue", "bool", "true",
+     "a second attempt for replay-safe requests stuck on an endpoint ejected for a stall",
+     &Retry::rescue},
+    {"hedge_after", "duration|off", "off", "a second attempt when the first is slower",
+     &Retry::hedge_after, kMillisecond, kDay},
 };
 constexpr auto kClientHeader = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::header);
 constexpr auto kClientIdle = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::idle);
@@ -301,6 +367,8 @@ constexpr Block<EndpointBlock> kEndpointBlock{"clusters{}.endpoints[]", "address
 constexpr Block<DiscoveryBlock> kDiscoveryBlock{"clusters{}.discovery", "type", nullptr,
                                                 kDiscovery};
 constexpr Block<LbBlock> kLbBlock{"clusters{}.lb", "policy", nullptr, kLb};
+constexpr Block<Health> kHealthBlock{"clusters{}.health", "path", nullptr, kHealth};
+constexpr Block<Fallback> kFallbackBlock{"breaker.fallback", "", nullptr, kFallback};
 constexpr Block<ClusterLimits> kClusterLimitsBlock{"clusters{}.limits", "", nullptr,
                                                    kClusterLimits};
 constexpr Block<Breaker> kBreakerBlock{"breaker", "", breaker_off, kBreaker};
@@ -375,6 +443,14 @@ const Block<LbBlock>& block() {
     return kLbBlock;
 }
 template <>
+const Block<Health>& block() {
+    return kHealthBlock;
+}
+template <>
+const Block<Fallback>& block() {
+    return kFallbackBlock;
+}
+template <>
 const Block<ClusterLimits>& block() {
     return kClusterLimitsBlock;
 }
@@ -442,8 +518,10 @@ std::vector<KeyInfo> keys() {
     append(out, kEndpointBlock);
     append(out, kDiscoveryBlock);
     append(out, kLbBlock);
+    append(out, kHealthBlock);
     append(out, kClusterLimitsBlock);
     append(out, kBreakerBlock);
+    append(out, kFallbackBlock);
     append(out, kOutlierBlock);
     append(out, kRetryBlock);
     append(out, kTimeoutBlock);

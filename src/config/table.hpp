@@ -40,6 +40,8 @@ using Field = std::variant<bool T::*,
                            Duration T::*,
                            std::optional<Duration> T::*,
                            double T::*,
+                           std::optional<double> T::*,
+                           StallAfter T::*,
                            std::string T::*,
                            std::optional<std::string> T::*,
                            std::optional<Secret> T::*,
@@ -137,6 +139,7 @@ struct RouteBlock {
     const Node* rewrite = nullptr;
     const Node* timeout = nullptr;
     const Node* retry = nullptr;
+    const Node* breaker = nullptr;
     const Node* access_log = nullptr;
 };
 struct RewriteBlock {
@@ -152,6 +155,7 @@ struct ClusterBlock {
     const Node* outlier = nullptr;
     const Node* retry = nullptr;
     const Node* timeout = nullptr;
+    const Node* health = nullptr;
     const Node* limits = nullptr;
 };
 struct EndpointBlock {
@@ -170,6 +174,7 @@ struct DiscoveryBlock {
 };
 struct LbBlock {
     Policy policy = Policy::p2c_ewma;
+    NoneReady when_none_ready = NoneReady::least_bad;
 };
 struct TimeoutBlock : Timeouts, ClientTimeouts {};
 
@@ -202,6 +207,10 @@ const Block<DiscoveryBlock>& block();
 template <>
 const Block<LbBlock>& block();
 template <>
+const Block<Health>& block();
+template <>
+const Block<Fallback>& block();
+template <>
 const Block<ClusterLimits>& block();
 template <>
 const Block<Breaker>& block();
@@ -224,7 +233,13 @@ const Block<Log>& block();
 // The words of "enum:a,b,c", or those after each '|'.
 [[nodiscard]] std::vector<std::string_view> words_of(std::string_view type);
 
-// The rows for lists of words, decoded in decode_blocks.cpp.
+// The rows for lists of words, decoded in decode_blocks.cpp and decode_resilience.cpp.
+void read_failure_on(Context& ctx, const Node& node, const std::string& path, Breaker& into);
+void read_fallback(Context& ctx, const Node& node, const std::string& path, Breaker& into);
+void read_fallback_to(Context& ctx, const Node& node, const std::string& path, Fallback& into);
+void read_latency_factor(Context& ctx, const Node& node, const std::string& path, Outlier& into);
+void read_expect(Context& ctx, const Node& node, const std::string& path, Health& into);
+void read_health_path(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_retry_methods(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_buckets(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into);

@@ -122,7 +122,8 @@ std::string spelled(const config::KeyInfo& row, const std::string& text) {
 
 // Words whose order says nothing: those of the default first, then by name, each once.
 void sort_words(const config::KeyInfo& row, std::vector<Node>& items) {
-    if (row.path != "retry.on" && row.path != "access_log.only") return;
+    if (row.path != "retry.on" && row.path != "access_log.only" && row.path != "breaker.failure_on")
+        return;
     const auto rank = [&](const Node& item) {
         const auto at = row.fallback.find(item.text);
         return std::pair(at == std::string_view::npos ? row.fallback.size() : at, item.text);

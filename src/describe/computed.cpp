@@ -81,6 +81,31 @@ void mark_contradictions(Branch& cluster) {
     }
 }
 
+void mark_slow_rate(Branch& object) {
+    const auto* call = child(object, "slow_call");
+    auto* rate = child(object, "slow_rate");
+    if (call == nullptr || rate == nullptr || !rate->chain.front().is_built_in()) return;
+    rate->may_be_written = call->in_force != "none";
+}
+
+void drop_meaningless(Branch& object, std::string_view block) {
+    const auto drop = [&](auto is_meaningless) {
+        std::erase_if(object.children, [&](const Branch& leaf) {
+            return leaf.kind == Branch::Kind::leaf && leaf.chain.front().is_built_in() &&
+                   is_meaningless(leaf.key);
+        });
+    };
+    if (block == "clusters{}.health") {
+        const auto* type = child(object, "type");
+        const bool is_tcp = type != nullptr && type->in_force == "tcp";
+        drop([&](std::string_view key) { return is_tcp && (key == "path" || key == "expect"); });
+    } else if (block == "breaker.fallback") {
+        const auto* to = child(object, "to");
+        const bool is_cluster = to != nullptr && to->in_force != "none";
+        drop([&](std::string_view key) { return (key == "to") != is_cluster; });
+    }
+}
+
 void mark_sample(Branch& access_log) {
     const auto* only = child(access_log, "only");
     auto* sample = child(access_log, "sample");

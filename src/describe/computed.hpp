@@ -17,6 +17,10 @@ void follow_first(Branch& object, std::string_view block);
 // Marks built-in values that the decoder takes as they are, but would complain of if they were
 // written beside another one of this cluster.
 void mark_contradictions(Branch& cluster);
+// The same of a breaker or outlier: a rate means nothing where nothing is slow.
+void mark_slow_rate(Branch& object);
+// Removes built-in values of keys that contradict those written: of a check over TCP its path.
+void drop_meaningless(Branch& object, std::string_view block);
 // The same of an access log: a share means nothing where `only` does not list sampled.
 void mark_sample(Branch& access_log);
 

@@ -170,6 +170,11 @@ class Comparison {
     void compare(const Branch* from, const Branch* to, bool is_implied) {
         const Branch* either = from != nullptr ? from : to;
         is_implied = is_implied || either->is_implied;
+        if (from != nullptr && to != nullptr && from->kind != to->kind) {
+            compare(from, nullptr, is_implied);  // `off` became an object, or the other way round
+            compare(nullptr, to, is_implied);
+            return;
+        }
         if (either->kind == Branch::Kind::leaf) {
             if (is_compared(path_)) compare_leaf(from, to, is_implied);
             return;

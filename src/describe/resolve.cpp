@@ -187,16 +187,42 @@ class Resolver {
         for (const auto& inner : vocabulary_.rows(row.child)) {
             const bool is_clients = row.child == "timeout" && inner.name.starts_with("client_");
             if (is_clients && !is_in_defaults_) continue;  // they apply before a route is known
-            if (!inner.child.empty() && inner.info->type.find("object") != std::string_view::npos) {
+            if (is_optional(inner)) {
+                add_optional(out, inner, row.child, layers);
+            } else if (!inner.child.empty() &&
+                       inner.info->type.find("object") != std::string_view::npos) {
                 out.children.push_back(object(inner, below(layers, inner.name)));
             } else {
                 add_leaf(out, inner, row.child, layers);
             }
         }
         follow_first(out, row.child);
+        drop_meaningless(out, row.child);
+        if (row.child == "breaker" || row.child == "outlier") mark_slow_rate(out);
         if (row.child == "access_log") mark_sample(out);
         return out;
     }
+
+    // An object that is not there unless it is written; {to: x} over {status: 503} is {to: x}.
+    [[nodiscard]] static bool is_optional(const Row& row) {
+        return !row.child.empty() && (row.info->fallback == "off" || row.info->fallback == "none");
+    }
+    void add_optional(Branch& into,
+                      const Row& row,
+                      std::string_view block,
+                      const Layers& layers) const {
+        const Layers written = below(layers, row.name);
+        const bool is_there = !written.empty() && !is_word(*written.front().node, row);
+        if (is_there) {
+            into.children.push_back(object(row, {written.front()}));
+        } else {
+            add_leaf(into, row, block, layers);
+        }
+    }
+    [[nodiscard]] static bool is_word(const Node& node, const Row& row) {
+        return node.kind == Node::Kind::scalar && node.text == row.info->fallback;
+    }
+
     [[nodiscard]] Layers with_defaults(Layers layers, std::string_view key) const {
         for (auto& layer : below({defaults_}, key))
             layers.push_back(std::move(layer));
@@ -215,12 +241,11 @@ class Resolver {
         is_in_defaults_ = true;
         Branch out = object(row, {defaults_});
         is_in_defaults_ = false;
-        for (auto& block : out.children) {
-            for (auto& leaf : block.children) {
-                // Built-in values of defaults are in force where they are inherited.
-                const bool is_client = leaf.key.starts_with("client_");
-                leaf.is_own = is_client || leaf.chain.front().layer == defaults_.name;
-            }
+        mark_own(out, defaults_.name);
+        // Built-in values of defaults are in force where they are inherited.
+        if (Branch* timeout = child(out, "timeout")) {
+            for (auto& leaf : timeout->children)
+                leaf.is_own = leaf.is_own || leaf.key.starts_with("client_");
         }
         return out;
     }
@@ -254,6 +279,8 @@ class Resolver {
             } else if (row.name == "discovery") {
                 const auto* list = child(out, "endpoints");
                 out.children.push_back(discovery(row, own, name, list));
+            } else if (is_optional(row)) {
+                add_optional(out, row, "clusters{}", {own});
             } else if (!row.child.empty()) {
                 out.children.push_back(
                     object(row, with_defaults(below({own}, row.name), row.name)));
@@ -381,7 +408,10 @@ class Resolver {
         for (const auto& row : vocabulary_.rows("routes[]")) {
             const auto* said = node_at(&node, row.name);
             const bool is_for_targets = row.name == "timeout" || row.name == "retry";
-            if (is_for_targets) {
+            if (row.name == "breaker") {
+                if (to != nullptr && said != nullptr)
+                    out.children.push_back(of_targets(row, own, targets));
+            } else if (is_for_targets) {
                 if (to != nullptr) out.children.push_back(of_targets(row, own, targets));
             } else if (row.name == "access_log") {
                 out.children.push_back(object(row, access_logs({own, listener})));
@@ -399,8 +429,13 @@ class Resolver {
     }
 
     static void mark_own(Branch& block, const std::string& layer) {
-        for (auto& leaf : block.children)
-            leaf.is_own = leaf.chain.front().layer == layer;
+        for (auto& below : block.children) {
+            if (below.kind == Branch::Kind::leaf) {
+                below.is_own = below.chain.front().layer == layer;
+            } else {
+                mark_own(below, layer);
+            }
+        }
     }
 
     void max_body(Branch& out, const Row& row, const Layer& own, const Layer& listener) const {

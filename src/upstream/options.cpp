@@ -49,6 +49,7 @@ resilience::CircuitBreaker::Options breaker_options(const config::Breaker& break
     options.max_open_for = breaker.max_open_for;
     options.half_open_requests = breaker.half_open_requests;
     options.successes_to_close = breaker.successes_to_close;
+    options.slow_rate = breaker.slow_call ? breaker.slow_rate : 0;
     if (breaker.probe_timeout) options.probe_timeout = *breaker.probe_timeout;
     return options;
 }
@@ -70,6 +71,7 @@ resilience::OutlierDetector::Options detector_options(const config::Outlier& out
     machine.max_open_for = outlier.max_eject_for;
     machine.half_open_requests = outlier.half_open_requests;
     machine.successes_to_close = outlier.successes_to_return;
+    machine.slow_rate = outlier.slow_call ? outlier.slow_rate : 0;
     return options;
 }
 
