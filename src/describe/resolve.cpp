@@ -212,12 +212,17 @@ class Resolver {
                       std::string_view block,
                       const Layers& layers) const {
         const Layers written = below(layers, row.name);
-        const bool is_there = !written.empty() && !is_word(*written.front().node, row);
+        const bool is_there = !written.empty() && !is_word(*written.front().node, row) &&
+                              !is_empty(*written.front().node);
         if (is_there) {
             into.children.push_back(object(row, {written.front()}));
         } else {
             add_leaf(into, row, block, layers);
         }
+    }
+    // {} is said by itself: none of its keys would be.
+    [[nodiscard]] static bool is_empty(const Node& node) {
+        return node.kind == Node::Kind::map && node.entries.empty();
     }
     [[nodiscard]] static bool is_word(const Node& node, const Row& row) {
         return node.kind == Node::Kind::scalar && node.text == row.info->fallback;

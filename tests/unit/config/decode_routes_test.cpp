@@ -182,7 +182,7 @@ TEST(ConfigRoutes, RefuseWhatCannotWork) {
                  {"{to: a, timeout: {client_idle: 1s}}", "115"},
                  {"{to: a, retry: {per_try_timeout: 60s}}", "140"},
                  {"{to: a, name: \"x y\"}", "118"},
-                 {"{to: a, breaker: off}", "109"}};
+                 {"{respond: {status: 204}, breaker: off}", "115"}};
     for (const auto& [text, expected] : cases)
         EXPECT_EQ(codes(with_route(text)), expected) << text;
 }
