@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import faults
+import micro
 import proxies
 import rig
 
@@ -298,6 +299,7 @@ def parse():
     parser.add_argument("--quick", action="store_true", help="one round of one second: not for a table")
     parser.add_argument("--only", action="append", metavar="NAME", help="a case, or a row of --faults; repeatable")
     parser.add_argument("--faults", action="store_true", help="what users lose while upstreams fail (about 7 min, as root)")
+    parser.add_argument("--micro", action="store_true", help="what the deciders cost, in ns")
     parser.add_argument("--proxy", action="append", choices=KINDS, help="of --faults: only this one; repeatable")
     parser.add_argument("--seeds", type=int, default=1, help="of --faults: so many runs of each row")
     parser.add_argument("--first-seed", type=int, default=1)
@@ -317,6 +319,8 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     if options.faults:
         return faults.run(options, versions(options.weir))
+    if options.micro:
+        return micro.run(options, versions(options.weir))
     folder = Path(tempfile.mkdtemp(prefix="weir-bench-"))
     folder.chmod(0o755)  # nginx's workers give up root and read the 64 KB file here
     net = rig.Net()

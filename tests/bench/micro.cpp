@@ -1,0 +1,133 @@
+// What the deciders cost, by Google Benchmark: figures, not tests. micro.py runs it and compares
+// with the goals; CPU time of the threads, as eight of them share few cores.
+#include "weir/resilience/circuit_breaker.hpp"
+#include "weir/resilience/classifier.hpp"
+#include "weir/resilience/outlier_detector.hpp"
+#include "weir/resilience/retry_budget.hpp"
+
+#include <benchmark/benchmark.h>
+#include <memory>
+
+namespace {
+
+using namespace weir;
+using namespace weir::resilience;
+
+constexpr TimePoint kStart{std::chrono::hours{1}};
+constexpr Duration kStep = std::chrono::microseconds{20};  // 50 000 requests a second
+constexpr std::uint32_t kThreads = 8;
+
+// Made by the first thread before all begin, gone after all have ended.
+struct Machines {
+    std::shared_ptr<DetectorGroup> group =
+        std::make_shared<DetectorGroup>(DetectorGroup::Options{});
+    std::unique_ptr<CircuitBreaker> breaker;
+    std::unique_ptr<OutlierDetector> detector;
+
+    Machines() {
+        CircuitBreaker::Options options = CircuitBreaker::Options::breaker();
+        options.shards = kThreads;
+        breaker = std::make_unique<CircuitBreaker>(options, 1, kStart, group.get());
+        OutlierDetector::Options outlier;
+        outlier.machine.shards = kThreads;
+        detector = std::make_unique<OutlierDetector>(outlier, 2, kStart, group);
+    }
+};
+std::unique_ptr<Machines> machines;
+
+void set_up(const benchmark::State& /*state*/) {
+    machines = std::make_unique<Machines>();
+}
+void tear_down(const benchmark::State& /*state*/) {
+    machines.reset();
+}
+
+void one_machine(benchmark::State& state) {
+    const auto shard = static_cast<std::uint32_t>(state.thread_index());
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        const auto admission = machines->breaker->acquire(now);
+        machines->breaker->complete(admission.permit, Verdict{}, now, shard);
+        now += kStep;
+    }
+}
+
+void breaker_and_detector(benchmark::State& state) {
+    const auto shard = static_cast<std::uint32_t>(state.thread_index());
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        auto outer = machines->breaker->acquire(now);
+        auto inner = machines->detector->acquire(now, {});
+        machines->breaker->headers_ok(outer.permit, now);
+        machines->detector->headers_ok(inner.permit, now);
+        machines->detector->complete(inner.permit, Verdict{}, now, shard);
+        machines->breaker->complete(outer.permit, Verdict{}, now, shard);
+        now += kStep;
+    }
+}
+
+void refusal(benchmark::State& state) {
+    machines->breaker->force(State::open, kStart + std::chrono::hours{1}, kStart);
+    for (auto _ : state)
+        benchmark::DoNotOptimize(machines->breaker->acquire(kStart + kStep));
+}
+
+// One in five fails: runs begin and end all the time, and the window fills.
+void one_in_five_fails(benchmark::State& state) {
+    const auto shard = static_cast<std::uint32_t>(state.thread_index());
+    Random random(7);
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        const auto admission = machines->breaker->acquire(now);
+        Verdict verdict;
+        if (random.below(5) == 0) verdict = {Outcome::failure, FailureKind::status_503};
+        machines->breaker->complete(admission.permit, verdict, now, shard);
+        now += kStep;
+    }
+}
+
+void budget_original(benchmark::State& state) {
+    RetryBudget budget(RetryBudget::Options{}, kStart);
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        budget.count_original(0, now);
+        now += kStep;
+    }
+}
+
+void budget_charge(benchmark::State& state) {
+    RetryBudget budget(RetryBudget::Options{}, kStart);
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        for (int i = 0; i < 10; ++i)
+            budget.count_original(0, now);
+        auto charge = budget.try_charge(now);
+        if (charge) charge->sent();
+        now += kStep;
+    }
+}
+
+void classify_status(benchmark::State& state) {
+    const Classifier classifier;
+    AttemptEnd end;
+    end.status = static_cast<std::uint16_t>(state.range(0));
+    end.got_response_bytes = true;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(end);
+        benchmark::DoNotOptimize(classifier.classify(end));
+    }
+}
+
+BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down);
+BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down)->Threads(kThreads);
+BENCHMARK(breaker_and_detector)->Setup(set_up)->Teardown(tear_down);
+BENCHMARK(breaker_and_detector)->Setup(set_up)->Teardown(tear_down)->Threads(kThreads);
+BENCHMARK(refusal)->Setup(set_up)->Teardown(tear_down);
+BENCHMARK(one_in_five_fails)->Setup(set_up)->Teardown(tear_down);
+BENCHMARK(budget_original);
+BENCHMARK(budget_charge);
+BENCHMARK(classify_status)->Arg(200)->Arg(503);
+
+}  // namespace
+
+BENCHMARK_MAIN();
