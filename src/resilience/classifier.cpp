@@ -30,6 +30,29 @@ constexpr std::array<Reason, 4> kPeerRefusals = {Reason::breaker_open, Reason::d
 
 constexpr Duration kLeastStale = 10ms;
 
+constexpr std::array<std::string_view, 6> kOutcomes = {"ok",        "failure", "local_failure",
+                                                       "throttled", "stale",   "ignored"};
+constexpr std::array<std::string_view, 20> kKinds = {"none",
+                                                     "500",
+                                                     "502",
+                                                     "503",
+                                                     "504",
+                                                     "status",
+                                                     "peer_refused",
+                                                     "connect_refused",
+                                                     "connect_timeout",
+                                                     "dns",
+                                                     "tls",
+                                                     "reset",
+                                                     "timeout",
+                                                     "protocol",
+                                                     "grpc_unknown",
+                                                     "grpc_internal",
+                                                     "grpc_unavailable",
+                                                     "grpc_data_loss",
+                                                     "grpc_deadline_exceeded",
+                                                     "grpc_other"};
+
 // A reused connection that dies at once was closed by the upstream while it was idle. One that dies
 // later took the request along: a killed endpoint loses those on reused connections too.
 Outcome died(const AttemptEnd& end) {
@@ -56,6 +79,33 @@ FailureKind kind_of(std::uint16_t status) {
     }
 }
 
+FailureKind kind_of_grpc(std::uint32_t code) {
+    switch (code) {
+        case 2:
+            return FailureKind::grpc_unknown;
+        case 4:
+            return FailureKind::grpc_deadline_exceeded;
+        case 13:
+            return FailureKind::grpc_internal;
+        case 14:
+            return FailureKind::grpc_unavailable;
+        case 15:
+            return FailureKind::grpc_data_loss;
+        default:
+            return FailureKind::grpc_other;
+    }
+}
+
+bool is_late(FailureKind kind) {
+    return kind == FailureKind::timeout || kind == FailureKind::status_504 ||
+           kind == FailureKind::grpc_deadline_exceeded;
+}
+
+// An answer that tells of a deadline long before the caller's tells of somebody else's.
+bool is_impatient(const AttemptEnd& end) {
+    return end.caller_deadline < end.patience && end.waited >= end.caller_deadline / 2;
+}
+
 bool is_connect(FailureKind kind) {
     return kind == FailureKind::connect_refused || kind == FailureKind::connect_timeout ||
            kind == FailureKind::dns || kind == FailureKind::tls;
@@ -63,9 +113,42 @@ bool is_connect(FailureKind kind) {
 
 }  // namespace
 
+std::string_view word(Outcome outcome) {
+    return kOutcomes[static_cast<std::size_t>(outcome)];
+}
+std::string_view word(FailureKind kind) {
+    return kKinds[static_cast<std::size_t>(kind)];
+}
+
 bool is_peer_refusal(std::string_view weir_error) {
     return std::any_of(kPeerRefusals.begin(), kPeerRefusals.end(),
                        [&](Reason reason) { return word(reason) == weir_error; });
+}
+
+bool is_of_route(FailureKind kind) {
+    switch (kind) {
+        case FailureKind::status_500:
+        case FailureKind::status_other:
+        case FailureKind::grpc_unknown:
+        case FailureKind::grpc_internal:
+        case FailureKind::grpc_data_loss:
+        case FailureKind::grpc_other:
+            return true;
+        default:
+            return false;
+    }
+}
+
+Verdict heard(const Verdict& verdict, Hearing hearing, bool is_probe) {
+    const bool is_local = verdict.outcome == Outcome::local_failure;
+    const bool is_failure = verdict.outcome == Outcome::failure || is_local;
+    if (!is_failure || hearing == Hearing::all) return verdict;
+    const bool is_own = is_of_route(verdict.kind);
+    if (hearing == Hearing::own) return is_own || is_probe ? verdict : Verdict{Outcome::ignored};
+    if (is_local) return verdict;
+    if (is_own) return is_probe ? Verdict{Outcome::ok} : Verdict{Outcome::ignored};
+    const bool is_heard = hearing == Hearing::gone || is_probe;
+    return is_heard ? verdict : Verdict{Outcome::ignored};
 }
 
 Duration patience(std::uint64_t samples, Duration p99, Duration request_timeout) {
@@ -97,6 +180,7 @@ Verdict Classifier::by_error(const AttemptEnd& end) const {
 
 Verdict Classifier::by_status(const AttemptEnd& end) const {
     const std::uint16_t status = end.status.value_or(0);
+    if (status == 200 && end.grpc_status) return by_grpc(*end.grpc_status);
     if (status == 503 && is_peer_refusal(end.weir_error)) {
         return {Outcome::local_failure, FailureKind::peer_refused};
     }
@@ -105,6 +189,13 @@ Verdict Classifier::by_status(const AttemptEnd& end) const {
         return {Outcome::failure, kind_of(status)};
     }
     return {Outcome::ok};
+}
+
+Verdict Classifier::by_grpc(std::uint32_t code) const {
+    constexpr std::uint32_t kResourceExhausted = 8;
+    if (code == kResourceExhausted) return {Outcome::throttled};
+    const bool is_failure = code < 32 && (options_.failure_grpc >> code & 1U) != 0;
+    return is_failure ? Verdict{Outcome::failure, kind_of_grpc(code)} : Verdict{Outcome::ok};
 }
 
 Verdict Classifier::judge(const AttemptEnd& end) const {
@@ -121,8 +212,13 @@ Verdict Classifier::judge(const AttemptEnd& end) const {
 
 Verdict Classifier::classify(const AttemptEnd& end) const {
     Verdict verdict = judge(end);
+    if (is_late(verdict.kind) && is_impatient(end)) verdict = {Outcome::ignored};
     const bool answered = verdict.outcome == Outcome::ok || verdict.outcome == Outcome::failure;
-    verdict.is_slow = answered && options_.slow_call > 0ns && end.waited >= options_.slow_call;
+    const auto is_slow = [&](Duration slow_call) {
+        return answered && slow_call > 0ns && end.waited >= slow_call;
+    };
+    verdict.is_slow = is_slow(options_.slow_call);
+    verdict.is_slow_at_endpoint = is_slow(options_.slow_call_at_endpoint);
     if (end.has_retry_after) verdict.hint = end.retry_after;
     return verdict;
 }

@@ -32,13 +32,20 @@ enum class FailureKind : std::uint8_t {
     reset,
     timeout,
     protocol,
+    grpc_unknown,  // in the trailers of an answer of gRPC
+    grpc_internal,
+    grpc_unavailable,
+    grpc_data_loss,
+    grpc_deadline_exceeded,
+    grpc_other,  // listed by the user in failure_on
 };
 
 struct Verdict {
     Outcome outcome = Outcome::ok;
     FailureKind kind = FailureKind::none;
-    bool is_slow = false;
-    Duration hint{0};  // Retry-After; 0 for none
+    bool is_slow = false;              // by breaker.slow_call
+    bool is_slow_at_endpoint = false;  // by outlier.slow_call
+    Duration hint{0};                  // Retry-After; 0 for none
 };
 
 // One word everywhere: metric labels, access log, admin API. Thread: any.

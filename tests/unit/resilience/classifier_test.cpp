@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace weir::resilience {
@@ -274,6 +276,140 @@ TEST(Classifier, IgnoresResetsTheUserDoesNotListButStillSeesStaleOnes) {
     EXPECT_EQ(classifier.classify(died_after(1s, true)).outcome, Outcome::ignored);
     EXPECT_EQ(classifier.classify(died_after(1s, false)).outcome, Outcome::ignored);
     EXPECT_EQ(classifier.classify(died_after(1ms, true)).outcome, Outcome::stale);
+}
+
+AttemptEnd answered_by_grpc(std::uint32_t code) {
+    AttemptEnd end = answered(200);
+    end.grpc_status = code;
+    return end;
+}
+
+TEST(Classifier, JudgesAnAnswerOfGrpcByItsCode) {
+    const std::vector<std::pair<std::uint32_t, Verdict>> rows = {
+        {0, {Outcome::ok}},
+        {1, {Outcome::ok}},
+        {2, {Outcome::failure, FailureKind::grpc_unknown}},
+        {3, {Outcome::ok}},
+        {4, {Outcome::failure, FailureKind::grpc_deadline_exceeded}},
+        {5, {Outcome::ok}},
+        {7, {Outcome::ok}},
+        {8, {Outcome::throttled}},
+        {12, {Outcome::ok}},
+        {13, {Outcome::failure, FailureKind::grpc_internal}},
+        {14, {Outcome::failure, FailureKind::grpc_unavailable}},
+        {15, {Outcome::failure, FailureKind::grpc_data_loss}},
+        {16, {Outcome::ok}},
+        {99, {Outcome::ok}},
+    };
+    for (const auto& [code, expected] : rows) {
+        const Verdict verdict = classify(answered_by_grpc(code));
+        EXPECT_EQ(word(verdict.outcome), word(expected.outcome)) << code;
+        EXPECT_EQ(word(verdict.kind), word(expected.kind)) << code;
+    }
+}
+
+TEST(Classifier, CountsOnlyTheCodesOfGrpcTheUserLists) {
+    Classifier::Options options;
+    options.failure_grpc = 1U << 5U;
+    const Classifier classifier(options);
+    EXPECT_EQ(classifier.classify(answered_by_grpc(5)).kind, FailureKind::grpc_other);
+    EXPECT_EQ(classifier.classify(answered_by_grpc(14)).outcome, Outcome::ok);
+}
+
+TEST(Classifier, JudgesAFailedAnswerOfHttpByItsStatusThoughItIsOfGrpc) {
+    AttemptEnd end = answered(503);
+    end.grpc_status = 0;
+    EXPECT_EQ(classify(end).kind, FailureKind::status_503);
+}
+
+// Each way of telling that a deadline has passed, with a caller that gave half a second.
+std::vector<AttemptEnd> ends_by_deadline() {
+    std::vector<AttemptEnd> ends = {answered(504), answered_by_grpc(4),
+                                    ended_by(Reason::upstream_timeout)};
+    for (AttemptEnd& end : ends) {
+        end.waited = 500ms;
+        end.patience = 1s;
+    }
+    return ends;
+}
+
+TEST(Classifier, IgnoresADeadlineThatItsCallerMadeShorterThanPatience) {
+    for (AttemptEnd& end : ends_by_deadline()) {
+        EXPECT_EQ(classify(end).outcome, Outcome::failure);
+        end.caller_deadline = 500ms;
+        EXPECT_EQ(classify(end).outcome, Outcome::ignored);
+    }
+}
+
+TEST(Classifier, BelievesADeadlineOfACallerThatWaitedLongEnough) {
+    for (AttemptEnd& end : ends_by_deadline()) {
+        end.waited = end.caller_deadline = 2s;
+        EXPECT_EQ(classify(end).outcome, Outcome::failure);
+    }
+}
+
+TEST(Classifier, BelievesA504LongBeforeTheCallersDeadline) {
+    AttemptEnd end = answered(504);
+    end.waited = 10ms;
+    end.caller_deadline = 500ms;
+    end.patience = 1s;
+    EXPECT_EQ(classify(end).outcome, Outcome::failure);
+}
+
+TEST(Classifier, HasAnotherMeasureOfSlownessForTheEndpoint) {
+    Classifier::Options options;
+    options.slow_call_at_endpoint = 50ms;
+    AttemptEnd end = answered(200);
+    end.waited = 50ms;
+    EXPECT_FALSE(Classifier(options).classify(end).is_slow);
+    EXPECT_TRUE(Classifier(options).classify(end).is_slow_at_endpoint);
+}
+
+struct HeardRow {
+    Verdict verdict;
+    std::string_view all, gone, unreached, own;
+    std::string_view probe_gone, probe_unreached, probe_own;
+};
+
+TEST(Hearing, TellsEachBreakerWhatIsItsBusiness) {
+    const Verdict crashed{Outcome::failure, FailureKind::status_500};
+    const Verdict absent{Outcome::failure, FailureKind::status_503};
+    const Verdict late{Outcome::failure, FailureKind::timeout};
+    const Verdict refused{Outcome::local_failure, FailureKind::connect_refused};
+    const Verdict listed{Outcome::failure, FailureKind::status_other};
+    const std::string_view f = "failure";
+    const std::string_view i = "ignored";
+    const std::string_view l = "local_failure";
+    const std::vector<HeardRow> rows = {
+        {crashed, f, i, i, f, "ok", "ok", f},
+        {listed, f, i, i, f, "ok", "ok", f},
+        {absent, f, f, i, i, f, f, f},
+        {late, f, f, i, i, f, f, f},
+        {refused, l, l, l, i, l, l, l},
+        {{Outcome::ok}, "ok", "ok", "ok", "ok", "ok", "ok", "ok"},
+        {{Outcome::throttled},
+         "throttled",
+         "throttled",
+         "throttled",
+         "throttled",
+         "throttled",
+         "throttled",
+         "throttled"},
+    };
+    for (const HeardRow& row : rows) {
+        const auto as = [&](Hearing hearing, bool is_probe) {
+            return word(heard(row.verdict, hearing, is_probe).outcome);
+        };
+        const auto kind = word(row.verdict.kind);
+        EXPECT_EQ(as(Hearing::all, false), row.all) << kind;
+        EXPECT_EQ(as(Hearing::all, true), row.all) << kind;
+        EXPECT_EQ(as(Hearing::gone, false), row.gone) << kind;
+        EXPECT_EQ(as(Hearing::unreached, false), row.unreached) << kind;
+        EXPECT_EQ(as(Hearing::own, false), row.own) << kind;
+        EXPECT_EQ(as(Hearing::gone, true), row.probe_gone) << kind;
+        EXPECT_EQ(as(Hearing::unreached, true), row.probe_unreached) << kind;
+        EXPECT_EQ(as(Hearing::own, true), row.probe_own) << kind;
+    }
 }
 
 TEST(Classifier, CallsNothingSlowUnlessAskedTo) {

@@ -19,10 +19,10 @@ TEST(Outcome, IsSpelledAsInTheMetrics) {
 
 TEST(FailureKind, HasAWordOfItsOwnForEach) {
     std::set<std::string> words;
-    for (int kind = 0; kind <= static_cast<int>(FailureKind::protocol); ++kind) {
+    for (int kind = 0; kind <= static_cast<int>(FailureKind::grpc_other); ++kind) {
         words.insert(std::string(word(static_cast<FailureKind>(kind))));
     }
-    EXPECT_EQ(words.size(), static_cast<std::size_t>(FailureKind::protocol) + 1);
+    EXPECT_EQ(words.size(), static_cast<std::size_t>(FailureKind::grpc_other) + 1);
     EXPECT_EQ(words.count(""), 0U);
     EXPECT_EQ(word(FailureKind::status_502), "502");
     EXPECT_EQ(word(FailureKind::connect_refused), "connect_refused");
