@@ -295,6 +295,7 @@ void Exchange::start_attempt() {
          .is_upgrade = is_upgrade_,
          .must_not_repeat =
              (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
+         .route = target_->route.get(),
          .timeouts = &target_->config->timeout,
          .per_try_timeout = target_->config->retry.per_try_timeout,
          .avoid = avoid});

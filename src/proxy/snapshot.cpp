@@ -93,10 +93,13 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
             const auto* const forward = std::get_if<config::Forward>(&route.action);
             if (forward == nullptr) continue;
             for (const config::Target& target : forward->targets) {
+                const std::uint32_t cluster = index_of(target.cluster);
                 made.total_weight += target.weight;
                 made.targets.push_back(
                     {.config = &target,
-                     .cluster = index_of(target.cluster),
+                     .cluster = cluster,
+                     .route = clusters_[cluster]->routes().take(
+                         {listener.name, route.name, clusters_[cluster]->config().breaker}),
                      .replayable_methods = method_bits(target.retry.methods),
                      .retry = retry_options(target.retry),
                      .metrics = std::make_unique<telemetry::RequestMetrics>(

@@ -76,7 +76,7 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
 }
 
 void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request) {
-    WEIR_ASSERT(!is_running_);
+    WEIR_ASSERT(!is_running_ && request.route != nullptr);
     cluster_ = std::move(cluster);
     request_ = request;
     started_ = Clock::now();
@@ -244,10 +244,11 @@ void Attempt::on_head(const http::ResponseHead& head) {
     const http::HeaderField* const weir_error = head.headers.find(http::HeaderId::weir_error);
     end_.weir_error = weir_error != nullptr ? weir_error->value : std::string_view();
     end_.waited = latency;
-    verdict_ = resilience::classify(end_);
+    verdict_ = request_.route->classifier().classify(end_);
     end_.weir_error = {};
     if (verdict_.outcome == resilience::Outcome::ok) {
         endpoint_->observe(latency, now);
+        request_.route->observe(context_.worker, latency, now);
         if (holds_endpoint_) endpoint_->shared().detector().headers_ok(endpoint_permit_, now);
         if (holds_breaker_) cluster_->cluster().breaker().headers_ok(breaker_permit_, now);
     } else {
@@ -340,11 +341,12 @@ void Attempt::classify(const Error& error, bool client_left) {
         end_.connect_time = connection_->connect_time();
     }
     if (!end_.status) end_.waited = is_sent_ ? now - sent_ : Duration::zero();
-    end_.patience =
-        resilience::patience(0, {}, request_.timeouts->request.value_or(Duration::max()));
+    if (client_left) {
+        end_.patience = request_.route->patience(context_.worker, now, request_.timeouts->request);
+    }
     verdict_ = error.origin == Error::Origin::local
                    ? resilience::Verdict{.outcome = resilience::Outcome::ignored}
-                   : resilience::classify(end_);
+                   : request_.route->classifier().classify(end_);
     const bool is_failure = verdict_.outcome == resilience::Outcome::failure ||
                             verdict_.outcome == resilience::Outcome::local_failure;
     if (is_failure && endpoint_) endpoint_->observe_failure(now);

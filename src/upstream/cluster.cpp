@@ -50,6 +50,8 @@ Cluster::Cluster(const config::Cluster& config,
                                                          .shards = surroundings.workers},
                         now)),
       load_(before != nullptr ? before->load_ : std::make_shared<Load>(config.limits)),
+      routes_(before != nullptr ? before->routes_
+                                : std::make_shared<RouteTargets>(surroundings.workers)),
       awaited_until_(now + kAwaited),
       is_known_(before != nullptr && before->is_known_.load(std::memory_order_relaxed)),
       endpoints_(std::make_shared<EndpointSet>()),

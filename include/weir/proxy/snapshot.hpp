@@ -23,6 +23,7 @@ namespace weir::proxy {
 struct TargetState {
     const config::Target* config = nullptr;
     std::uint32_t cluster = 0;             // index into Snapshot::clusters
+    std::shared_ptr<upstream::RouteTarget> route;
     std::uint32_t replayable_methods = 0;  // a bit a http::Method, of retry.methods
     resilience::RetryOptions retry;
     std::unique_ptr<telemetry::RequestMetrics> metrics;

@@ -37,6 +37,7 @@ struct AttemptRequest {
     bool is_upgrade = false;
     bool must_not_repeat =
         false;  // executing it twice would do harm: a lost connection must prove it unread
+    RouteTarget* route = nullptr;  // of the cluster; outlives the attempt
     const config::Timeouts* timeouts = nullptr;
     std::optional<Duration> per_try_timeout;
     const Endpoint* avoid = nullptr;  // where it was tried before, if there is another

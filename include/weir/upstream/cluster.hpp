@@ -9,6 +9,7 @@
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/handles.hpp"
 #include "weir/upstream/endpoint.hpp"
+#include "weir/upstream/route_target.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -61,6 +62,7 @@ class Cluster final {
     [[nodiscard]] const std::shared_ptr<resilience::DetectorGroup>& detectors() const {
         return group_->detectors;
     }
+    [[nodiscard]] RouteTargets& routes() { return *routes_; }
     [[nodiscard]] resilience::Limit& requests() { return load_->requests; }
     [[nodiscard]] resilience::Limit& pending() { return load_->pending; }
 
@@ -120,6 +122,7 @@ class Cluster final {
     resilience::CircuitBreaker& machine_;  // of breaker_
     const std::shared_ptr<resilience::RetryBudget> budget_;
     const std::shared_ptr<Load> load_;
+    const std::shared_ptr<RouteTargets> routes_;
 
     const TimePoint awaited_until_;
     std::atomic<bool> is_known_;
