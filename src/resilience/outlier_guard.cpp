@@ -127,6 +127,7 @@ void DetectorGroup::release_below_floor() {
     for (CircuitBreaker* machine : ejected) {
         if (coming++ >= wanted) return;
         machine->release_early();
+        releases_.fetch_add(1, std::memory_order_release);
     }
 }
 

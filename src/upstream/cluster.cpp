@@ -113,7 +113,7 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
         const std::lock_guard lock(mutex_);
         for (const discovery::Found& found : update.endpoints) {
             auto endpoint = take(before, found.address);
-            if (!endpoint && (endpoint = take(gone_, found.address))) endpoint->detector().rejoin();
+            if (!endpoint && (endpoint = take(gone_, found.address))) endpoint->rejoin(now);
             if (endpoint) {
                 endpoint->set_weight(found.weight);
             } else {
@@ -122,7 +122,7 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
             next->endpoints.push_back(std::move(endpoint));
         }
         for (auto& endpoint : before) {
-            endpoint->detector().leave();
+            endpoint->leave();
             gone_.push_back(std::move(endpoint));
         }
         if (gone_.size() > kRemembered) {

@@ -19,7 +19,8 @@ EndpointGroup::EndpointGroup(const config::Cluster& config, const Surroundings& 
       detectors(std::make_shared<resilience::DetectorGroup>(
           resilience::DetectorGroup::Options{.max_ejected = config.outlier.max_ejected,
                                              .min_ready = config.outlier.min_ready,
-                                             .failure_rate = config.breaker.failure_rate})) {}
+                                             .failure_rate = config.breaker.failure_rate})),
+      roster(std::make_shared<balance::Roster>(detectors)) {}
 
 bool EndpointGroup::fits(const config::Cluster& config) const {
     return config.outlier == outlier && config.breaker.failure_rate == failure_rate;
@@ -58,7 +59,18 @@ Endpoint::Endpoint(std::shared_ptr<EndpointGroup> group,
                 group_->surroundings.seed ^ id_,
                 now,
                 group_->detectors,
-                this) {}
+                this),
+      standing_(group_->roster, detector_, now) {}
+
+void Endpoint::leave() {
+    detector_.leave();
+    standing_.leave();
+}
+
+void Endpoint::rejoin(TimePoint now) {
+    detector_.rejoin();
+    standing_.rejoin(now);
+}
 
 void Endpoint::set_limits(const config::ClusterLimits& limits) {
     connections_.set_max(limits.max_connections);
@@ -111,21 +123,23 @@ void Endpoint::drain(Order order, TimePoint now) {
     }
     if (is_drained_.exchange(true, std::memory_order_relaxed)) return;
     detector_.set_available(false);
+    standing_.hold(balance::Hold::drained, true, now);
     group_->announce();
     tell_of_drain("healthy", "draining", detail);
 }
 
-void Endpoint::undrain(TimePoint /*now*/) {
-    end_drain("by an operator");
+void Endpoint::undrain(TimePoint now) {
+    end_drain("by an operator", now);
 }
 
-void Endpoint::end_drain(std::string_view why) {
+void Endpoint::end_drain(std::string_view why, TimePoint now) {
     {
         const std::lock_guard lock(mutex_);
         drained_.reset();
     }
     if (!is_drained_.exchange(false, std::memory_order_relaxed)) return;
     detector_.set_available(true);
+    standing_.hold(balance::Hold::drained, false, now);
     group_->announce();
     tell_of_drain("draining", state_word(), std::string(why));
 }
@@ -160,7 +174,7 @@ void Endpoint::tick(TimePoint now) {
         const std::lock_guard lock(mutex_);
         is_over = drained_ && drained_->until && now >= *drained_->until;
     }
-    if (is_over) end_drain("its time is over");
+    if (is_over) end_drain("its time is over", now);
 }
 
 void Endpoint::take_order(const Endpoint& other, TimePoint now) {
@@ -203,8 +217,7 @@ void Endpoint::tell_of_drain(std::string_view from,
 
 void Endpoint::on_transition(const resilience::Transition& transition) {
     using resilience::State;
-    if (transition.from == State::closed) group_->unready.fetch_add(1, std::memory_order_relaxed);
-    if (transition.to == State::closed) group_->unready.fetch_sub(1, std::memory_order_relaxed);
+    standing_.refresh(transition.at);
     const Surroundings& surroundings = group_->surroundings;
     const std::string_view reason = resilience::word(transition.reason);
     const bool is_shadow = detector_.machine().options().mode == resilience::Mode::shadow &&
@@ -241,7 +254,8 @@ void Endpoint::on_transition(const resilience::Transition& transition) {
                              .detail = detail});
 }
 
-void Endpoint::on_penalty(bool is_penalized, TimePoint /*at*/) {
+void Endpoint::on_penalty(bool is_penalized, TimePoint at) {
+    standing_.refresh(at);
     const std::string_view to = is_penalized ? "penalized" : "healthy";
     log::info("endpoint changed state",
               {{"cluster", group_->cluster}, {"endpoint", name_}, {"to", to}, {"reason", "floor"}});

@@ -1,6 +1,5 @@
 #include "weir/upstream/local_cluster.hpp"
 
-#include "balancer.hpp"
 #include "local_endpoint.hpp"
 #include "waiting_queue.hpp"
 #include <boost/smart_ptr/make_local_shared.hpp>
@@ -13,7 +12,7 @@ LocalCluster::LocalCluster(LocalContext& context,
                            const LocalCluster* before)
     : context_(context),
       cluster_(std::move(cluster)),
-      balancer_(make_balancer(cluster_->config().policy)),
+      chooser_(cluster_->config().policy, balance::NoneReady::least_bad, cluster_->roster()),
       queue_(before != nullptr ? before->queue_ : boost::make_local_shared<WaitingQueue>(context)) {
     queue_->follow(cluster_);
     if (before == nullptr) return;
@@ -46,43 +45,28 @@ void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) 
     for (const auto& gone : before) {
         if (gone) gone->remove();
     }
+    balance::Chooser::Candidates candidates;
+    candidates.reserve(endpoints_.size());
     for (const auto& endpoint : endpoints_) {
         if (endpoint->shared().is_drained()) endpoint->close_idle();
+        endpoint->candidate().set_weight(endpoint->shared().weight());
+        candidates.push_back(&endpoint->candidate());
     }
-    balancer_->on_change(endpoints_);
+    chooser_.set(std::move(candidates));
     serve_waiting_later();
 }
 
 LocalCluster::Choice LocalCluster::choose(TimePoint now,
                                           bool is_replay_safe,
                                           const Endpoint* avoid) {
-    if (cluster_->has_unready()) {
-        for (const auto& endpoint : endpoints_) {
-            Endpoint& shared = endpoint->shared();
-            if (&shared != avoid && !shared.is_drained() &&
-                shared.detector().wants_probe(now, is_replay_safe))
-                return {endpoint, false};
-        }
-    }
-    std::size_t index = balancer_->pick(endpoints_, context_.random, now, avoid);
-    if (index == endpoints_.size() && avoid != nullptr) {
-        index = balancer_->pick(endpoints_, context_.random, now, nullptr);
-    }
-    if (index < endpoints_.size()) return {endpoints_[index], false};
-    return any_one();
-}
-
-// None is ready: any one is better than none, and it is said in the log. But not one that an
-// operator took out.
-LocalCluster::Choice LocalCluster::any_one() {
-    const std::size_t size = endpoints_.size();
-    if (size == 0) return {};
-    const std::size_t begin = context_.random.below(static_cast<std::uint32_t>(size));
-    for (std::size_t i = 0; i < size; ++i) {
-        const auto& endpoint = endpoints_[(begin + i) % size];
-        if (!endpoint->shared().is_held()) return {endpoint, true};
-    }
-    return {};
+    const balance::Wish wish{
+        .now = now,
+        .is_replay_safe = is_replay_safe,
+        .avoid = avoid != nullptr ? &avoid->standing() : nullptr,
+    };
+    const balance::Choice choice = chooser_.choose(wish, context_.random);
+    if (choice.index == balance::Choice::kNone) return {nullptr, choice.is_none_ready};
+    return {endpoints_[choice.index], choice.is_none_ready};
 }
 
 bool LocalCluster::enqueue(Waiting& waiting) {

@@ -3,18 +3,11 @@
 #include <algorithm>
 
 namespace weir::upstream {
-namespace {
-
-// Nanoseconds in which an old latency, or the memory of a failure, loses half its weight.
-constexpr double kFade = 1e9;
-constexpr double kPenalty = 100e6;
-
-}  // namespace
-
 LocalEndpoint::LocalEndpoint(LocalContext& context,
                              LocalCluster& cluster,
                              std::shared_ptr<Endpoint> endpoint)
-    : context_(context),
+    : candidate_(endpoint->standing(), endpoint->weight()),
+      context_(context),
       cluster_(&cluster),
       shared_cluster_(cluster.shared()),
       endpoint_(std::move(endpoint)),
@@ -42,11 +35,13 @@ void LocalEndpoint::close_idle() {
 }
 
 void LocalEndpoint::request_began() {
-    stats_.active.store(++active_, std::memory_order_relaxed);
+    candidate_.request_began();
+    stats_.active.store(candidate_.active(), std::memory_order_relaxed);
 }
 
 void LocalEndpoint::request_ended(const resilience::Verdict& verdict) {
-    stats_.active.store(--active_, std::memory_order_relaxed);
+    candidate_.request_ended();
+    stats_.active.store(candidate_.active(), std::memory_order_relaxed);
     const auto bump = [](std::atomic<std::uint64_t>& counter) {
         counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     };
@@ -61,38 +56,9 @@ void LocalEndpoint::request_ended(const resilience::Verdict& verdict) {
 }
 
 void LocalEndpoint::observe(Duration latency, TimePoint now) {
+    candidate_.observe(latency, now);
     if (cluster_ != nullptr) cluster_->observe_latency(latency);
-    if (latency >= ewma_ || ewma_ == Duration::zero()) {
-        ewma_ = latency;
-    } else {
-        const double elapsed = static_cast<double>((now - observed_).count());
-        const double share = std::max(elapsed / (elapsed + kFade), 1.0 / 64);
-        ewma_ += Duration{
-            static_cast<Duration::rep>(static_cast<double>((latency - ewma_).count()) * share)};
-    }
-    observed_ = now;
-    stats_.ewma_ns.store(ewma_.count(), std::memory_order_relaxed);
-}
-
-void LocalEndpoint::observe_failure(TimePoint now) {
-    failed_ = now;
-    if (ewma_ == Duration::zero()) observed_ = now;
-}
-
-// What was seen long ago counts for little, so that a slow endpoint is looked at again. A failure
-// counts as a latency ten times as long, for some tenths of a second: long enough not to attract
-// load by failing fast, short enough that its detector gets to see whether it goes on.
-double LocalEndpoint::cost(TimePoint now) const {
-    Duration latency = ewma_;
-    if (latency == Duration::zero() && cluster_ != nullptr) latency = cluster_->latency();
-    const double elapsed = static_cast<double>((now - observed_).count());
-    double cost = static_cast<double>(latency.count()) * (kFade / (kFade + elapsed)) + 1.0;
-    if (failed_ != TimePoint{}) {
-        const double since = static_cast<double>((now - failed_).count()) / kPenalty;
-        cost *= 1.0 + 9.0 / (1.0 + since * since);
-    }
-    const double weight = endpoint_->weight() * endpoint_->detector().weight(now);
-    return cost * (active_ + 1.0) / std::max(weight, 1e-3);
+    stats_.ewma_ns.store(candidate_.ewma().count(), std::memory_order_relaxed);
 }
 
 H1Connection* LocalEndpoint::take_idle() {

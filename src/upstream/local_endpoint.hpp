@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/balance/candidate.hpp"
 #include "weir/resilience/outcome.hpp"
 #include "weir/upstream/endpoint.hpp"
 #include "weir/upstream/local_cluster.hpp"
@@ -12,7 +13,7 @@
 
 namespace weir::upstream {
 
-// One worker's side of an endpoint: its connections and how fast it answers. Held by its
+// One worker's side of an endpoint: its connections, and what its balancer knows. Held by its
 // LocalCluster and by the attempts that use it, so that it may be gone from discovery while they
 // finish. Thread: worker.
 class LocalEndpoint {
@@ -35,14 +36,9 @@ class LocalEndpoint {
     // ---- balancing
     void request_began();
     void request_ended(const resilience::Verdict& verdict);
-    [[nodiscard]] std::uint32_t active() const { return active_; }
-    // A latency counts at once if it is a peak and fades in over ten seconds else (the "peak EWMA"
-    // of Finagle).
     void observe(Duration latency, TimePoint now);
-    // A failed attempt counts as a slow one: an endpoint that fails fast must not attract load.
-    void observe_failure(TimePoint now);
-    // Expected wait by weight; `now` fades what was seen long ago.
-    [[nodiscard]] double cost(TimePoint now) const;
+    void observe_failure(TimePoint now) { candidate_.observe_failure(now); }
+    [[nodiscard]] balance::Candidate& candidate() { return candidate_; }
 
     // ---- connections
     // The connection used last, or nullptr.
@@ -57,15 +53,12 @@ class LocalEndpoint {
     void forget(H1Connection& connection);
 
   private:
+    balance::Candidate candidate_;
     LocalContext& context_;
     LocalCluster* cluster_;  // null once removed
     std::shared_ptr<Cluster> shared_cluster_;
     std::shared_ptr<Endpoint> endpoint_;
     EndpointStats& stats_;
-    std::uint32_t active_ = 0;
-    Duration ewma_{};  // zero: unknown
-    TimePoint observed_{};
-    TimePoint failed_{};  // last; never: the epoch
     std::vector<std::unique_ptr<H1Connection>> connections_;
     std::vector<H1Connection*> idle_;
 };

@@ -51,6 +51,11 @@ class DetectorGroup final : public TripGate {
     };
     [[nodiscard]] Size size() const;
 
+    // Ejected endpoints that were released ahead of their time, ever. Takes no lock.
+    [[nodiscard]] std::uint32_t releases() const {
+        return releases_.load(std::memory_order_acquire);
+    }
+
     // While more than a third of the endpoints would ramp, none does (a deploy). Takes no lock.
     [[nodiscard]] bool is_ramp_off(TimePoint now) const;
 
@@ -79,6 +84,7 @@ class DetectorGroup final : public TripGate {
 
     const Options options_;
     std::atomic<Duration::rep> ramp_off_until_{0};
+    std::atomic<std::uint32_t> releases_{0};
 
     mutable std::mutex mutex_;
     std::vector<Member> members_;

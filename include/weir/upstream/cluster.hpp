@@ -96,10 +96,8 @@ class Cluster final {
     void remove_waiting() { load_->waiting.fetch_sub(1, std::memory_order_relaxed); }
     void connection_freed();
 
-    // Endpoints whose detector is not closed: without any, nobody looks for one that wants a probe.
-    [[nodiscard]] bool has_unready() const {
-        return group_->unready.load(std::memory_order_relaxed) > 0;
-    }
+    // Who of its endpoints is ready.
+    [[nodiscard]] const std::shared_ptr<balance::Roster>& roster() const { return group_->roster; }
 
   private:
     // What requests under way hold, whichever object they began with.

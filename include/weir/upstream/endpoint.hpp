@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/balance/standing.hpp"
 #include "weir/config/config.hpp"
 #include "weir/core/address.hpp"
 #include "weir/discovery/provider.hpp"
@@ -42,7 +43,7 @@ class EndpointGroup {
     const double failure_rate;  // of the breaker
     const Surroundings surroundings;
     const std::shared_ptr<resilience::DetectorGroup> detectors;
-    std::atomic<int> unready{0};  // endpoints whose detector is not closed
+    const std::shared_ptr<balance::Roster> roster;
 
     // Of the cluster that has the endpoints now: told when one of them is drained, or no longer.
     // An owner of an older listener takes nothing away.
@@ -88,6 +89,12 @@ class Endpoint final : public resilience::TransitionSink {
 
     [[nodiscard]] resilience::OutlierDetector& detector() { return detector_; }
     [[nodiscard]] const resilience::OutlierDetector& detector() const { return detector_; }
+    // Where it stands, for balancing.
+    [[nodiscard]] balance::Standing& standing() { return standing_; }
+    [[nodiscard]] const balance::Standing& standing() const { return standing_; }
+    // Discovery names it no longer, or again.
+    void leave();
+    void rejoin(TimePoint now);
     [[nodiscard]] resilience::Limit& connections() { return connections_; }
     [[nodiscard]] resilience::Limit& connecting() { return connecting_; }
 
@@ -140,7 +147,7 @@ class Endpoint final : public resilience::TransitionSink {
     [[nodiscard]] std::optional<Held> held() const;
 
   private:
-    void end_drain(std::string_view why);
+    void end_drain(std::string_view why, TimePoint now);
     void tell_of_drain(std::string_view from, std::string_view to, const std::string& detail);
     void on_transition(const resilience::Transition& transition) override;
     void on_penalty(bool is_penalized, TimePoint at) override;
@@ -159,6 +166,7 @@ class Endpoint final : public resilience::TransitionSink {
     std::optional<Order> drained_;  // guarded by mutex_
     std::optional<Order> ejected_;  // guarded by mutex_; in force while the machine is forced
     resilience::OutlierDetector detector_;
+    balance::Standing standing_;
 };
 
 // The endpoints of a cluster at one moment. Immutable.

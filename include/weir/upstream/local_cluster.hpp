@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/balance/chooser.hpp"
 #include "weir/upstream/cluster.hpp"
 #include "weir/upstream/local_context.hpp"
 
@@ -11,7 +12,6 @@
 
 namespace weir::upstream {
 
-class Balancer;
 class LocalEndpoint;
 class WaitingQueue;
 
@@ -33,11 +33,10 @@ class LocalCluster {
 
     void set_endpoints(const std::shared_ptr<const EndpointSet>& set);
 
-    // The endpoint for the next attempt: a half-open one that wants a probe first, then as the
-    // balancer says among those that are selectable. `avoid` only if there is no other. none_ready:
-    // no endpoint was ready and any one was taken.
+    // The endpoint for the next attempt, as balance::Chooser says. `avoid` only if there is no
+    // other.
     struct Choice {
-        boost::local_shared_ptr<LocalEndpoint> endpoint;  // none: the cluster is empty
+        boost::local_shared_ptr<LocalEndpoint> endpoint;  // none: no one may be taken
         bool is_none_ready = false;
     };
     [[nodiscard]] Choice choose(TimePoint now, bool is_replay_safe, const Endpoint* avoid);
@@ -68,16 +67,18 @@ class LocalCluster {
     // A connection or a slot became free: those who wait are served on the next tick.
     void serve_waiting_later();
 
-    // The usual latency of this cluster, for endpoints of which nothing is known yet.
-    void observe_latency(Duration latency) { latency_ += (latency - latency_) / 16; }
+    // The usual latency of this cluster.
+    void observe_latency(Duration latency) {
+        latency_ += (latency - latency_) / 16;
+        chooser_.observe(latency);
+    }
     [[nodiscard]] Duration latency() const { return latency_; }
 
   private:
-    [[nodiscard]] Choice any_one();
     LocalContext& context_;
     std::shared_ptr<Cluster> cluster_;
-    std::unique_ptr<Balancer> balancer_;
     std::vector<boost::local_shared_ptr<LocalEndpoint>> endpoints_;
+    balance::Chooser chooser_;  // its candidates are those of endpoints_, in order
     boost::local_shared_ptr<WaitingQueue> queue_;  // co-owned by the objects of this cluster
     Duration latency_{};
 };
