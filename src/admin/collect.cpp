@@ -79,11 +79,8 @@ telemetry::Registry::CollectorToken collect(
 
 void tick(const proxy::Snapshot& snapshot, TimePoint now) {
     log::tick(now);
-    for (const auto& cluster : snapshot.clusters()) {
-        cluster->breaker().tick(now);
-        for (const auto& endpoint : cluster->endpoints()->endpoints)
-            endpoint->tick(now);
-    }
+    for (const auto& cluster : snapshot.clusters())
+        cluster->tick(now);
 }
 
 }  // namespace weir::admin

@@ -30,10 +30,12 @@ Duration::rep count_of(TimePoint at) {
 CircuitBreaker::Options CircuitBreaker::Options::outlier() {
     Options options;
     options.are_locals_apart = true;
+    options.is_of_endpoint = true;
     options.open_for = 1s;
     options.max_open_for = 1500ms;
     options.do_probes_double = false;
     options.are_probes_replayed = true;
+    options.throttle_rate = 0.5;
     return options;
 }
 
@@ -127,10 +129,11 @@ CircuitBreaker::Admission CircuitBreaker::refusal(TimePoint now, bool is_replay_
     return {.retry_after = wait};
 }
 
-void CircuitBreaker::headers_ok(Permit& permit, TimePoint now) {
+void CircuitBreaker::headers_ok(Permit& permit, TimePoint now, const Verdict& verdict) {
     const std::uint64_t word = word_.load(std::memory_order_acquire);
     if (permit.epoch != word >> kEpochShift || permit.is_settled) return;
     if (!permit.is_probe && !has_run_.load(std::memory_order_relaxed)) return;
+    if (permit.is_probe && is_bad(verdict)) return;
 
     Notices notices;
     {
@@ -163,10 +166,10 @@ void CircuitBreaker::complete(const Permit& permit,
     const std::uint64_t word = word_.load(std::memory_order_acquire);
     if (!permit.is_probe) {
         if (permit.epoch != word >> kEpochShift) return;
-        window_.add(shard, permit.epoch, verdict, now);
+        window_.add(shard, permit.epoch, verdict.outcome, is_slow(verdict), now);
         const bool is_good = verdict.outcome == Outcome::ok && !is_bad(verdict);
         if (is_good && !has_run_.load(std::memory_order_relaxed)) return;
-        if (verdict.outcome == Outcome::throttled) return;
+        if (verdict.outcome == Outcome::throttled && options_.throttle_rate <= 0) return;
     }
     complete_slowly(permit, verdict, now, shard, key);
 }
@@ -252,7 +255,7 @@ void CircuitBreaker::enter(State next, TripReason reason, TimePoint at, Notices&
         transition.open_for = open_until_ - at;
         ++opens_total_;
     }
-    set_penalty(false, at, notices);
+    set_penalty(TripReason::none, at, notices);
     end_runs();
     ok_run_ = 0;
     leases_.clear();

@@ -97,6 +97,7 @@ void CircuitBreaker::force(State forced, TimePoint until, TimePoint now) {
         if (forced == State::open) open_until_ = until;
         if (state() == forced) {
             store_word(epoch(), forced);
+            if (gate_ != nullptr) gate_->entered(forced, TripReason::forced, now);
         } else {
             enter(forced, TripReason::forced, now, notices);
         }

@@ -12,14 +12,19 @@ using namespace std::chrono_literals;
 // endpoint of the cluster.
 constexpr Duration kAskGateAgain = 10ms;
 
+// Answers under a penalty for throttling that tell whether it helps.
+constexpr std::uint32_t kPenaltyAnswers = 5;
+
 }  // namespace
 
 void CircuitBreaker::judge_closed(
     const Permit& permit, const Verdict& verdict, TimePoint now, FailureKey key, Notices& notices) {
+    if (options_.throttle_rate > 0) judge_throttling(permit, verdict, now, notices);
+    if (verdict.outcome == Outcome::throttled || state() != State::closed) return;
     if (verdict.outcome == Outcome::ok) {
         end_runs();
         if (is_penalized() && ++ok_run_ >= options_.successes_to_close) {
-            set_penalty(false, now, notices);
+            set_penalty(TripReason::none, now, notices);
         }
     } else {
         extend_run(permit, verdict, now, key);
@@ -30,6 +35,40 @@ void CircuitBreaker::judge_closed(
     if (verdict.outcome == Outcome::ok && !is_bad(verdict)) return;
     const TripReason reason = rule(now);
     if (reason != TripReason::none) try_trip(reason, now, verdict.hint, notices);
+}
+
+// A share of its weight less may be all that it needs; who still throttles then, alone among its
+// peers, goes. When all throttle, ejecting one would only load the others more.
+void CircuitBreaker::judge_throttling(const Permit& permit,
+                                      const Verdict& verdict,
+                                      TimePoint now,
+                                      Notices& notices) {
+    const bool is_throttled = verdict.outcome == Outcome::throttled;
+    if (is_throttled) ok_run_ = 0;
+    if (gate_ == nullptr || forced_) return;
+    if (penalty() == TripReason::throttle_rate) {
+        if (permit.since < penalized_at_) return;
+        ++seen_under_penalty_;
+        throttled_under_penalty_ += is_throttled ? 1U : 0U;
+        if (seen_under_penalty_ < kPenaltyAnswers) return;
+        const bool still_holds =
+            throttled_under_penalty_ >= options_.throttle_rate * seen_under_penalty_;
+        seen_under_penalty_ = throttled_under_penalty_ = 0;
+        if (still_holds && gate_->do_peers_throttle_less(options_.throttle_rate / 2, now)) {
+            try_trip(TripReason::throttle_rate, now, verdict.hint, notices);
+        }
+        return;
+    }
+    if (!is_throttled || is_penalized() || !may_ask_gate(now)) return;
+    const SuccessWindow::Counts seen = window_.sum(epoch(), now);
+    const auto n = static_cast<double>(seen.total());
+    if (seen.total() < std::max(options_.min_requests, 1U)) return;
+    if (static_cast<double>(seen.throttled) < options_.throttle_rate * n) return;
+    if (gate_->do_peers_throttle_less(options_.throttle_rate / 2, now)) {
+        set_penalty(TripReason::throttle_rate, now, notices);
+    } else {
+        ask_gate_at_ = now + kAskGateAgain;
+    }
 }
 
 void CircuitBreaker::judge_probe(const Permit& permit,
@@ -53,7 +92,7 @@ void CircuitBreaker::judge_late(const Permit& permit,
                                 FailureKey key,
                                 Notices& notices) {
     if (verdict.outcome != Outcome::failure && verdict.outcome != Outcome::local_failure) return;
-    window_.add(shard, epoch(), verdict, now);
+    window_.add(shard, epoch(), verdict.outcome, is_slow(verdict), now);
     if (now - permit.since < options_.probe_timeout && !forced_) {
         try_trip(TripReason::probe_failed, now, verdict.hint, notices);
     } else {
@@ -70,7 +109,7 @@ void CircuitBreaker::probe_succeeded(TimePoint now, Notices& notices) {
 }
 
 bool CircuitBreaker::is_bad(const Verdict& verdict) const {
-    return verdict.outcome != Outcome::ok || (verdict.is_slow && options_.slow_rate > 0);
+    return verdict.outcome != Outcome::ok || (options_.slow_rate > 0 && is_slow(verdict));
 }
 
 void CircuitBreaker::end_runs() {
@@ -130,22 +169,30 @@ TripReason CircuitBreaker::rule(TimePoint now) const {
 
 void CircuitBreaker::try_trip(TripReason reason, TimePoint now, Duration hint, Notices& notices) {
     if (gate_ != nullptr) {
-        // The second half: a clock that was set back must not silence the gate for good.
-        if (now < ask_gate_at_ && ask_gate_at_ - now <= kAskGateAgain) return;
-        const TripGate::Answer answer = gate_->may_trip(now);
+        if (!may_ask_gate(now)) return;
+        const TripGate::Answer answer = gate_->may_trip(reason, now);
         if (answer != TripGate::Answer::trip) {
             ask_gate_at_ = now + kAskGateAgain;
-            if (answer == TripGate::Answer::penalize) set_penalty(true, now, notices);
+            if (answer == TripGate::Answer::penalize) set_penalty(TripReason::floor, now, notices);
             return;
         }
     }
     open(reason, now, hint, notices);
 }
 
-void CircuitBreaker::set_penalty(bool is_penalized, TimePoint now, Notices& notices) {
-    if (is_penalized == penalized_.load(std::memory_order_relaxed)) return;
-    penalized_.store(is_penalized, std::memory_order_relaxed);
+// The second half: a clock that was set back must not silence the gate for good.
+bool CircuitBreaker::may_ask_gate(TimePoint now) const {
+    return now >= ask_gate_at_ || ask_gate_at_ - now > kAskGateAgain;
+}
+
+void CircuitBreaker::set_penalty(TripReason penalty, TimePoint now, Notices& notices) {
+    const bool is_penalized = penalty != TripReason::none;
+    const bool was_penalized = this->is_penalized();
+    penalty_.store(penalty, std::memory_order_relaxed);
+    if (is_penalized == was_penalized) return;
     ok_run_ = 0;
+    penalized_at_ = now;
+    seen_under_penalty_ = throttled_under_penalty_ = 0;
     if (is_penalized) ++penalties_total_;
     const bool has_run = fail_run_.length + local_run_.length > 0;
     has_run_.store(is_penalized || has_run, std::memory_order_relaxed);

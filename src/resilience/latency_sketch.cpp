@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 
 namespace weir::resilience {
 namespace {
@@ -14,9 +13,7 @@ constexpr std::uint64_t kHighest =
 }  // namespace
 
 LatencySketch::LatencySketch(Duration window)
-    : half_(std::max(window.count() / 2, Duration::rep{1})),
-      ends_(std::numeric_limits<Duration::rep>::min()),
-      begins_(std::numeric_limits<Duration::rep>::min()) {}
+    : half_(std::max(window.count() / 2, Duration::rep{1})) {}
 
 std::size_t LatencySketch::bucket_of(Duration latency) {
     const auto raw = static_cast<std::uint64_t>(std::max(latency.count(), Duration::rep{0}));
@@ -48,7 +45,8 @@ void LatencySketch::clear(Generation& generation) {
 // After a gap, or when the clock was set back, nothing of before is of the last window.
 void LatencySketch::rotate(Duration::rep at) {
     const std::uint32_t next = 1 - newest_.load(std::memory_order_relaxed);
-    const bool is_next = at >= ends_ && at - half_ < ends_;
+    const bool is_known = begins_.load(std::memory_order_relaxed) != kForgotten;
+    const bool is_next = is_known && at >= ends_ && at - half_ < ends_;
     clear(generations_[next]);
     if (!is_next) clear(generations_[1 - next]);
     const Duration::rep begins = is_next ? ends_ : at;
@@ -61,7 +59,7 @@ void LatencySketch::rotate(Duration::rep at) {
 // ahead is not old.
 unsigned LatencySketch::valid(TimePoint now) const {
     const Duration::rep begins = begins_.load(std::memory_order_relaxed);
-    if (begins == std::numeric_limits<Duration::rep>::min()) return 0;
+    if (begins == kForgotten) return 0;
     const Duration::rep age = now.time_since_epoch().count() - begins;
     if (age >= 2 * half_) return 0;
     return age >= half_ ? 1U : 3U;

@@ -13,6 +13,9 @@ constexpr std::uint32_t kRampStart = 100;
 constexpr Duration kRampStep = 500ms;
 constexpr Duration::rep kRampSteps = 4;  // 10, 20, 40, 80, then 100 %
 
+// An average within twice the usual latency, or this much above it, is like the peers'.
+constexpr Duration kRampSlack = 5ms;
+
 }  // namespace
 
 OutlierDetector::OutlierDetector(const Options& options,
@@ -23,6 +26,10 @@ OutlierDetector::OutlierDetector(const Options& options,
     : ramp_(options.ramp),
       group_(std::move(group)),
       machine_(options.machine, seed, now, this, sink) {
+    for (std::uint32_t i = 0; options.has_latencies && i < std::max(options.machine.shards, 1U);
+         ++i) {
+        sketches_.push_back(std::make_unique<LatencySketch>(options.machine.window));
+    }
     group_->add(*this);
 }
 
@@ -78,6 +85,7 @@ std::uint32_t OutlierDetector::ramp_permille(TimePoint now) const {
 
 void OutlierDetector::start_ramp(TimePoint now) {
     if (ramp_ <= Duration{0}) return;
+    ramp_average_.store(0, std::memory_order_relaxed);
     ramp_end_.store((now + ramp_).time_since_epoch().count(), std::memory_order_relaxed);
     ramp_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     group_->note_ramp(now, kRampSteps * kRampStep);
@@ -91,6 +99,22 @@ void OutlierDetector::hold_ramp(TimePoint now) {
     const Duration::rep in_step = (at - since) % kRampStep.count();
     if (in_step > 0)
         ramp_since_.compare_exchange_strong(since, since + in_step, std::memory_order_relaxed);
+}
+
+// Two workers at once may lose one of two answers: the next one comes soon.
+void OutlierDetector::observe_ramp(Duration latency, Duration usual, TimePoint now) {
+    if (usual <= Duration{0}) return;
+    Duration::rep average = ramp_average_.load(std::memory_order_relaxed);
+    average = average == 0 ? latency.count() : average + (latency.count() - average) / 8;
+    ramp_average_.store(average, std::memory_order_relaxed);
+    if (Duration{average} > 2 * usual && Duration{average} > usual + kRampSlack) hold_ramp(now);
+}
+
+LatencySketch::View OutlierDetector::latencies(TimePoint now) const {
+    LatencySketch::View view;
+    for (const auto& sketch : sketches_)
+        view.add(*sketch, now);
+    return view;
 }
 
 CircuitBreaker::Admission OutlierDetector::acquire(TimePoint now,
@@ -108,12 +132,20 @@ void OutlierDetector::complete(const Permit& permit,
     }
 }
 
-TripGate::Answer OutlierDetector::may_trip(TimePoint) {
+TripGate::Answer OutlierDetector::may_trip(TripReason, TimePoint) {
     return group_->try_eject(*this) ? Answer::trip : Answer::penalize;
 }
 
+bool OutlierDetector::do_peers_throttle_less(double share, TimePoint now) {
+    return group_->do_peers_throttle_less(*this, share, now);
+}
+
 void OutlierDetector::entered(State state, TripReason reason, TimePoint now) {
-    group_->set_out(*this, state != State::closed);
+    group_->moved(*this);
+    if (state == State::closed && reason != TripReason::forced) {
+        for (const auto& sketch : sketches_)
+            sketch->forget();
+    }
     if (reason == TripReason::probe_ok) start_ramp(now);
 }
 

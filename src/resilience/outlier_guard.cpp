@@ -11,6 +11,9 @@ namespace {
 // The breaker opens when fewer than this share of the endpoints are well.
 constexpr double kWellShare = 0.2;
 
+// A peer with fewer answers says nothing about its share of throttled ones.
+constexpr std::uint64_t kFewestAnswers = 5;
+
 }  // namespace
 
 std::uint32_t ejection_floor(std::uint32_t n, double max_ejected, std::uint32_t min_ready) {
@@ -32,49 +35,117 @@ DetectorGroup::Size DetectorGroup::size() const {
     return {static_cast<std::uint32_t>(members_.size()), ready_, floor()};
 }
 
-TripGate::Answer DetectorGroup::may_trip(TimePoint now) {
+std::uint64_t DetectorGroup::looks() const {
     const std::lock_guard lock(mutex_);
-    if (members_.size() < 2) return Answer::trip;
+    return looks_;
+}
+
+// Evenly spread, and from another one each time: in 10 000 endpoints 128 tell the share of those
+// that are well to a few per cent.
+template <typename Visit>
+void DetectorGroup::look_at_some(Visit visit) {
+    const std::size_t n = members_.size();
+    const std::size_t count = std::min(n, kSample);
+    const std::size_t stride = n <= kSample ? 1 : n / kSample;
+    sample_from_ = n <= kSample ? 0 : (sample_from_ + 1) % stride;
+    for (std::size_t i = 0; i < count; ++i) {
+        ++looks_;
+        if (!visit(members_[sample_from_ + i * stride])) return;
+    }
+}
+
+TripGate::Answer DetectorGroup::may_trip(TripReason reason, TimePoint now) {
+    if (reason == TripReason::slow_rate || reason == TripReason::stall) return Answer::trip;
+    const std::lock_guard lock(mutex_);
+    const std::size_t n = members_.size();
+    if (n < 2) return Answer::trip;
     const double rate = options_.failure_rate > 0 ? options_.failure_rate : 0.5;
-    const double enough = std::max(1.0, kWellShare * static_cast<double>(members_.size()));
+    if (ready_ < std::max(1.0, kWellShare * static_cast<double>(n))) return Answer::trip;
+    const double enough = std::max(1.0, kWellShare * static_cast<double>(std::min(n, kSample)));
     std::uint32_t well = 0;
-    for (const Member& member : members_) {
+    look_at_some([&](const Member& member) {
         // A penalized one is failing now, however many good answers its window still holds: with
         // them the breaker of a cluster that dies as a whole opened only after 2 to 3 s.
-        if (member.is_out || member.detector->machine().is_penalized()) continue;
+        if (member.place != Place::ready || member.detector->machine().is_penalized()) return true;
         const SuccessWindow::Counts seen = member.detector->machine().counts(now);
-        if (seen.ok == 0 || seen.failure_rate() >= rate) continue;
-        if (static_cast<double>(++well) >= enough) return Answer::hold;
-    }
-    return Answer::trip;
+        if (seen.ok > 0 && seen.failure_rate() < rate) ++well;
+        return static_cast<double>(well) < enough;
+    });
+    return static_cast<double>(well) >= enough ? Answer::hold : Answer::trip;
+}
+
+bool DetectorGroup::do_peers_throttle_less(const OutlierDetector& self,
+                                           double share,
+                                           TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    shares_.clear();
+    look_at_some([&](const Member& member) {
+        if (member.detector == &self) return true;
+        const SuccessWindow::Counts seen = member.detector->machine().counts(now);
+        if (seen.total() < kFewestAnswers) return true;
+        shares_.push_back(static_cast<double>(seen.throttled) / static_cast<double>(seen.total()));
+        return true;
+    });
+    if (shares_.empty()) return false;
+    // Of two in the middle the higher: in doubt nobody goes.
+    const auto middle = shares_.begin() + static_cast<std::ptrdiff_t>(shares_.size() / 2);
+    std::nth_element(shares_.begin(), middle, shares_.end());
+    return *middle < share;
 }
 
 bool DetectorGroup::is_ramp_off(TimePoint now) const {
     return now.time_since_epoch().count() < ramp_off_until_.load(std::memory_order_relaxed);
 }
 
-void DetectorGroup::change(Member& member, bool is_available, bool is_out) {
-    if (member.is_available && !member.is_out) --ready_;
-    member.is_available = is_available;
-    member.is_out = is_out;
-    if (member.is_available && !member.is_out) ++ready_;
+void DetectorGroup::count(const Member& member, bool is_added) {
+    const std::uint32_t change = is_added ? 1U : static_cast<std::uint32_t>(-1);
+    if (member.place == Place::ready) ready_ += change;
+    if (member.place == Place::coming) coming_ += change;
+    if (member.place != Place::ejected) return;
+    if (is_added) {
+        ejected_.emplace(member.deadline, member.detector);
+    } else {
+        ejected_.erase({member.deadline, member.detector});
+    }
 }
 
-// A transition of the machine that is under way stores the state before it calls set_out():
-// whichever comes first here, the last word is right.
+void DetectorGroup::place(Member& member, Place place, TimePoint deadline) {
+    count(member, false);
+    member.place = place;
+    member.deadline = deadline;
+    count(member, true);
+}
+
+// A machine stores its state before it says that it moved: whichever comes first here, the last
+// word is right.
+void DetectorGroup::place(Member& member) {
+    const CircuitBreaker& machine = member.detector->machine();
+    const State state = machine.state();
+    Place to = Place::out;
+    if (!member.is_available) {
+        to = Place::out;
+    } else if (state == State::closed) {
+        to = Place::ready;
+    } else if (!machine.is_forced()) {
+        const bool is_coming = state == State::half_open || machine.is_released_early();
+        to = is_coming ? Place::coming : Place::ejected;
+    }
+    place(member, to, to == Place::ejected ? machine.next_probe_at() : TimePoint{});
+}
+
 void DetectorGroup::add(OutlierDetector& detector) {
     const std::lock_guard lock(mutex_);
     if (detector.index_ != kNoMember) return;
     detector.index_ = members_.size();
-    members_.push_back({&detector, false, true});
-    change(members_.back(), detector.is_available_, detector.machine().state() != State::closed);
+    members_.push_back({&detector, detector.is_available_, Place::out, {}});
+    place(members_.back());
 }
 
 void DetectorGroup::remove(OutlierDetector& detector) {
     const std::lock_guard lock(mutex_);
     if (detector.index_ == kNoMember) return;
     Member& gone = members_[detector.index_];
-    change(gone, false, true);
+    count(gone, false);
     gone = members_.back();
     gone.detector->index_ = detector.index_;
     members_.pop_back();
@@ -87,7 +158,8 @@ void DetectorGroup::set_available(OutlierDetector& detector, bool is_available) 
     detector.is_available_ = is_available;
     if (detector.index_ == kNoMember) return;
     Member& member = members_[detector.index_];
-    change(member, is_available, member.is_out);
+    member.is_available = is_available;
+    place(member);
     release_below_floor();
 }
 
@@ -96,46 +168,41 @@ bool DetectorGroup::try_eject(OutlierDetector& detector) {
     const std::lock_guard lock(mutex_);
     if (detector.index_ == kNoMember) return true;
     Member& member = members_[detector.index_];
-    if (member.is_available && !member.is_out && ready_ < floor() + 1) return false;
-    change(member, member.is_available, true);
+    if (member.place != Place::ready) return true;
+    if (ready_ < floor() + 1) return false;
+    place(member, Place::out, {});  // until its machine says that it moved
     return true;
 }
 
-void DetectorGroup::set_out(OutlierDetector& detector, bool is_out) {
+void DetectorGroup::moved(OutlierDetector& detector) {
     const std::lock_guard lock(mutex_);
     if (detector.index_ == kNoMember) return;
-    Member& member = members_[detector.index_];
-    change(member, member.is_available, is_out);
+    place(members_[detector.index_]);
 }
 
 void DetectorGroup::release_below_floor() {
     const std::uint32_t wanted = floor();
-    std::uint32_t coming = ready_;
-    std::vector<CircuitBreaker*> ejected;
-    for (const Member& member : members_) {
-        CircuitBreaker& machine = member.detector->machine();
-        if (!member.is_available || !member.is_out || machine.is_forced()) continue;
-        if (machine.state() == State::open && !machine.is_released_early()) {
-            ejected.push_back(&machine);
-        } else {
-            ++coming;  // about to be tried
-        }
-    }
-    std::sort(ejected.begin(), ejected.end(), [](const CircuitBreaker* a, const CircuitBreaker* b) {
-        return a->next_probe_at() < b->next_probe_at();
-    });
-    for (CircuitBreaker* machine : ejected) {
-        if (coming++ >= wanted) return;
-        machine->release_early();
+    while (ready_ + coming_ < wanted && !ejected_.empty()) {
+        ++looks_;
+        OutlierDetector& next = *ejected_.begin()->second;
+        next.machine().release_early();
         releases_.fetch_add(1, std::memory_order_release);
+        place(members_[next.index_], Place::coming, {});
     }
 }
 
+// One that is held ramps for longer than is counted here: a ramp that fails is no deploy.
 void DetectorGroup::note_ramp(TimePoint now, Duration length) {
     const std::lock_guard lock(mutex_);
+    const auto eighths = static_cast<Duration::rep>(ramps_.size());
+    const Duration::rep eighth = now.time_since_epoch() / std::max(length / eighths, Duration{1});
+    if (eighth < ramp_eighth_ || eighth - ramp_eighth_ > eighths) ramp_eighth_ = eighth - eighths;
+    while (ramp_eighth_ < eighth)
+        ramps_[static_cast<std::size_t>(++ramp_eighth_ % eighths)] = 0;
+    ++ramps_[static_cast<std::size_t>(eighth % eighths)];
     std::size_t ramping = 0;
-    for (const Member& member : members_)
-        ramping += member.detector->would_ramp(now) ? 1U : 0U;
+    for (const std::uint32_t begun : ramps_)
+        ramping += begun;
     if (ramping * 3 <= members_.size()) return;
     ramp_off_until_.store((now + length).time_since_epoch().count(), std::memory_order_relaxed);
 }

@@ -51,10 +51,8 @@ std::uint32_t SuccessWindow::tenth_of_writer(Shard& own, TimePoint now) const {
     return own.tenth;
 }
 
-void SuccessWindow::add(std::uint32_t shard,
-                        std::uint64_t epoch,
-                        const Verdict& verdict,
-                        TimePoint now) {
+void SuccessWindow::add(
+    std::uint32_t shard, std::uint64_t epoch, Outcome outcome, bool is_slow, TimePoint now) {
     WEIR_ASSERT(shard < shard_count_);
     Shard& own = shards_[shard];
     const std::uint32_t at = tenth_of_writer(own, now);
@@ -62,8 +60,8 @@ void SuccessWindow::add(std::uint32_t shard,
     const std::uint64_t tag = tag_of(epoch, at);
     if (bucket.tag.load(std::memory_order_relaxed) != tag) reuse(bucket, tag);
 
-    if (verdict.is_slow) bump(bucket.slow);
-    switch (verdict.outcome) {
+    if (is_slow) bump(bucket.slow);
+    switch (outcome) {
         case Outcome::ok:
             bump(bucket.ok);
             bump(own.ok_total);

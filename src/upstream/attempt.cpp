@@ -1,6 +1,7 @@
 #include "weir/upstream/attempt.hpp"
 
 #include "weir/http/h1.hpp"
+#include "weir/upstream/stall_watch.hpp"
 
 #include "local_endpoint.hpp"
 
@@ -173,7 +174,12 @@ void Attempt::send() {
     if (!request_.is_body_whole) handler_.on_request_wanted();
 }
 
+// The request is whole: from here on the upstream is waited for.
 void Attempt::arm_answer_timer() {
+    waiting_.endpoint = endpoint_.get();
+    waiting_.route = request_.route;
+    waiting_.timeout = request_.timeouts->request;
+    cluster_->stalls().add(waiting_, Clock::now());
     const auto& header_timeout = request_.timeouts->response_header;
     const auto& per_try = request_.per_try_timeout;
     if (!header_timeout && !per_try) return;
@@ -207,6 +213,10 @@ void Attempt::finish_body(std::string_view trailers) {
     if (!end_.status) arm_answer_timer();
 }
 
+void Attempt::on_stuck() {
+    handler_.on_attempt_stuck(*this);
+}
+
 std::size_t Attempt::pending() const {
     return connection_ == nullptr ? 0 : connection_->pending();
 }
@@ -233,10 +243,13 @@ void Attempt::on_head(const http::ResponseHead& head) {
                      "a 101 nobody asked for"});
     }
     timer_.cancel();
+    StallWatch::remove(waiting_);
     // The upstream may take what follows on this connection for the other protocol.
     if (request_.is_upgrade && !head.is_upgrade) connection_->do_not_reuse();
     const TimePoint now = Clock::now();
     const Duration latency = now - sent_;
+    endpoint_->answered(now);
+    cluster_->stalls().answered(now);
     end_.status = head.status;
     end_.got_response_bytes = true;
     end_.retry_after = retry_after(head);
@@ -249,8 +262,10 @@ void Attempt::on_head(const http::ResponseHead& head) {
     if (verdict_.outcome == resilience::Outcome::ok) {
         endpoint_->observe(latency, now);
         request_.route->observe(context_.worker, latency, now);
-        if (holds_endpoint_) endpoint_->shared().detector().headers_ok(endpoint_permit_, now);
-        if (holds_breaker_) cluster_->cluster().breaker().headers_ok(breaker_permit_, now);
+        if (holds_endpoint_)
+            endpoint_->shared().detector().headers_ok(endpoint_permit_, now, verdict_);
+        if (holds_breaker_)
+            cluster_->cluster().breaker().headers_ok(breaker_permit_, now, verdict_);
     } else {
         endpoint_->observe_failure(now);
     }
@@ -371,6 +386,7 @@ void Attempt::report() {
     const TimePoint now = Clock::now();
     Cluster& shared = cluster_->cluster();
     timer_.cancel();
+    StallWatch::remove(waiting_);
     cluster_->dequeue(*this);
     is_running_ = false;
     context_.shard.sub(shared.metrics().requests_active);

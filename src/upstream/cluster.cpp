@@ -49,7 +49,8 @@ Cluster::Cluster(const config::Cluster& config,
                                                          .min_rate = config.retry.budget_min,
                                                          .shards = surroundings.workers},
                         now)),
-      load_(before != nullptr ? before->load_ : std::make_shared<Load>(config.limits)),
+      load_(before != nullptr ? before->load_
+                              : std::make_shared<Load>(config.limits, surroundings.workers)),
       routes_(before != nullptr ? before->routes_
                                 : std::make_shared<RouteTargets>(surroundings.workers)),
       awaited_until_(now + kAwaited),
@@ -135,6 +136,39 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
     for (const Subscriber& subscriber : subscribers) {
         if (subscriber) subscriber(next);
     }
+}
+
+TimePoint Cluster::last_answer() const {
+    Duration::rep last = 0;
+    for (unsigned worker = 0; worker < surroundings_.workers; ++worker) {
+        const Pulse& pulse = load_->pulses[worker];
+        last = std::max(last, pulse.answered_at_.load(std::memory_order_relaxed));
+    }
+    return TimePoint{Duration{last}};
+}
+
+std::uint32_t Cluster::waiting(TimePoint since) const {
+    std::uint32_t sum = 0;
+    for (unsigned worker = 0; worker < surroundings_.workers; ++worker) {
+        const Pulse& pulse = load_->pulses[worker];
+        const auto at = pulse.waiting_at_.load(std::memory_order_acquire);
+        if (at < since.time_since_epoch().count()) continue;
+        sum += pulse.waiting_.load(std::memory_order_relaxed);
+    }
+    return sum;
+}
+
+void Cluster::tick(TimePoint now) {
+    machine_.tick(now);
+    const auto set = endpoints();
+    for (const auto& endpoint : set->endpoints)
+        endpoint->tick(now);
+    if (!group_->peers.is_due(now)) return;
+    std::vector<resilience::OutlierDetector*> peers;
+    for (const auto& endpoint : set->endpoints) {
+        if (!endpoint->is_drained()) peers.push_back(&endpoint->detector());
+    }
+    group_->peers.run(peers, now);
 }
 
 void Cluster::announce() {

@@ -32,13 +32,14 @@ void ClusterBreaker::set_detectors(std::shared_ptr<resilience::DetectorGroup> de
     detectors_ = std::move(detectors);
 }
 
-resilience::TripGate::Answer ClusterBreaker::may_trip(TimePoint now) {
+resilience::TripGate::Answer ClusterBreaker::may_trip(resilience::TripReason reason,
+                                                      TimePoint now) {
     std::shared_ptr<resilience::DetectorGroup> detectors;
     {
         const std::lock_guard lock(mutex_);
         detectors = detectors_;
     }
-    return detectors->may_trip(now);
+    return detectors->may_trip(reason, now);
 }
 
 void ClusterBreaker::force(resilience::State state, Order order, TimePoint now) {

@@ -36,7 +36,7 @@ class ClusterBreaker final : private resilience::TransitionSink, private resilie
               std::string_view reason,
               const std::string& detail);
     void on_transition(const resilience::Transition& transition) override;
-    [[nodiscard]] Answer may_trip(TimePoint now) override;
+    [[nodiscard]] Answer may_trip(resilience::TripReason reason, TimePoint now) override;
 
     const std::string cluster_;
     const Surroundings surroundings_;

@@ -4,6 +4,8 @@
 
 #include "options.hpp"
 
+#include <algorithm>
+
 namespace weir::upstream {
 namespace {
 
@@ -20,7 +22,8 @@ EndpointGroup::EndpointGroup(const config::Cluster& config, const Surroundings& 
           resilience::DetectorGroup::Options{.max_ejected = config.outlier.max_ejected,
                                              .min_ready = config.outlier.min_ready,
                                              .failure_rate = config.breaker.failure_rate})),
-      roster(std::make_shared<balance::Roster>(detectors)) {}
+      roster(std::make_shared<balance::Roster>(detectors)),
+      peers(peer_options(config.outlier)) {}
 
 bool EndpointGroup::fits(const config::Cluster& config) const {
     return config.outlier == outlier && config.breaker.failure_rate == failure_rate;
@@ -99,6 +102,32 @@ Endpoint::Totals Endpoint::totals() const {
     }
     if (known > 0) totals.ewma /= known;
     return totals;
+}
+
+// The workers' answers come one between the other: their rates add up.
+resilience::Answering Endpoint::answering() const {
+    Duration::rep last = 0;
+    double rate = 0;
+    for (unsigned worker = 0; worker < workers_; ++worker) {
+        const EndpointStats& stats = stats_[worker];
+        last = std::max(last, stats.answered_at.load(std::memory_order_relaxed));
+        const Duration::rep gap = stats.mean_gap.load(std::memory_order_relaxed);
+        if (gap > 0) rate += 1.0 / static_cast<double>(gap);
+    }
+    const double gap = rate > 0 ? 1.0 / rate : 0;
+    return {TimePoint{Duration{last}}, Duration{static_cast<Duration::rep>(gap)}};
+}
+
+std::uint32_t Endpoint::stalled(TimePoint since) const {
+    std::uint32_t sum = 0;
+    for (unsigned worker = 0; worker < workers_; ++worker) {
+        const EndpointStats& stats = stats_[worker];
+        const auto at = stats.stalled_at.load(std::memory_order_acquire);
+        if (at >= since.time_since_epoch().count()) {
+            sum += stats.stalled.load(std::memory_order_relaxed);
+        }
+    }
+    return sum;
 }
 
 std::string_view Endpoint::state_word() const {
@@ -218,6 +247,7 @@ void Endpoint::tell_of_drain(std::string_view from,
 void Endpoint::on_transition(const resilience::Transition& transition) {
     using resilience::State;
     standing_.refresh(transition.at);
+    note_stall(transition);
     const Surroundings& surroundings = group_->surroundings;
     const std::string_view reason = resilience::word(transition.reason);
     const bool is_shadow = detector_.machine().options().mode == resilience::Mode::shadow &&
@@ -254,18 +284,36 @@ void Endpoint::on_transition(const resilience::Transition& transition) {
                              .detail = detail});
 }
 
+// For those who wait there; in shadow nobody is helped.
+void Endpoint::note_stall(const resilience::Transition& transition) {
+    using resilience::State;
+    if (detector_.machine().options().mode != resilience::Mode::enforce) return;
+    if (transition.to == State::closed) {
+        stalled_at_.store(TimePoint::min().time_since_epoch().count(), std::memory_order_relaxed);
+    } else if (transition.from == State::closed &&
+               transition.reason == resilience::TripReason::stall) {
+        stalled_at_.store(transition.at.time_since_epoch().count(), std::memory_order_release);
+        group_->stalls.fetch_add(1, std::memory_order_release);
+    }
+}
+
 void Endpoint::on_penalty(bool is_penalized, TimePoint at) {
     standing_.refresh(at);
+    // One that ends by an ejection is told by that.
+    if (!is_penalized && detector_.machine().state() != resilience::State::closed) return;
+    const resilience::TripReason penalty = detector_.machine().penalty();
+    const std::string_view reason =
+        resilience::word(is_penalized ? penalty : resilience::TripReason::probe_ok);
     const std::string_view to = is_penalized ? "penalized" : "healthy";
     log::info("endpoint changed state",
-              {{"cluster", group_->cluster}, {"endpoint", name_}, {"to", to}, {"reason", "floor"}});
+              {{"cluster", group_->cluster}, {"endpoint", name_}, {"to", to}, {"reason", reason}});
     group_->surroundings.events.add({.kind = telemetry::Event::Kind::ejection,
                                      .at = Clock::wall(),
                                      .cluster = group_->cluster,
                                      .endpoint = name_,
                                      .from = is_penalized ? "healthy" : "penalized",
                                      .to = std::string(to),
-                                     .reason = "floor"});
+                                     .reason = std::string(reason)});
 }
 
 }  // namespace weir::upstream

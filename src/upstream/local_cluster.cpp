@@ -1,5 +1,7 @@
 #include "weir/upstream/local_cluster.hpp"
 
+#include "weir/upstream/stall_watch.hpp"
+
 #include "local_endpoint.hpp"
 #include "waiting_queue.hpp"
 #include <boost/smart_ptr/make_local_shared.hpp>
@@ -13,8 +15,10 @@ LocalCluster::LocalCluster(LocalContext& context,
     : context_(context),
       cluster_(std::move(cluster)),
       chooser_(cluster_->config().policy, balance::NoneReady::least_bad, cluster_->roster()),
-      queue_(before != nullptr ? before->queue_ : boost::make_local_shared<WaitingQueue>(context)) {
+      queue_(before != nullptr ? before->queue_ : boost::make_local_shared<WaitingQueue>(context)),
+      stalls_(before != nullptr ? before->stalls_ : boost::make_local_shared<StallWatch>(context)) {
     queue_->follow(cluster_);
+    stalls_->follow(cluster_);
     if (before == nullptr) return;
     latency_ = before->latency_;
     // set_endpoints(), which follows, lets go of those that did not stay.

@@ -55,7 +55,24 @@ void LocalEndpoint::request_ended(const resilience::Verdict& verdict) {
     stats_.failed_at.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
+void LocalEndpoint::answered(TimePoint now) {
+    const Duration::rep at = now.time_since_epoch().count();
+    const Duration::rep last = stats_.answered_at.load(std::memory_order_relaxed);
+    stats_.answered_at.store(at, std::memory_order_relaxed);
+    if (last == 0) return;
+    const Duration mean{stats_.mean_gap.load(std::memory_order_relaxed)};
+    stats_.mean_gap.store(resilience::next_gap(mean, Duration{at - last}).count(),
+                          std::memory_order_relaxed);
+}
+
+void LocalEndpoint::publish_stalled(std::uint32_t waiting, TimePoint now) {
+    stats_.stalled.store(waiting, std::memory_order_relaxed);
+    stats_.stalled_at.store(now.time_since_epoch().count(), std::memory_order_release);
+}
+
 void LocalEndpoint::observe(Duration latency, TimePoint now) {
+    const Duration usual = cluster_ != nullptr ? cluster_->latency() : Duration::zero();
+    endpoint_->detector().observe(latency, usual, now, context_.worker);
     candidate_.observe(latency, now);
     if (cluster_ != nullptr) cluster_->observe_latency(latency);
     stats_.ewma_ns.store(candidate_.ewma().count(), std::memory_order_relaxed);

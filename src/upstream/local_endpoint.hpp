@@ -37,6 +37,10 @@ class LocalEndpoint {
     void request_began();
     void request_ended(const resilience::Verdict& verdict);
     void observe(Duration latency, TimePoint now);
+    // A head came, whatever it says.
+    void answered(TimePoint now);
+    // So many requests of this worker wait here for too long.
+    void publish_stalled(std::uint32_t waiting, TimePoint now);
     void observe_failure(TimePoint now) { candidate_.observe_failure(now); }
     [[nodiscard]] balance::Candidate& candidate() { return candidate_; }
 

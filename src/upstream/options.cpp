@@ -72,7 +72,31 @@ resilience::OutlierDetector::Options detector_options(const config::Outlier& out
     machine.half_open_requests = outlier.half_open_requests;
     machine.successes_to_close = outlier.successes_to_return;
     machine.slow_rate = outlier.slow_call ? outlier.slow_rate : 0;
+    machine.throttle_rate = outlier.throttle_rate.value_or(0);
+    options.has_latencies = outlier.latency_factor.has_value();
     return options;
+}
+
+resilience::PeerComparison::Options peer_options(const config::Outlier& outlier) {
+    using Compare = resilience::PeerComparison::Compare;
+    resilience::PeerComparison::Options options;
+    if (outlier.compare == config::Outlier::Compare::stdev) options.compare = Compare::stdev;
+    if (outlier.compare == config::Outlier::Compare::off) options.compare = Compare::off;
+    options.compare_gap = outlier.compare_gap;
+    options.latency_factor = outlier.latency_factor.value_or(0);
+    options.interval = outlier.interval;
+    options.min_peers = outlier.min_peers;
+    options.peer_min_requests = outlier.peer_min_requests;
+    return options;
+}
+
+resilience::StallOptions stall_options(const config::StallAfter& stall, config::Enforcement mode) {
+    using Kind = resilience::StallOptions::Kind;
+    if (mode == config::Enforcement::off || stall.kind == config::StallAfter::Kind::off) {
+        return {Kind::off, {}};
+    }
+    if (stall.kind == config::StallAfter::Kind::after) return {Kind::after, stall.after};
+    return {};
 }
 
 std::string describe(const resilience::Transition& transition) {

@@ -3,6 +3,8 @@
 #include "weir/config/config.hpp"
 #include "weir/resilience/circuit_breaker.hpp"
 #include "weir/resilience/outlier_detector.hpp"
+#include "weir/resilience/peer_comparison.hpp"
+#include "weir/resilience/stall_rule.hpp"
 
 #include <string>
 
@@ -13,6 +15,11 @@ namespace weir::upstream {
                                                                   unsigned workers);
 [[nodiscard]] resilience::OutlierDetector::Options detector_options(const config::Outlier& outlier,
                                                                     unsigned workers);
+
+[[nodiscard]] resilience::PeerComparison::Options peer_options(const config::Outlier& outlier);
+// Off where the whole machine is.
+[[nodiscard]] resilience::StallOptions stall_options(const config::StallAfter& stall,
+                                                     config::Enforcement mode);
 
 // For people: "5 failures in a row; next try in 0.5s".
 [[nodiscard]] std::string describe(const resilience::Transition& transition);

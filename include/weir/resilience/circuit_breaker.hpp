@@ -60,10 +60,14 @@ class CircuitBreaker {
         std::uint32_t consecutive_failures = 5;  // 0 = off
         // A local failure counts in a run of its own, not in that of the failures.
         bool are_locals_apart = false;
+        bool is_of_endpoint = false;  // slow is what Verdict::is_slow_at_endpoint says
         std::uint32_t consecutive_local = 3;  // 0 = off; only if they are apart
         Duration consecutive_for = std::chrono::milliseconds{100};
         double failure_rate = 0.5;  // 0 = off
         double slow_rate = 0;       // 0 = off; which answers are slow says the classifier
+        // 0 = off. Only a machine with a gate that knows its peers has the rule: penalty first, and
+        // a trip if that does not help.
+        double throttle_rate = 0;
         Duration window = std::chrono::seconds{10};
         std::uint32_t min_requests = 20;
         Duration open_for = std::chrono::milliseconds{500};
@@ -109,9 +113,10 @@ class CircuitBreaker {
     [[nodiscard]] Admission acquire(TimePoint now, const AcquireOptions& options);
     [[nodiscard]] Admission acquire(TimePoint now) { return acquire(now, AcquireOptions{}); }
 
-    // Good response headers have come. They end a run of failures, and a probe: its lease is over
-    // and it counts as ok. The permit is still held: the body is judged by complete().
-    void headers_ok(Permit& permit, TimePoint now);
+    // Good response headers have come. They end a run of failures, and a probe unless they came
+    // slowly: its lease is over and it counts as ok. The permit is still held: the body is judged by
+    // complete().
+    void headers_ok(Permit& permit, TimePoint now, const Verdict& verdict = {});
 
     // The attempt has ended. shard: the caller's own. A permit of an earlier epoch changes nothing.
     void complete(const Permit& permit,
@@ -151,7 +156,10 @@ class CircuitBreaker {
     [[nodiscard]] bool is_forced() const {
         return (word_.load(std::memory_order_acquire) & kForced) != 0;
     }
-    [[nodiscard]] bool is_penalized() const { return penalized_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool is_penalized() const { return penalty() != TripReason::none; }
+    // Why it has a tenth of its weight: none, floor (the gate kept it), throttle_rate. Takes no
+    // lock.
+    [[nodiscard]] TripReason penalty() const { return penalty_.load(std::memory_order_relaxed); }
     // Should the next request be offered as a probe? A balancer asks before it chooses; acquire()
     // may still refuse (another thread was first, or the lease of a probe has just run out): then
     // it chooses again. Takes no lock.
@@ -168,8 +176,8 @@ class CircuitBreaker {
         TimePoint since{};
         std::uint64_t epoch = 0;
         std::uint64_t opens_total = 0;
-        std::uint64_t penalties_total = 0;  // trips that the gate turned into a penalty
-        std::uint32_t trips = 0;            // k of the back-off
+        std::uint64_t penalties_total = 0;
+        std::uint32_t trips = 0;  // k of the back-off
         std::optional<TimePoint> next_probe_at;
         std::optional<TimePoint> forced_until;
         bool is_penalized = false;
@@ -242,7 +250,16 @@ class CircuitBreaker {
     void extend_run(const Permit& permit, const Verdict& verdict, TimePoint now, FailureKey key);
     [[nodiscard]] TripReason rule(TimePoint now) const;
     void try_trip(TripReason reason, TimePoint now, Duration hint, Notices& notices);
-    void set_penalty(bool is_penalized, TimePoint now, Notices& notices);
+    void set_penalty(TripReason penalty, TimePoint now, Notices& notices);
+    void judge_throttling(const Permit& permit,
+                          const Verdict& verdict,
+                          TimePoint now,
+                          Notices& notices);
+    // So short a time after a no nobody asks again: the answer may cost a look at many endpoints.
+    [[nodiscard]] bool may_ask_gate(TimePoint now) const;
+    [[nodiscard]] bool is_slow(const Verdict& verdict) const {
+        return options_.is_of_endpoint ? verdict.is_slow_at_endpoint : verdict.is_slow;
+    }
     [[nodiscard]] bool is_bad(const Verdict& verdict) const;
     [[nodiscard]] bool is_certain(const Run& run, std::uint32_t threshold, TimePoint now) const;
     [[nodiscard]] bool is_repeated(FailureKey key);
@@ -260,7 +277,7 @@ class CircuitBreaker {
     // Read by every attempt, written at transitions and runs only.
     alignas(64) std::atomic<std::uint64_t> word_{0};
     std::atomic<bool> has_run_{false};  // a run, or a penalty, that an ok would end
-    std::atomic<bool> penalized_{false};
+    std::atomic<TripReason> penalty_{TripReason::none};
     std::atomic<bool> release_early_{false};
     std::atomic<Duration::rep> wake_at_{0};  // closed-forced, open, half_open: nothing before it
     std::atomic<Duration::rep> ordinary_at_{0};  // from when on any request may probe
@@ -285,6 +302,9 @@ class CircuitBreaker {
     TimePoint decay_since_;
     std::uint64_t decay_ok_base_ = 0;
     TimePoint ask_gate_at_{};
+    TimePoint penalized_at_{};
+    std::uint32_t seen_under_penalty_ = 0;  // answers to requests that began under it
+    std::uint32_t throttled_under_penalty_ = 0;
     std::uint64_t opens_total_ = 0;
     std::uint64_t penalties_total_ = 0;
     TripReason reason_ = TripReason::none;

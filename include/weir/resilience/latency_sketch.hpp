@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace weir::resilience {
@@ -38,6 +39,9 @@ class LatencySketch {
         bump(own.counts[bucket_of(latency)]);
         bump(own.total);
     }
+
+    // What was added so far is of another time. Thread: any; an add() at that very moment may win.
+    void forget() { begins_.store(kForgotten, std::memory_order_relaxed); }
 
     [[nodiscard]] std::uint64_t count(TimePoint now) const;
     // q from 0 to 1; zero without an answer.
@@ -72,6 +76,8 @@ class LatencySketch {
         std::array<Counter, kBuckets> counts{};
     };
 
+    static constexpr Duration::rep kForgotten = std::numeric_limits<Duration::rep>::max();
+
     // One writer: a load and a store, no locked instruction.
     static void bump(Counter& counter) {
         counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -82,8 +88,8 @@ class LatencySketch {
     [[nodiscard]] unsigned valid(TimePoint now) const;
 
     const Duration::rep half_;
-    Duration::rep ends_;                 // of the newest generation; the writer's own
-    std::atomic<Duration::rep> begins_;  // of the newest generation
+    Duration::rep ends_ = 0;                         // of the newest generation; the writer's own
+    std::atomic<Duration::rep> begins_{kForgotten};  // of the newest generation
     std::atomic<std::uint32_t> newest_{0};
     std::array<Generation, 2> generations_;
 };

@@ -3,9 +3,12 @@
 #include "weir/core/clock.hpp"
 #include "weir/resilience/transition.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <set>
+#include <utility>
 #include <vector>
 
 namespace weir::resilience {
@@ -22,9 +25,12 @@ class OutlierDetector;
 // how many of them are closed and available (r), and allows an ejection only while r - 1 >= floor.
 //
 // It is also the gate of the cluster's breaker: in a cluster of two or more endpoints the breaker
-// may trip only while fewer than max(1, 20 % of n) endpoints are closed and not penalized, fail
-// less than failure_rate and have an ok in their window. First the detectors eject; the breaker
-// opens when too little is left.
+// may trip for failures only while fewer than max(1, 20 % of n) endpoints are ready and not
+// penalized, fail less than failure_rate and have an ok in their window. First the detectors eject;
+// the breaker opens when too little is left.
+//
+// Nothing here grows with n: a transition costs O(log of those ejected), and who asks about the
+// peers is answered by a sample of kSample of them where there are more.
 //
 // Thread: any; a mutex, taken at transitions and membership changes, never in the closed state.
 // Locks: a machine's before the group's, and the group never locks a machine.
@@ -41,8 +47,11 @@ class DetectorGroup final : public TripGate {
     DetectorGroup(const DetectorGroup&) = delete;
     DetectorGroup& operator=(const DetectorGroup&) = delete;
 
-    // For the cluster's breaker.
-    [[nodiscard]] Answer may_trip(TimePoint now) override;
+    static constexpr std::size_t kSample = 128;
+
+    // For the cluster's breaker. What is slow, or answers nothing, is so whatever the endpoints'
+    // windows say: those reasons pass.
+    [[nodiscard]] Answer may_trip(TripReason reason, TimePoint now) override;
 
     struct Size {
         std::uint32_t endpoints = 0;  // n
@@ -55,16 +64,25 @@ class DetectorGroup final : public TripGate {
     [[nodiscard]] std::uint32_t releases() const {
         return releases_.load(std::memory_order_acquire);
     }
+    // Members looked at by all decisions so far: what they cost.
+    [[nodiscard]] std::uint64_t looks() const;
 
     // While more than a third of the endpoints would ramp, none does (a deploy). Takes no lock.
     [[nodiscard]] bool is_ramp_off(TimePoint now) const;
 
   private:
     friend class OutlierDetector;
+    enum class Place : std::uint8_t {
+        out,      // not available, or forced open
+        ready,    // closed
+        coming,   // on trial, or about to be
+        ejected,  // until its deadline
+    };
     struct Member {
         OutlierDetector* detector;
         bool is_available;  // healthy and not draining
-        bool is_out;        // its machine is not closed
+        Place place;
+        TimePoint deadline;  // if ejected
     };
     static constexpr std::size_t kNoMember = static_cast<std::size_t>(-1);
 
@@ -73,14 +91,23 @@ class DetectorGroup final : public TripGate {
     void remove(OutlierDetector& detector);
     void set_available(OutlierDetector& detector, bool is_available);
     [[nodiscard]] bool try_eject(OutlierDetector& detector);
-    void set_out(OutlierDetector& detector, bool is_out);
-    // The end of the ramp that would begin now.
+    // Its machine has entered a state, or was forced to stay.
+    void moved(OutlierDetector& detector);
+    // A ramp of that length begins.
     void note_ramp(TimePoint now, Duration length);
+    [[nodiscard]] bool do_peers_throttle_less(const OutlierDetector& self,
+                                              double share,
+                                              TimePoint now);
 
     // All below: mutex_ is held.
-    void change(Member& member, bool is_available, bool is_out);
+    void place(Member& member);
+    void place(Member& member, Place place, TimePoint deadline);
+    void count(const Member& member, bool is_added);
     [[nodiscard]] std::uint32_t floor() const;
     void release_below_floor();
+    // Calls visit(member) until it says false: for all, or for a sample.
+    template <typename Visit>
+    void look_at_some(Visit visit);
 
     const Options options_;
     std::atomic<Duration::rep> ramp_off_until_{0};
@@ -89,6 +116,14 @@ class DetectorGroup final : public TripGate {
     mutable std::mutex mutex_;
     std::vector<Member> members_;
     std::uint32_t ready_ = 0;  // r
+    std::uint32_t coming_ = 0;
+    std::set<std::pair<TimePoint, OutlierDetector*>> ejected_;
+    std::size_t sample_from_ = 0;
+    std::uint64_t looks_ = 0;
+    std::vector<double> shares_;  // scratch
+    // Ramps that began in the last eighths of a ramp's length.
+    std::array<std::uint32_t, 8> ramps_{};
+    Duration::rep ramp_eighth_ = 0;
 };
 
 }  // namespace weir::resilience

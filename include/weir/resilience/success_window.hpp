@@ -41,7 +41,8 @@ class SuccessWindow {
     SuccessWindow(Duration window, std::uint32_t shards);
 
     // stale and ignored are not counted.
-    void add(std::uint32_t shard, std::uint64_t epoch, const Verdict& verdict, TimePoint now);
+    void add(
+        std::uint32_t shard, std::uint64_t epoch, Outcome outcome, bool is_slow, TimePoint now);
 
     [[nodiscard]] Counts sum(std::uint64_t epoch, TimePoint now) const;
 

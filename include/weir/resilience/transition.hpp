@@ -61,13 +61,18 @@ class TransitionSink {
     ~TransitionSink() = default;
 };
 
-// Asked when a rule of the closed state says trip, and told where the machine is. Both are called
+// Asked when a rule of the closed state says trip, and told where the machine is. All are called
 // under the machine's lock: quick, and never back into a machine.
 class TripGate {
   public:
     enum class Answer : std::uint8_t { trip, hold, penalize };
 
-    [[nodiscard]] virtual Answer may_trip(TimePoint now) = 0;
+    [[nodiscard]] virtual Answer may_trip(TripReason reason, TimePoint now) = 0;
+    // Is the median share of throttled answers of its peers below `share`? Without peers it is not.
+    [[nodiscard]] virtual bool do_peers_throttle_less(double share, TimePoint now) {
+        (void)share, (void)now;
+        return false;
+    }
     virtual void entered(State state, TripReason reason, TimePoint now) {
         (void)state, (void)reason, (void)now;
     }

@@ -12,6 +12,7 @@
 #include "weir/transport/stream.hpp"
 #include "weir/upstream/connection.hpp"
 #include "weir/upstream/local_cluster.hpp"
+#include "weir/upstream/stall_watch.hpp"
 
 #include <boost/smart_ptr/local_shared_ptr.hpp>
 
@@ -23,6 +24,7 @@
 
 namespace weir::upstream {
 
+class Attempt;
 class H1Connection;
 
 // One request, as an attempt needs it. Views live as long as the attempt.
@@ -61,6 +63,9 @@ class AttemptHandler {
     virtual void on_response_flush() = 0;  // all that one read brought was handed over
     virtual void on_request_wanted() = 0;  // the upstream takes (more of) the body
     virtual void on_attempt_failed(const AttemptFailure& failure) = 0;
+    // Its endpoint was ejected for answering nobody, and it still waits there for a head. It goes
+    // on.
+    virtual void on_attempt_stuck(Attempt& /*attempt*/) {}
 
   protected:
     ~AttemptHandler() = default;
@@ -120,6 +125,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] const resilience::Verdict& verdict() const { return verdict_; }
 
   private:
+    friend class StallWatch;
+    void on_stuck();
     void on_ready() override;
     void on_head(const http::ResponseHead& head) override;
     void on_body(std::string_view data, bool is_last, std::string_view trailers) override;
@@ -166,6 +173,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     TimePoint sent_;
     Duration upstream_time_{};
     TimerOf<Attempt, &Attempt::on_timer> timer_{*this};
+    StallWatch::Entry waiting_{*this};
 };
 
 }  // namespace weir::upstream

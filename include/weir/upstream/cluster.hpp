@@ -66,6 +66,37 @@ class Cluster final {
     [[nodiscard]] resilience::Limit& requests() { return load_->requests; }
     [[nodiscard]] resilience::Limit& pending() { return load_->pending; }
 
+    // How one worker's requests into this cluster are answered, for the stall rule. Written by that
+    // worker.
+    class alignas(64) Pulse {
+      public:
+        void answered(TimePoint now) {
+            answered_at_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+        }
+        void publish_waiting(std::uint32_t waiting, TimePoint now) {
+            waiting_.store(waiting, std::memory_order_relaxed);
+            waiting_at_.store(now.time_since_epoch().count(), std::memory_order_release);
+        }
+
+      private:
+        friend class Cluster;
+        std::atomic<Duration::rep> answered_at_{0};
+        std::atomic<std::uint32_t> waiting_{0};
+        std::atomic<Duration::rep> waiting_at_{0};
+    };
+    [[nodiscard]] Pulse& pulse(unsigned worker) { return load_->pulses[worker]; }
+    // The last head from any endpoint; the epoch if there was none.
+    [[nodiscard]] TimePoint last_answer() const;
+    // Requests that wait for a head, of the workers that counted them since then.
+    [[nodiscard]] std::uint32_t waiting(TimePoint since) const;
+    // Endpoints ejected for a stall, ever.
+    [[nodiscard]] std::uint32_t stalls() const {
+        return group_->stalls.load(std::memory_order_acquire);
+    }
+
+    // Does what is due by time: in breaker, endpoints, and between the endpoints. Thread: main.
+    void tick(TimePoint now);
+
     // Takes the place of the set before: known addresses keep their endpoint and its state. Thread:
     // main.
     void set_endpoints(const discovery::Update& update, TimePoint now);
@@ -102,11 +133,14 @@ class Cluster final {
   private:
     // What requests under way hold, whichever object they began with.
     struct Load {
-        explicit Load(const config::ClusterLimits& limits)
-            : requests(limits.max_requests), pending(limits.max_pending) {}
+        Load(const config::ClusterLimits& limits, unsigned workers)
+            : requests(limits.max_requests),
+              pending(limits.max_pending),
+              pulses(new Pulse[workers]) {}
         resilience::Limit requests;
         resilience::Limit pending;
         std::atomic<std::uint32_t> waiting{0};
+        const std::unique_ptr<Pulse[]> pulses;
     };
 
     void inherit_endpoints(const Cluster& before, TimePoint now);

@@ -6,6 +6,8 @@
 #include "weir/discovery/provider.hpp"
 #include "weir/resilience/limit.hpp"
 #include "weir/resilience/outlier_detector.hpp"
+#include "weir/resilience/peer_comparison.hpp"
+#include "weir/resilience/stall_rule.hpp"
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/upstream/order.hpp"
@@ -45,6 +47,9 @@ class EndpointGroup {
     const std::shared_ptr<resilience::DetectorGroup> detectors;
     const std::shared_ptr<balance::Roster> roster;
 
+    std::atomic<std::uint32_t> stalls{0};  // ejections for a stall, ever
+    resilience::PeerComparison peers;      // thread: main
+
     // Of the cluster that has the endpoints now: told when one of them is drained, or no longer.
     // An owner of an older listener takes nothing away.
     void listen(const void* owner, std::function<void()> listener);
@@ -66,6 +71,11 @@ struct alignas(64) EndpointStats {
     std::atomic<std::int64_t> ewma_ns{0};     // 0: unknown yet
     std::atomic<Duration::rep> failed_at{0};  // of last_failure
     std::atomic<resilience::FailureKind> last_failure{resilience::FailureKind::none};
+    // For the stall rule.
+    std::atomic<Duration::rep> answered_at{0};  // last head; 0: never
+    std::atomic<Duration::rep> mean_gap{0};     // between heads; 0: unknown yet
+    std::atomic<std::uint32_t> stalled{0};      // requests that waited for too long
+    std::atomic<Duration::rep> stalled_at{0};   // when that was counted
 };
 
 // One address of a cluster, for the whole process: its detector and its limits. It survives updates
@@ -112,6 +122,15 @@ class Endpoint final : public resilience::TransitionSink {
     };
     [[nodiscard]] Totals totals() const;
 
+    // How it answered, all workers together.
+    [[nodiscard]] resilience::Answering answering() const;
+    // Requests that wait for too long, of the workers that counted them since then.
+    [[nodiscard]] std::uint32_t stalled(TimePoint since) const;
+    // When it was ejected for a stall, until it is back; else before everything.
+    [[nodiscard]] TimePoint stalled_at() const {
+        return TimePoint{Duration{stalled_at_.load(std::memory_order_acquire)}};
+    }
+
     // The word of the admin API and of weir_endpoints: healthy, penalized, half_open, ejected,
     // draining.
     [[nodiscard]] std::string_view state_word() const;
@@ -149,6 +168,7 @@ class Endpoint final : public resilience::TransitionSink {
   private:
     void end_drain(std::string_view why, TimePoint now);
     void tell_of_drain(std::string_view from, std::string_view to, const std::string& detail);
+    void note_stall(const resilience::Transition& transition);
     void on_transition(const resilience::Transition& transition) override;
     void on_penalty(bool is_penalized, TimePoint at) override;
 
@@ -162,6 +182,7 @@ class Endpoint final : public resilience::TransitionSink {
     const unsigned workers_;
     std::unique_ptr<EndpointStats[]> stats_;
     std::atomic<bool> is_drained_{false};
+    std::atomic<Duration::rep> stalled_at_{TimePoint::min().time_since_epoch().count()};
     mutable std::mutex mutex_;
     std::optional<Order> drained_;  // guarded by mutex_
     std::optional<Order> ejected_;  // guarded by mutex_; in force while the machine is forced

@@ -13,6 +13,7 @@
 namespace weir::upstream {
 
 class LocalEndpoint;
+class StallWatch;
 class WaitingQueue;
 
 // One worker's side of a cluster: its connections, its balancer, and the requests that wait for a
@@ -67,6 +68,9 @@ class LocalCluster {
     // A connection or a slot became free: those who wait are served on the next tick.
     void serve_waiting_later();
 
+    // Of what waits for a head from this cluster.
+    [[nodiscard]] StallWatch& stalls() { return *stalls_; }
+
     // The usual latency of this cluster.
     void observe_latency(Duration latency) {
         latency_ += (latency - latency_) / 16;
@@ -79,7 +83,9 @@ class LocalCluster {
     std::shared_ptr<Cluster> cluster_;
     std::vector<boost::local_shared_ptr<LocalEndpoint>> endpoints_;
     balance::Chooser chooser_;  // its candidates are those of endpoints_, in order
-    boost::local_shared_ptr<WaitingQueue> queue_;  // co-owned by the objects of this cluster
+    // Co-owned by the objects of this cluster.
+    boost::local_shared_ptr<WaitingQueue> queue_;
+    boost::local_shared_ptr<StallWatch> stalls_;
     Duration latency_{};
 };
 

@@ -40,7 +40,7 @@ TEST_F(CircuitBreakerOutside, DoesNotTripForOthersWhenItIsOff) {
 TEST_F(CircuitBreakerOutside, AsksTheGateAlsoForOthers) {
     class Gate final : public TripGate {
       public:
-        Answer may_trip(TimePoint) override { return Answer::penalize; }
+        Answer may_trip(TripReason, TimePoint) override { return Answer::penalize; }
     } gate;
     make(Options::outlier(), 7, &gate);
     EXPECT_FALSE(machine->trip(TripReason::success_rate, now));

@@ -450,7 +450,7 @@ TEST_F(RulesTest, OpensAtFiftyThousandASecondWithSixtyPerCentErrors) {
 
 class Gate final : public TripGate {
   public:
-    Answer may_trip(TimePoint) override {
+    Answer may_trip(TripReason, TimePoint) override {
         ++asked;
         return answer;
     }

@@ -22,6 +22,7 @@ class SimulatedCluster {
         OutlierDetector::Options detector;
         CircuitBreaker::Options breaker;
         DetectorGroup::Options group;
+        Duration slow_call = std::chrono::seconds{1};  // of breaker and detectors
         bool are_retries_on = true;
         bool has_breaker = true;
         std::uint64_t seed = 1;
@@ -81,6 +82,19 @@ class SimulatedCluster {
             found += each->machine().state() == state ? 1U : 0U;
         return found;
     }
+    [[nodiscard]] std::vector<OutlierDetector*> peers() const {
+        std::vector<OutlierDetector*> peers;
+        for (const auto& each : detectors)
+            peers.push_back(each.get());
+        return peers;
+    }
+    // Why closed detectors were opened so far.
+    [[nodiscard]] std::size_t ejections_for(TripReason reason) const {
+        std::size_t found = 0;
+        for (const Transition& each : sink.transitions)
+            found += each.from == State::closed && each.reason == reason ? 1U : 0U;
+        return found;
+    }
     [[nodiscard]] std::uint64_t breaker_opens() const { return breaker.snapshot(now).opens_total; }
 
   private:
@@ -123,8 +137,15 @@ class SimulatedCluster {
         ++attempts;
         ++attempts_on[index];
         const Outcome outcome = answers(index);
-        detectors[index]->complete(admission.permit, verdict_of(outcome), now, 0);
-        breaker.complete(breaker_permit, verdict_of(outcome), now, 0);
+        Verdict verdict = verdict_of(outcome);
+        if (outcome == Outcome::ok && waits) {
+            const Duration waited = waits(index);
+            verdict.is_slow = verdict.is_slow_at_endpoint = waited >= options_.slow_call;
+            detectors[index]->observe(waited, usual, now, 0);
+            usual += (waited - usual) / 16;
+        }
+        detectors[index]->complete(admission.permit, verdict, now, 0);
+        breaker.complete(breaker_permit, verdict, now, 0);
         return outcome;
     }
 
@@ -134,6 +155,8 @@ class SimulatedCluster {
   public:
     TimePoint now = kStart;
     std::function<Outcome(std::size_t)> answers = [](std::size_t) { return Outcome::ok; };
+    std::function<Duration(std::size_t)> waits;  // for response headers; none: 0
+    Duration usual{0};
     std::uint64_t attempts = 0;
     std::vector<std::uint64_t> attempts_on;
     RecordingSink sink;

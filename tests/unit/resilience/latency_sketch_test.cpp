@@ -119,6 +119,17 @@ TEST(LatencySketch, BeginsAnewWhenTheClockIsSetBack) {
     EXPECT_LT(sketch.quantile(1, kStart - 30min), 11ms);
 }
 
+TEST(LatencySketch, ForgetsWhenToldTo) {
+    LatencySketch sketch(10s);
+    sketch.add(1s, kStart);
+    sketch.forget();
+    EXPECT_EQ(sketch.count(kStart), 0U);
+    sketch.add(10ms, kStart + 1ms);
+    sketch.add(10ms, kStart + 2ms);
+    EXPECT_EQ(sketch.count(kStart + 2ms), 2U);
+    EXPECT_LT(sketch.quantile(1, kStart + 2ms), 11ms);
+}
+
 TEST(LatencySketch, AddsUpTheShardsOfSeveralThreads) {
     LatencySketch fast;
     LatencySketch slow;

@@ -18,11 +18,11 @@ inline constexpr TimePoint kStart{1h};
 inline Verdict verdict_of(Outcome outcome, Duration hint = 0s) {
     switch (outcome) {
         case Outcome::failure:
-            return {outcome, FailureKind::status_503, false, hint};
+            return {.outcome = outcome, .kind = FailureKind::status_503, .hint = hint};
         case Outcome::local_failure:
-            return {outcome, FailureKind::connect_refused, false, hint};
+            return {.outcome = outcome, .kind = FailureKind::connect_refused, .hint = hint};
         default:
-            return {outcome, FailureKind::none, false, hint};
+            return {.outcome = outcome, .hint = hint};
     }
 }
 

@@ -159,6 +159,56 @@ TEST_F(OutlierDetectorTest, DoesNotHoldTheRampForThrottledOrStaleAnswers) {
     EXPECT_EQ(weight(), 200U);
 }
 
+TEST_F(OutlierDetectorTest, HoldsTheRampWhileItIsSlowerThanItsPeers) {
+    eject();
+    bring_back();
+    const TimePoint back = now;
+    for (; now < back + 3s; now += 50ms)
+        first().observe(100ms, 10ms, now, 0);
+    EXPECT_EQ(weight(), 100U) << "a cold one stays at the share it can bear";
+    const TimePoint warm = now;
+    for (; now < warm + 4s; now += 50ms)
+        first().observe(10ms, 10ms, now, 0);
+    EXPECT_EQ(weight(), 1000U);
+}
+
+TEST_F(OutlierDetectorTest, DoublesEachHalfSecondWhileItIsLikeItsPeers) {
+    eject();
+    bring_back();
+    const TimePoint back = now;
+    for (; now < back + 2s; now += 50ms)
+        first().observe(14ms, 10ms, now, 0);
+    EXPECT_EQ(weight(), 1000U);
+}
+
+TEST_F(OutlierDetectorTest, DoesNotHoldTheRampForOneSlowAnswer) {
+    eject();
+    bring_back();
+    const TimePoint back = now;
+    for (; now < back + 2s; now += 50ms)
+        first().observe(now == back + 700ms ? 60ms : 10ms, 10ms, now, 0);
+    EXPECT_EQ(weight(), 1000U);
+}
+
+TEST_F(OutlierDetectorTest, HoldsNoRampWhereNobodyKnowsWhatIsUsual) {
+    eject();
+    bring_back();
+    const TimePoint back = now;
+    for (; now < back + 2s; now += 50ms)
+        first().observe(1s, 0s, now, 0);
+    EXPECT_EQ(weight(), 1000U);
+}
+
+TEST_F(OutlierDetectorTest, HoldsTheRampOfASlowOneNoLongerThanItMay) {
+    make(10, 3s);
+    eject();
+    bring_back();
+    const TimePoint back = now;
+    for (; now < back + 3s; now += 50ms)
+        first().observe(1s, 10ms, now, 0);
+    EXPECT_EQ(weight(), 1000U);
+}
+
 TEST_F(OutlierDetectorTest, RampsNoLongerThanItMay) {
     eject();
     bring_back();

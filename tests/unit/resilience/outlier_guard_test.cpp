@@ -350,65 +350,133 @@ TEST_F(DetectorGroupTest, HoldsTenThousandEndpointsThatFlap) {
     }
 }
 
+// What a transition costs does not grow with the number of endpoints: with ten thousand of them
+// flapping, and the breaker asking, as many members are looked at as with a thousand.
+TEST_F(DetectorGroupTest, TenThousandEndpointsFlappingRebuildNoTable) {
+    std::vector<std::uint64_t> looks;
+    for (const std::size_t n : {1000U, 10000U}) {
+        make(n);
+        const std::uint64_t before = group->looks();
+        for (std::size_t i = 0; i < 300; ++i) {
+            kill(i);
+            ASSERT_EQ(state(i), State::open);
+            (void)group->may_trip(TripReason::consecutive, now);
+        }
+        now += 2s;
+        for (std::size_t i = 0; i < 300; ++i) {
+            answer(i, Outcome::ok, 2);
+            ASSERT_EQ(state(i), State::closed);
+        }
+        looks.push_back(group->looks() - before);
+    }
+    EXPECT_LE(looks[0], 300 * DetectorGroup::kSample);
+    EXPECT_EQ(looks[0], looks[1]);
+}
+
+TEST_F(DetectorGroupTest, LooksOnlyAtThoseItReleasesWhenDiscoveryShrinks) {
+    make(10000, {.max_ejected = 0.5});
+    for (std::size_t i = 0; i < 5000; ++i)
+        kill(i);
+    ASSERT_EQ(ejected(), 5000U);
+    const std::uint64_t before = group->looks();
+    for (std::size_t i = 9000; i < 10000; ++i)
+        detectors[i]->leave();
+    EXPECT_EQ(group->looks() - before, 500U);  // floor 4500, ready 4000
+}
+
+TEST_F(DetectorGroupTest, ReleasesOnceWhenTheSameOneIsForcedMeanwhile) {
+    make(4);
+    kill(0);
+    kill(1);
+    detectors[0]->machine().force(State::open, now + 1h, now);
+    detectors[2]->leave();
+    detectors[3]->leave();
+    EXPECT_FALSE(detectors[0]->machine().is_released_early());
+    EXPECT_TRUE(detectors[1]->machine().is_released_early());
+}
+
 // --- the breaker's gate ---
 
 TEST_F(DetectorGroupTest, LetsTheBreakerOfASingleEndpointTrip) {
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
     make(1);
     answer(0, Outcome::ok);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
+}
+
+TEST_F(DetectorGroupTest, HoldsNoBreakerThatIsSlowOrStalled) {
+    make(3);
+    for (std::size_t i = 0; i < 3; ++i)
+        answer(i, Outcome::ok);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::failure_rate, now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::slow_rate, now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::stall, now), TripGate::Answer::trip);
+}
+
+TEST_F(DetectorGroupTest, TellsTheShareOfTheWellAmongManyByASample) {
+    make(1000, {.max_ejected = 1.0});
+    for (std::size_t i = 0; i < 1000; i += 4)
+        answer(i, Outcome::ok, 1);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
+    make(1000, {.max_ejected = 1.0});
+    for (std::size_t i = 0; i < 1000; i += 10)
+        answer(i, Outcome::ok, 1);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
 }
 
 TEST_F(DetectorGroupTest, HoldsTheBreakerWhileAFifthIsWell) {
     make(10);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip) << "none has an ok yet";
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip)
+        << "none has an ok yet";
     answer(0, Outcome::ok, 1);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
     answer(1, Outcome::ok, 1);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
 }
 
 TEST_F(DetectorGroupTest, HoldsTheBreakerWhileOneOfThreeIsWell) {
     make(3);
     answer(2, Outcome::ok, 1);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
     now += 10s;
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip) << "its ok is out of the window";
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip)
+        << "its ok is out of the window";
 }
 
 TEST_F(DetectorGroupTest, DoesNotCallAnEndpointWellThatFailsHalfTheTime) {
     make(2);
     answer(0, Outcome::ok, 1);
     answer(0, Outcome::failure, 1);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
     answer(0, Outcome::ok, 1);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
 }
 
 TEST_F(DetectorGroupTest, DoesNotCallAPenalizedEndpointWellForItsOldGoodAnswers) {
     make(2);
     kill(0);
     answer(1, Outcome::ok, 50);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
     kill(1);
     ASSERT_TRUE(is_penalized(1));
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
     answer(1, Outcome::ok, 2);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
 }
 
 TEST_F(DetectorGroupTest, DoesNotCallAnEjectedEndpointWell) {
     make(2);
     answer(0, Outcome::ok, 20);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
     detectors[0]->machine().force(State::open, now + 1h, now);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::trip);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
 }
 
 TEST_F(DetectorGroupTest, JudgesByHalfWhenTheRateRuleIsOff) {
     make(2, {.failure_rate = 0});
     answer(0, Outcome::ok, 1);
-    EXPECT_EQ(group->may_trip(now), TripGate::Answer::hold);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
 }
 
 }  // namespace

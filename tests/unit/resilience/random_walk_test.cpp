@@ -2,10 +2,12 @@
 // what must hold after each of them.
 #include "weir/core/random.hpp"
 #include "weir/resilience/outlier_detector.hpp"
+#include "weir/resilience/peer_comparison.hpp"
 
 #include "machine_fixture.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -34,6 +36,7 @@ class Judge final : public TransitionSink {
     TimePoint at{};
     int ejections = 0;
     int closings = 0;
+    std::array<int, kTripReasons> reasons{};
     DetectorGroup* group = nullptr;
     bool is_available = true;
     bool is_member = true;
@@ -45,6 +48,7 @@ class Judge final : public TransitionSink {
                 EXPECT_EQ(transition.to, State::open);
                 EXPECT_GT(transition.open_for, 0s);
                 ++ejections;
+                ++reasons[static_cast<std::size_t>(transition.reason)];
                 if (group == nullptr || !is_available || !is_member) return;
                 EXPECT_GE(group->size().ready, group->size().floor);
                 return;
@@ -52,7 +56,8 @@ class Judge final : public TransitionSink {
             case State::open:
                 EXPECT_EQ(transition.to, State::half_open);
                 EXPECT_TRUE(transition.reason == TripReason::elapsed ||
-                            transition.reason == TripReason::floor);
+                            transition.reason == TripReason::floor ||
+                            transition.reason == TripReason::health);
                 return;
             case State::half_open:
                 EXPECT_EQ(transition.to == State::closed,
@@ -70,15 +75,23 @@ struct Held {
 
 class RandomWalkTest : public ::testing::TestWithParam<std::uint64_t> {
   protected:
-    RandomWalkTest() : random(GetParam()), judges(kEndpoints), sickness(kEndpoints, 0.1) {
+    RandomWalkTest()
+        : random(GetParam()),
+          judges(kEndpoints),
+          sickness(kEndpoints, 0.1),
+          throttling(kEndpoints, 0.0),
+          slowness(kEndpoints, 0.0) {
         OutlierDetector::Options options;
         options.machine.half_open_requests = 2;
         options.machine.probe_timeout = kLease;
         options.machine.slow_rate = 0.8;
+        options.has_latencies = true;
+        options.machine.min_requests = 10;
         for (std::size_t i = 0; i < kEndpoints; ++i) {
             judges[i].group = group.get();
             detectors.push_back(
                 std::make_unique<OutlierDetector>(options, GetParam() + i, now, group, &judges[i]));
+            all.push_back(detectors.back().get());
         }
     }
 
@@ -96,13 +109,21 @@ class RandomWalkTest : public ::testing::TestWithParam<std::uint64_t> {
             detectors[any()]->tick(now);
         } else if (what < 980) {
             change_membership();
-        } else if (what < 985) {
+        } else if (what < 982) {
             operate();
+        } else if (what < 984) {
+            detectors[any()]->trip(TripReason::stall, now);
+        } else if (what < 986) {
+            detectors[any()]->health_passed(now);
+        } else if (what < 987) {
+            peers.run(all, now);
         } else if (what < 990) {
             now += Duration{1s} * random.below(12);
         } else {
             const double levels[] = {0.0, 0.1, 0.5, 0.9, 1.0};
             sickness[any()] = levels[random.below(5)];
+            throttling[any()] = levels[random.below(5)];
+            slowness[any()] = levels[random.below(5)];
         }
     }
 
@@ -144,9 +165,14 @@ class RandomWalkTest : public ::testing::TestWithParam<std::uint64_t> {
             Verdict verdict = verdict_of(Outcome::ok);
             if (is_bad)
                 verdict = verdict_of(how % 2 == 0 ? Outcome::failure : Outcome::local_failure);
-            if (how == 6) verdict = verdict_of(Outcome::throttled, 2s);
+            if (how == 6 || random.uniform() < throttling[last.endpoint])
+                verdict = verdict_of(Outcome::throttled, 2s);
             if (how == 7) verdict = verdict_of(Outcome::stale);
-            if (how == 8) verdict.is_slow = true;
+            const bool is_slow = random.uniform() < slowness[last.endpoint];
+            verdict.is_slow_at_endpoint = is_slow;
+            if (verdict.outcome == Outcome::ok) {
+                detector.observe(is_slow ? 2s : 10ms, 10ms, now, 0);
+            }
             detector.complete(last.permit, verdict, now, 0);
         }
         held.pop_back();
@@ -229,6 +255,14 @@ class RandomWalkTest : public ::testing::TestWithParam<std::uint64_t> {
         std::make_shared<DetectorGroup>(DetectorGroup::Options{});
     std::vector<Judge> judges;
     std::vector<double> sickness;
+    std::vector<double> throttling;
+    std::vector<double> slowness;
+    PeerComparison peers{{.compare_gap = 0.05,
+                          .latency_factor = 3,
+                          .interval = 1s,
+                          .min_peers = 3,
+                          .peer_min_requests = 5}};
+    std::vector<OutlierDetector*> all;
     std::vector<std::unique_ptr<OutlierDetector>> detectors;
     std::vector<Held> held;
 };
@@ -245,12 +279,21 @@ TEST_P(RandomWalkTest, KeepsTheInvariantsForAMillionSteps) {
     check_never_stuck();
     int ejections = 0;
     int closings = 0;
+    std::array<int, kTripReasons> reasons{};
     for (const Judge& judge : judges) {
         ejections += judge.ejections;
         closings += judge.closings;
+        for (std::size_t i = 0; i < kTripReasons; ++i)
+            reasons[i] += judge.reasons[i];
     }
     EXPECT_GT(ejections, 100) << "the walk went somewhere";
     EXPECT_GT(closings, 100);
+    for (const TripReason reason :
+         {TripReason::consecutive, TripReason::consecutive_local, TripReason::failure_rate,
+          TripReason::slow_rate, TripReason::throttle_rate, TripReason::success_rate,
+          TripReason::latency, TripReason::stall}) {
+        EXPECT_GT(reasons[static_cast<std::size_t>(reason)], 0) << word(reason);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomWalkTest, ::testing::Values(1U, 22U, 333U, 4444U));

@@ -19,7 +19,7 @@ class SuccessWindowTest : public ::testing::Test {
   protected:
     void add(Outcome outcome, int times = 1, std::uint32_t shard = 0) {
         for (int i = 0; i < times; ++i)
-            window.add(shard, epoch, {outcome}, now);
+            window.add(shard, epoch, outcome, false, now);
     }
     [[nodiscard]] SuccessWindow::Counts sum() const { return window.sum(epoch, now); }
 
@@ -56,8 +56,8 @@ TEST_F(SuccessWindowTest, DoesNotCountStaleAndIgnored) {
 }
 
 TEST_F(SuccessWindowTest, CountsSlowBesideTheOutcome) {
-    window.add(0, epoch, {Outcome::ok, FailureKind::none, true}, now);
-    window.add(0, epoch, {Outcome::failure, FailureKind::timeout, true}, now);
+    window.add(0, epoch, Outcome::ok, true, now);
+    window.add(0, epoch, Outcome::failure, true, now);
     EXPECT_EQ(sum().slow, 2U);
     EXPECT_EQ(sum().total(), 2U);
 }
@@ -152,7 +152,7 @@ TEST_F(SuccessWindowTest, IsEmptiedByAJumpOfTheClockEitherWay) {
 
 TEST_F(SuccessWindowTest, TakesAWindowShorterThanTenNanoseconds) {
     SuccessWindow tiny(1ns, 1);
-    tiny.add(0, 1, {Outcome::ok}, kStart);
+    tiny.add(0, 1, Outcome::ok, false, kStart);
     EXPECT_EQ(tiny.sum(1, kStart).ok, 1U);
     EXPECT_EQ(tiny.sum(1, kStart + 10ns).ok, 0U);
 }
@@ -160,10 +160,10 @@ TEST_F(SuccessWindowTest, TakesAWindowShorterThanTenNanoseconds) {
 TEST_F(SuccessWindowTest, SurvivesTheNumberOfItsTenthRunningOver) {
     SuccessWindow fast(10ns, 1);  // a tenth is a nanosecond: 2^32 of them are 4.3 s
     const TimePoint before{Duration{(std::int64_t{1} << 32) - 5}};
-    fast.add(0, 1, {Outcome::ok}, before);
+    fast.add(0, 1, Outcome::ok, false, before);
     EXPECT_EQ(fast.sum(1, before + 9ns).ok, 1U);
     EXPECT_EQ(fast.sum(1, before + 10ns).ok, 0U);
-    fast.add(0, 1, {Outcome::failure}, before + 9ns);
+    fast.add(0, 1, Outcome::failure, false, before + 9ns);
     EXPECT_EQ(fast.sum(1, before + 9ns).total(), 2U);
 }
 
@@ -196,7 +196,7 @@ TEST_F(SuccessWindowTest, LosesNothingWithAWritingThreadPerShard) {
     for (std::uint32_t shard = 0; shard < 3; ++shard) {
         threads.emplace_back([this, shard] {
             for (int i = 0; i < kEach; ++i) {
-                window.add(shard, 1, {i % 5 == 0 ? Outcome::failure : Outcome::ok}, kStart);
+                window.add(shard, 1, i % 5 == 0 ? Outcome::failure : Outcome::ok, false, kStart);
                 if (i % 100 == 0) {
                     EXPECT_LE(window.sum(1, kStart).total(), 3U * kEach);
                 }
