@@ -83,6 +83,18 @@ Choice Chooser::choose(const Wish& wish, Random& random) {
     return when_none_ready(wish, random);
 }
 
+Choice Chooser::choose_other(const Wish& wish, Random& random) {
+    Field field{.candidates = candidates_, .peers = peers_, .now = wish.now, .avoid = wish.avoid};
+    field.is_plain = roster_->is_plain();
+    if (!field.is_plain) {
+        if (roster_->ready() == 0) return {};
+        field.least_ramp = roster_->least_ramp(wish.now);
+    }
+    const std::size_t index = balancer_->pick(field, random);
+    if (index >= candidates_.size()) return {};
+    return {index, false};
+}
+
 Choice Chooser::probe(const Wish& wish) {
     const Standing* const found = roster_->next_probe(wish.now, wish.is_replay_safe, wish.avoid);
     if (found == nullptr) return {};

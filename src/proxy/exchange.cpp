@@ -57,7 +57,7 @@ bool accepts_problem_json(const http::RequestHead& head) {
 }
 
 std::uint8_t retry_depth(const http::RequestHead& head) {
-    const http::HeaderField* const field = head.headers.find(kRetryDepth);
+    const http::HeaderField* const field = head.headers.find(upstream::kRetryDepth);
     unsigned depth = 0;
     if (field == nullptr) return 0;
     std::from_chars(field->value.data(), field->value.data() + field->value.size(), depth);
@@ -79,7 +79,7 @@ telemetry::Outcome to_label(const resilience::Verdict& verdict) {
 
 }  // namespace
 
-Exchange::Exchange(WorkerContext& context) : context_(context), attempt_(context.upstream, *this) {}
+Exchange::Exchange(WorkerContext& context) : context_(context), tries_(context.upstream, *this) {}
 
 Exchange::~Exchange() = default;
 
@@ -101,8 +101,7 @@ void Exchange::reset() {
     is_upgrade_ = is_chunked_ = keeps_alive_ = wants_problem_json_ = false;
     is_request_whole_ = true;
     retry_depth_ = 0;
-    attempts_ = 0;
-    charge_.reset();
+    attempts_ = retries_ = 0;
     request_deadline_ = TimePoint::max();
     metrics_ = nullptr;
     session_ = nullptr;
@@ -243,8 +242,7 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     } else {
         note_progress();  // a body that never comes is a stream that stands still
     }
-    snapshot_->clusters[target_->cluster]->cluster().budget().count_original(
-        context_.upstream.worker, began_);
+    cluster().cluster().budget().count_original(context_.upstream.worker, began_);
     if (head.expect_continue && !is_request_whole_) session_->send_continue();
     const bool is_small = head.framing == http::Framing::length &&
                           head.content_length <= target_->config->retry.buffer;
@@ -269,6 +267,11 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
          .request_id = request_id_,
          .trusts_client = trusts,
          .is_upgrade = is_upgrade_});
+    upstream_head_.resize(upstream_head_.size() - 2);  // each try ends it
+}
+
+upstream::LocalCluster& Exchange::cluster() const {
+    return *snapshot_->clusters[target_->cluster];
 }
 
 bool Exchange::is_replay_safe() const {
@@ -280,30 +283,38 @@ bool Exchange::is_replay_safe() const {
 void Exchange::start_attempt() {
     state_ = State::attempting;
     start_timer_.cancel();
+    upstream::Attempt& attempt = tries_.lead();
     // Retries go elsewhere, if there is an elsewhere.
-    const upstream::Endpoint* const avoid = attempts_ > 0 ? attempt_.endpoint() : nullptr;
+    const upstream::Endpoint* const avoid = attempts_ > 0 ? attempt.endpoint() : nullptr;
     ++attempts_;
-    attempt_.start(
-        snapshot_->clusters[target_->cluster],
-        {.method = method_id_,
-         .head = upstream_head_,
-         .body = &body_,
-         .trailers = trailers_,
-         .is_body_whole = is_request_whole_,
-         .is_chunked = is_chunked_,
-         .is_replay_safe = is_replay_safe(),
-         .is_upgrade = is_upgrade_,
-         .must_not_repeat =
-             (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
-         .route = target_->route.get(),
-         .timeouts = &target_->config->timeout,
-         .per_try_timeout = target_->config->retry.per_try_timeout,
-         .avoid = avoid});
+    attempt.start(snapshot_->clusters[target_->cluster], attempt_request(avoid));
+    watch_first();
+}
+
+upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avoid) const {
+    const bool is_again = attempts_ > 1;
+    return {.method = method_id_,
+            .head = upstream_head_,
+            .body = &body_,
+            .trailers = trailers_,
+            .is_body_whole = is_request_whole_,
+            .is_chunked = is_chunked_,
+            .is_replay_safe = is_replay_safe(),
+            .is_upgrade = is_upgrade_,
+            .must_not_repeat =
+                (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
+            .route = target_->route.get(),
+            .timeouts = &target_->config->timeout,
+            .per_try_timeout = target_->config->retry.per_try_timeout,
+            .avoid = avoid,
+            .retry_depth = static_cast<std::uint8_t>(is_again ? retry_depth_ + 1 : retry_depth_),
+            .deadline = request_deadline_};
 }
 
 bool Exchange::is_request_full() const {
     if (state_ == State::over) return false;
-    if (attempt_.is_sending()) return attempt_.pending() > 0;
+    const upstream::Attempt& attempt = tries_.lead();
+    if (attempt.is_sending()) return attempt.pending() > 0;
     return body_.size() >= target_->config->retry.buffer;
 }
 
@@ -316,7 +327,8 @@ void Exchange::on_request_body(std::string_view data) {
     }
     // Kept for a replay while it is small, or while nobody takes it yet; else it is streamed, and
     // not sent twice.
-    const bool is_waiting = !attempt_.is_sending() && state_ != State::responding;
+    upstream::Attempt& attempt = tries_.lead();
+    const bool is_waiting = !attempt.is_sending() && state_ != State::responding;
     const std::uint64_t most = target_->config->retry.buffer;
     const bool fits = std::max(announced_bytes_, std::uint64_t{body_.size() + data.size()}) <= most;
     is_body_kept_ = is_body_kept_ && (fits || is_waiting);
@@ -325,7 +337,7 @@ void Exchange::on_request_body(std::string_view data) {
             body_ = context_.take_buffer(std::min(announced_bytes_, most));
         body_.append(data);
     }
-    if (attempt_.is_sending()) attempt_.send_body(data);
+    if (attempt.is_sending()) attempt.send_body(data);
 }
 
 void Exchange::on_request_end(std::string_view trailers) {
@@ -334,16 +346,17 @@ void Exchange::on_request_end(std::string_view trailers) {
     if (state_ == State::over) return;
     if (state_ != State::responding) start_request_timer();
     if (state_ == State::gathering) return start_attempt();
-    if (attempt_.is_running()) attempt_.finish_body(trailers_);
+    if (tries_.lead().is_running()) tries_.lead().finish_body(trailers_);
+    if (state_ == State::attempting) watch_first();
 }
 
 // The upstream takes bytes: first what is kept, then the client may go on.
-void Exchange::on_request_wanted() {
+void Exchange::on_request_wanted(upstream::Attempt& /*attempt*/) {
     session_->resume_request();
 }
 
 void Exchange::on_request_broken(const Error& error) {
-    if (attempt_.is_running()) attempt_.cancel(error, true);
+    tries_.cancel(error, true);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::ignored);
         session_->cut_off();
@@ -355,7 +368,7 @@ void Exchange::on_request_broken(const Error& error) {
 void Exchange::on_client_left() {
     const Error error{Reason::client_closed, Error::Origin::downstream, Error::Retry::never,
                       "the client left"};
-    if (attempt_.is_running()) attempt_.cancel(error, true);
+    tries_.cancel(error, true);
     finish(status_ != 0 ? status_ : info(Reason::client_closed).status, Reason::client_closed,
            telemetry::Outcome::ignored);
     end(false);
@@ -365,25 +378,28 @@ void Exchange::on_abandoned() {
     if (tunnel_) return tunnel_->close();
     const Error error{Reason::draining, Error::Origin::local, Error::Retry::never,
                       "the drain is over"};
-    if (attempt_.is_running()) attempt_.cancel(error, true);
+    tries_.cancel(error, true);
     finish(status_ != 0 ? status_ : info(Reason::draining).status, Reason::draining,
            telemetry::Outcome::failure);
 }
 
 // ---- the answer
 
-void Exchange::on_response_head(const http::ResponseHead& head) {
+void Exchange::on_response_head(upstream::Attempt& attempt, const http::ResponseHead& head) {
     if (head.status < 200 && !head.is_upgrade) {
+        if (!tries_.is_lead(attempt)) return;  // the client hears one story
         // 100 is ours to send: Expect is not forwarded.
         if (head.status != 100 && session_->client_minor() > 0) session_->send_interim(head);
-        if (session_->pending() > 0) attempt_.pause_response();
+        if (session_->pending() > 0) attempt.pause_response();
         return;
     }
+    if (tries_.is_racing() && !is_first_to_answer(attempt)) return;
     status_ = head.status;
     note_fields(head);
-    if (!head.is_upgrade && attempt_.verdict().outcome != resilience::Outcome::ok && retries())
+    if (!head.is_upgrade && attempt.verdict().outcome != resilience::Outcome::ok && retries())
         return;
     request_timer_.cancel();
+    second_timer_.cancel();
     state_ = State::responding;
     keeps_alive_ = session_->may_keep_alive() && session_->is_request_whole() && !head.is_upgrade;
     session_->send_head(head, keeps_alive_, request_id_line_);
@@ -392,26 +408,29 @@ void Exchange::on_response_head(const http::ResponseHead& head) {
     start_tunnel();
 }
 
-void Exchange::on_response_body(std::string_view data, bool is_last, std::string_view trailers) {
+void Exchange::on_response_body(upstream::Attempt& attempt,
+                                std::string_view data,
+                                bool is_last,
+                                std::string_view trailers) {
     if (tunnel_) return tunnel_->write_down(data);
     response_bytes_ += data.size();
     // Counted before it is sent: who has the answer finds it in the metrics.
-    if (is_last) finish(status_, Reason::none, to_label(attempt_.verdict()));
+    if (is_last) finish(status_, Reason::none, to_label(attempt.verdict()));
     session_->send_body(data, is_last, trailers);
     if (is_last) return end(keeps_alive_);
     note_progress();
-    if (session_->pending() > 0) attempt_.pause_response();
+    if (session_->pending() > 0) attempt.pause_response();
 }
 
-void Exchange::on_response_flush() {
+void Exchange::on_response_flush(upstream::Attempt& attempt) {
     if (state_ != State::responding) return;
     session_->flush();
-    if (session_->pending() > 0) attempt_.pause_response();
+    if (session_->pending() > 0) attempt.pause_response();
     if (!stream_timer_.is_armed()) note_progress();
 }
 
 void Exchange::on_downstream_drained() {
-    if (attempt_.is_running()) attempt_.resume_response();
+    if (tries_.lead().is_running()) tries_.lead().resume_response();
 }
 
 // ---- upgraded
@@ -423,7 +442,7 @@ void Exchange::start_tunnel() {
     std::string waiting;
     auto downstream = session_->take_stream(waiting);
     tunnel_ = std::make_unique<Tunnel>(
-        context_.loop, std::move(downstream), attempt_.take_stream(),
+        context_.loop, std::move(downstream), tries_.lead().take_stream(),
         target_->config->timeout.tcp_idle,
         [this](std::uint64_t up, std::uint64_t down) { on_tunnel_end(up, down); });
     if (!waiting.empty()) tunnel_->write_up(waiting);
@@ -432,7 +451,7 @@ void Exchange::start_tunnel() {
 void Exchange::on_tunnel_end(std::uint64_t up, std::uint64_t down) {
     request_bytes_ += up;
     response_bytes_ += down;
-    attempt_.finish_tunnel();
+    tries_.lead().finish_tunnel();
     finish(status_, Reason::none, telemetry::Outcome::ok);
     session_->end_tunnel();
 }

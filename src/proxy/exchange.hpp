@@ -4,6 +4,8 @@
 #include "weir/telemetry/access_log.hpp"
 #include "weir/upstream/attempt.hpp"
 
+#include "tries.hpp"
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,9 +16,6 @@ namespace weir::proxy {
 class Session;
 class Tunnel;
 
-// How deep in a chain of proxies a retry is: sent with each retry, from 1.
-inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
-
 // One request and its answer: finds the route, runs attempts until one answers or none may follow,
 // streams both bodies with back-pressure, and writes the request's metrics and access record.
 // Reused from request to request. Thread: worker.
@@ -25,6 +24,7 @@ inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
 //   routing   --answered here--> over
 //   gathering --the body is whole, or 2 ms have passed--> attempting
 //   attempting --retry--> backing_off --> attempting
+//   attempting --slow, stuck, or a probe that hangs--> attempting, two at once: the first good head
 //   attempting --response head--> responding --last byte--> over
 //   attempting --101--> tunnelling --both ends closed--> over
 //   any       --client left, deadline, failure--> over
@@ -62,11 +62,16 @@ class Exchange final : private upstream::AttemptHandler {
         tunnelling
     };
 
-    void on_response_head(const http::ResponseHead& head) override;
-    void on_response_body(std::string_view data, bool is_last, std::string_view trailers) override;
-    void on_response_flush() override;
-    void on_request_wanted() override;
-    void on_attempt_failed(const upstream::AttemptFailure& failure) override;
+    void on_response_head(upstream::Attempt& attempt, const http::ResponseHead& head) override;
+    void on_response_body(upstream::Attempt& attempt,
+                          std::string_view data,
+                          bool is_last,
+                          std::string_view trailers) override;
+    void on_response_flush(upstream::Attempt& attempt) override;
+    void on_request_wanted(upstream::Attempt& attempt) override;
+    void on_attempt_failed(upstream::Attempt& attempt,
+                           const upstream::AttemptFailure& failure) override;
+    void on_attempt_stuck(upstream::Attempt& attempt) override;
 
     const ListenerState& open(Session& session);
     void remember(const http::RequestHead& head);
@@ -74,7 +79,16 @@ class Exchange final : private upstream::AttemptHandler {
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
     void write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match);
     void answer_locally(const http::RequestHead& head, const route::RouteMatch& match);
+    [[nodiscard]] upstream::LocalCluster& cluster() const;
     void start_attempt();
+    [[nodiscard]] upstream::AttemptRequest attempt_request(const upstream::Endpoint* avoid) const;
+    // A second attempt beside the first, where there is another endpoint that is well.
+    void watch_first();
+    void start_second(telemetry::Second kind);
+    [[nodiscard]] bool is_first_to_answer(upstream::Attempt& attempt);
+    void drop_out(upstream::Attempt& attempt);
+    void let_probe_go_on(std::unique_ptr<upstream::Attempt> probe);
+    void on_second_timer();
     // May the attempt that just ended be followed by another? If so, the back-off has begun.
     [[nodiscard]] bool retries();
     [[nodiscard]] bool charges_retry(upstream::Cluster& cluster,
@@ -82,7 +96,6 @@ class Exchange final : private upstream::AttemptHandler {
                                      TimePoint now);
     void back_off(Duration wait);
     void count_retry_result(bool is_success);
-    void note_retry_depth();
     [[nodiscard]] bool is_replay_safe() const;
     void start_request_timer();
     void start_tunnel();
@@ -95,6 +108,8 @@ class Exchange final : private upstream::AttemptHandler {
     void on_start_timer();
     void time_out(const char* which);
 
+    // No attempt follows: the request is answered here.
+    void refused(const upstream::AttemptFailure& failure);
     void reply(const Error& error, Duration retry_after);
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     [[nodiscard]] const telemetry::AccessPolicy& access_policy() const;
@@ -130,10 +145,10 @@ class Exchange final : private upstream::AttemptHandler {
     std::string trailers_;
     bool keeps_alive_ = false;
 
-    upstream::Attempt attempt_;
+    Tries tries_;
     std::unique_ptr<Tunnel> tunnel_;
-    std::uint32_t attempts_ = 0;
-    std::optional<resilience::RetryBudget::Charge> charge_;
+    std::uint32_t attempts_ = 0;  // of all kinds
+    std::uint32_t retries_ = 0;   // those of retry.attempts
     TimePoint request_deadline_ = TimePoint::max();
     std::uint16_t status_ = 0;
     std::uint8_t flags_ = 0;
@@ -148,6 +163,7 @@ class Exchange final : private upstream::AttemptHandler {
     TimerOf<Exchange, &Exchange::on_total_timer> total_timer_{*this};
     TimerOf<Exchange, &Exchange::on_stream_timer> stream_timer_{*this};
     TimerOf<Exchange, &Exchange::on_start_timer> start_timer_{*this};
+    TimerOf<Exchange, &Exchange::on_second_timer> second_timer_{*this};
 };
 
 }  // namespace weir::proxy

@@ -63,16 +63,16 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
                                       .request_bytes = request_bytes_,
                                       .response_bytes = response_bytes_});
     const bool is_good = outcome == telemetry::Outcome::ok;
-    if (attempts_ > 1 && is_good) count_retry_result(true);
+    tries_.settle_charge();
+    if (retries_ > 0 && is_good) count_retry_result(true);
     if ((flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0) {
-        const telemetry::ClusterMetrics& metrics =
-            snapshot_->clusters[target_->cluster]->cluster().metrics();
+        const telemetry::ClusterMetrics& metrics = cluster().cluster().metrics();
         context_.shard.add(is_good ? metrics.stale_reuse_success : metrics.stale_reuse_failure);
     }
     if (attempts_ > 1) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::retried);
-    if (attempts_ > 0 && attempt_.was_none_ready())
+    if (attempts_ > 0 && tries_.lead().was_none_ready())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::none_ready);
-    if (attempts_ > 0 && attempt_.was_probe())
+    if (attempts_ > 0 && tries_.lead().was_probe())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
     if (is_upgrade_ && status == 101)
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
@@ -105,8 +105,8 @@ void Exchange::log_access(TimePoint now, std::uint16_t status, Reason reason) {
         {.time = began_wall_,
          .policy = &policy,
          .fields = &fields_,
-         .endpoint = attempts_ > 0 && attempt_.endpoint()
-                         ? std::string_view(attempt_.endpoint()->name())
+         .endpoint = attempts_ > 0 && tries_.lead().endpoint()
+                         ? std::string_view(tries_.lead().endpoint()->name())
                          : std::string_view(),
          .method = method_,
          .host = host_,
@@ -115,7 +115,7 @@ void Exchange::log_access(TimePoint now, std::uint16_t status, Reason reason) {
          .request_id = request_id_,
          .client = client_,
          .duration = now - began_,
-         .upstream = attempts_ > 0 ? attempt_.upstream_time() : Duration::zero(),
+         .upstream = attempts_ > 0 ? tries_.lead().upstream_time() : Duration::zero(),
          .request_bytes = request_bytes_,
          .response_bytes = response_bytes_,
          .attempts = attempts_,
@@ -129,6 +129,7 @@ void Exchange::cancel_timers() {
     total_timer_.cancel();
     stream_timer_.cancel();
     start_timer_.cancel();
+    second_timer_.cancel();
 }
 
 void Exchange::end(bool keeps_alive) {

@@ -5,45 +5,54 @@
 // What follows an attempt that failed, and the deadlines of a request.
 namespace weir::proxy {
 
-void Exchange::on_attempt_failed(const upstream::AttemptFailure& failure) {
-    if (attempt_.lost_stale_connection())
+void Exchange::on_attempt_failed(upstream::Attempt& attempt,
+                                 const upstream::AttemptFailure& failure) {
+    if (attempt.lost_stale_connection())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::stale_reuse);
+    if (tries_.is_racing()) return drop_out(attempt);
     if (state_ == State::responding) {
         finish(status_, failure.error.reason, telemetry::Outcome::failure);
         session_->cut_off();
         return end(false);
     }
     if (retries()) return;
+    refused(failure);
+}
+
+void Exchange::refused(const upstream::AttemptFailure& failure) {
     reply(failure.error, failure.retry_after);
 }
 
 bool Exchange::retries() {
     const TimePoint now = Clock::now();
-    upstream::LocalCluster& local = *snapshot_->clusters[target_->cluster];
-    const std::uint32_t retry = attempts_;  // the number this one would have, from 1
+    upstream::LocalCluster& local = cluster();
+    upstream::Attempt& attempt = tries_.lead();
+    tries_.settle_charge();
     resilience::RetryInput input;
-    attempt_.describe(input);
+    attempt.describe(input);
     input.is_method_listed =
         (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) != 0;
     input.is_body_replayable = is_body_kept_;
     input.is_response_forwarded = state_ == State::responding;
-    input.retries = attempts_ - 1;
+    input.retries = retries_;
     input.depth = retry_depth_;
     if (request_timer_.is_armed()) input.remaining = request_deadline_ - now;
     input.median_latency = local.latency();
-    input.wait = target_->retry.backoff.wait(retry, input.verdict.hint, context_.upstream.random);
+    input.wait =
+        target_->retry.backoff.wait(retries_ + 1, input.verdict.hint, context_.upstream.random);
     const auto decision = resilience::decide_retry(target_->retry, input);
-    if (retry > 1) count_retry_result(false);
+    if (retries_ > 0) count_retry_result(false);
     // A failed probe of an endpoint costs its user nothing: it is sent again elsewhere, at once.
     const bool is_probe =
-        attempt_.was_endpoint_probe() && is_replay_safe() && state_ != State::responding;
+        attempt.was_endpoint_probe() && is_replay_safe() && state_ != State::responding;
     if (is_probe) {
         local.cluster().budget().charge_always(now);
         input.wait = Duration::zero();
     } else if (!charges_retry(local.cluster(), decision.refusal, now)) {
         return false;
     }
-    if (attempt_.is_running()) attempt_.cancel_answered();
+    if (attempt.is_running()) attempt.cancel_answered();
+    ++retries_;
     back_off(input.wait);
     return true;
 }
@@ -52,8 +61,11 @@ bool Exchange::charges_retry(upstream::Cluster& cluster,
                              resilience::RetryRefusal refusal,
                              TimePoint now) {
     if (refusal == resilience::RetryRefusal::none) {
-        charge_ = cluster.budget().try_charge(now);
-        if (charge_) return true;
+        auto charge = cluster.budget().try_charge(now);
+        if (charge) {
+            tries_.charge(std::move(*charge));
+            return true;
+        }
         refusal = resilience::RetryRefusal::budget;
     }
     if (refusal < resilience::RetryRefusal::budget) return false;
@@ -65,22 +77,12 @@ bool Exchange::charges_retry(upstream::Cluster& cluster,
 void Exchange::back_off(Duration wait) {
     state_ = State::backing_off;
     status_ = 0;
-    if (attempts_ == 1) note_retry_depth();
+    second_timer_.cancel();
     context_.loop.timers().arm(start_timer_, Clock::now() + wait);
 }
 
-// How deep in a chain of proxies a retry is, so that the next one does not multiply it.
-void Exchange::note_retry_depth() {
-    upstream_head_.resize(upstream_head_.size() - 2);
-    upstream_head_.append(kRetryDepth)
-        .append(": ")
-        .append(std::to_string(retry_depth_ + 1))
-        .append("\r\n\r\n");
-}
-
 void Exchange::count_retry_result(bool is_success) {
-    const telemetry::ClusterMetrics& metrics =
-        snapshot_->clusters[target_->cluster]->cluster().metrics();
+    const telemetry::ClusterMetrics& metrics = cluster().cluster().metrics();
     context_.shard.add(is_success ? metrics.retries_success : metrics.retries_failure);
 }
 
@@ -121,7 +123,7 @@ void Exchange::time_out(const char* which) {
     const Error error{is_clients ? Reason::request_timeout : Reason::upstream_timeout,
                       is_clients ? Error::Origin::downstream : Error::Origin::upstream,
                       Error::Retry::never, which};
-    if (attempt_.is_running()) attempt_.cancel(error, is_clients);
+    tries_.cancel(error, is_clients);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::failure);
         session_->cut_off();
@@ -131,8 +133,6 @@ void Exchange::time_out(const char* which) {
 }
 
 void Exchange::on_start_timer() {
-    if (charge_) charge_->sent();
-    charge_.reset();
     start_attempt();
 }
 

@@ -1,13 +1,17 @@
 #include "weir/proxy/local_listener.hpp"
 
 #include "exchange.hpp"
+#include "lone_probe.hpp"
 #include "session.hpp"
+
+#include <algorithm>
 
 namespace weir::proxy {
 namespace {
 
 constexpr std::size_t kKeptExchanges = 256;
 constexpr std::size_t kKeptBuffers = 8;
+constexpr std::size_t kMaxLoneProbes = 64;
 constexpr std::size_t kSmallestBuffer = 1024;
 
 // A draining connection that was idle for so long is closed.
@@ -73,6 +77,23 @@ void WorkerContext::end_turn() {
         if (free_.size() < kKeptExchanges) free_.push_back(std::move(exchange));
     }
     given_back_.clear();
+    ended_probes_.clear();
+}
+
+bool WorkerContext::has_room_for_probe() const {
+    return probes_.size() < kMaxLoneProbes;
+}
+
+void WorkerContext::keep(std::unique_ptr<LoneProbe> probe) {
+    probes_.push_back(std::move(probe));
+}
+
+void WorkerContext::forget(LoneProbe& probe) {
+    const auto at = std::find_if(probes_.begin(), probes_.end(),
+                                 [&](const auto& each) { return each.get() == &probe; });
+    WEIR_ASSERT(at != probes_.end());
+    ended_probes_.push_back(std::move(*at));
+    probes_.erase(at);
 }
 
 LocalListener::LocalListener(WorkerContext& context, std::string name)

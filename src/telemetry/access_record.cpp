@@ -126,8 +126,8 @@ Block to_escape(Block bytes) {
     found |= to_escape(reinterpret_cast<Block>(words));
 }
 
-constexpr std::array<std::string_view, 6> kFlagWords{"retried",     "none_ready", "probe",
-                                                     "stale_reuse", "shadow",     "upgraded"};
+constexpr std::array<std::string_view, 7> kFlagWords{
+    "retried", "none_ready", "probe", "stale_reuse", "shadow", "upgraded", "hedged"};
 
 char* put_flags(char* out, std::uint8_t flags) {
     const char* separator = "";

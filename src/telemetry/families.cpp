@@ -42,6 +42,7 @@ constexpr Names<2> kDiscoverySourceLabels{"cluster", "type"};
 constexpr Names<2> kListenerTlsLabels{"listener", "tls"};
 constexpr Names<2> kClusterReasonLabels{"cluster", "reason"};
 constexpr Names<2> kClusterResultLabels{"cluster", "result"};
+constexpr Names<3> kSecondLabels{"cluster", "kind", "result"};
 constexpr Names<2> kClusterStateLabels{"cluster", "state"};
 constexpr Names<2> kClusterLimitLabels{"cluster", "limit"};
 constexpr Names<2> kClusterDecisionLabels{"cluster", "decision"};
@@ -97,6 +98,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Attempts after the first, by how they ended.", kClusterResultLabels, nullptr},
     {F::retries_refused, "weir_retries_refused_total", kCounter, false,
      "Retries that were wanted and not made.", kClusterReasonLabels, nullptr},
+    {F::second_attempts, "weir_second_attempts_total", kCounter, false,
+     "Attempts made beside one that was slow, stuck or a hanging probe, by which of the two went on.", kSecondLabels, nullptr},
     {F::breaker_state, "weir_breaker_state", kGauge, false,
      "1 for the state the breaker is in, 0 for the others.", kBreakerLabels, nullptr},
     {F::breaker_transitions, "weir_breaker_transitions_total", kCounter, true,

@@ -24,10 +24,22 @@ std::array<CellId, N> counters(Registry& registry,
 
 constexpr std::array<std::string_view, 5> kConnectFailures{"refused", "timeout", "tls", "dns",
                                                            "reset"};
+constexpr std::array<std::string_view, 3> kSeconds{"hedge", "rescue", "probe"};
 constexpr std::array<std::string_view, 5> kRetryRefusals{"budget", "deadline", "throttled", "depth",
                                                          "buffer"};
 constexpr std::array<std::string_view, 5> kLimits{"max_requests", "max_pending", "max_connections",
                                                   "max_connecting", "queue_timeout"};
+
+std::array<CellId, 3> seconds(Registry& registry,
+                              std::string_view cluster,
+                              std::string_view result) {
+    std::array<CellId, 3> cells;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        cells[i] = registry.counter(Family::second_attempts, {cluster, kSeconds[i], result},
+                                    Show::once_used);
+    }
+    return cells;
+}
 
 // IANA's registry of status codes (2025), and 499, which is ours for a client that left.
 constexpr bool is_known_status(std::uint16_t status) {
@@ -78,6 +90,8 @@ ClusterMetrics::ClusterMetrics(Registry& registry, std::string_view cluster)
       retries_success(registry.counter(Family::retries, {cluster, "success"}, request_duration)),
       retries_failure(registry.counter(Family::retries, {cluster, "failure"}, request_duration)),
       retries_refused(counters(registry, Family::retries_refused, cluster, kRetryRefusals)),
+      seconds_won(seconds(registry, cluster, "won")),
+      seconds_lost(seconds(registry, cluster, "lost")),
       limit_rejected(counters(registry, Family::limit_rejected, cluster, kLimits)),
       breaker_rejected(registry.counter(Family::breaker_rejected, {cluster}, request_duration)),
       stale_reuse_success(

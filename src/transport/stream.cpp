@@ -8,7 +8,7 @@ namespace {
 
 // After so many full reads others have their turn.
 constexpr int kReadsInARow = 4;
-constexpr std::size_t kMaxParts = 8;
+constexpr std::size_t kMaxParts = 9;
 // A drained buffer above this is given back.
 constexpr std::size_t kKeptCapacity = 0;
 

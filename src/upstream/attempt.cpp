@@ -5,6 +5,9 @@
 
 #include "local_endpoint.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 namespace weir::upstream {
 namespace {
 
@@ -33,6 +36,26 @@ Duration retry_after(const http::ResponseHead& head) {
         seconds = seconds * 10 + (c - '0');
     }
     return std::chrono::seconds{seconds};
+}
+
+// What each try says of itself, and the empty line. At most kEndOfHead bytes.
+constexpr std::size_t kEndOfHead = 80;
+std::string_view end_of_head(const AttemptRequest& request, TimePoint now, char* const buffer) {
+    char* at = buffer;
+    const auto put = [&at](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
+    const auto put_number = [&](std::string_view name, std::uint64_t number) {
+        put(name);
+        put(": ");
+        at = std::to_chars(at, at + 20, number).ptr;
+        put("\r\n");
+    };
+    if (request.deadline != TimePoint::max()) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(request.deadline - now);
+        put_number(kDeadline, static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1)));
+    }
+    if (request.retry_depth > 0) put_number(kRetryDepth, request.retry_depth);
+    put("\r\n");
+    return {buffer, static_cast<std::size_t>(at - buffer)};
 }
 
 }  // namespace
@@ -71,6 +94,9 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
         case Lease::must_wait:
             break;
     }
+    if (request_.is_second) {
+        return refuse(local_error(Reason::limit_exceeded, "it would have to wait"), {});
+    }
     if (cluster_->enqueue(*this)) return;
     context_.shard.add(metrics.of(telemetry::Limit::max_pending));
     refuse(local_error(Reason::queue_full, "limits.max_pending"), {});
@@ -95,7 +121,13 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
 // An endpoint, its permit and a connection. Nothing is held when it must wait.
 Attempt::Lease Attempt::lease(Error& error) {
     const TimePoint now = Clock::now();
-    auto choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid);
+    auto choice = request_.is_second
+                      ? cluster_->choose_other(now, request_.avoid)
+                      : cluster_->choose(now, request_.is_replay_safe, request_.avoid);
+    if (!choice.endpoint && request_.is_second) {
+        error = local_error(Reason::no_healthy_endpoint, "no other endpoint is ready");
+        return Lease::failed;
+    }
     if (!choice.endpoint) {
         if (cluster_->cluster().is_awaited(now)) return Lease::must_wait;
         const bool is_empty = cluster_->cluster().endpoints()->endpoints.empty();
@@ -169,9 +201,10 @@ void Attempt::send() {
     const std::string_view body =
         request_.body != nullptr ? std::string_view(*request_.body) : std::string_view();
     connection_->begin_request(request_.method, request_.is_body_whole);
-    write_body(request_.head, body, request_.is_body_whole);
+    char buffer[kEndOfHead];
+    write_body(request_.head, end_of_head(request_, sent_, buffer), body, request_.is_body_whole);
     if (request_.is_body_whole) arm_answer_timer();
-    if (!request_.is_body_whole) handler_.on_request_wanted();
+    if (!request_.is_body_whole) handler_->on_request_wanted(*this);
 }
 
 // The request is whole: from here on the upstream is waited for.
@@ -188,33 +221,37 @@ void Attempt::arm_answer_timer() {
     context_.loop.timers().arm(timer_, Clock::now() + first);
 }
 
-void Attempt::write_body(std::string_view head, std::string_view data, bool is_last) {
-    if (!request_.is_chunked) return connection_->write({head, data});
+void Attempt::write_body(std::string_view head,
+                         std::string_view end_of_head,
+                         std::string_view data,
+                         bool is_last) {
+    if (!request_.is_chunked) return connection_->write({head, end_of_head, data});
     char buffer[20];
     const std::string_view prefix =
         data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
     const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
-    if (!is_last) return connection_->write({head, prefix, data, suffix});
+    if (!is_last) return connection_->write({head, end_of_head, prefix, data, suffix});
     if (request_.trailers.empty())
-        return connection_->write({head, prefix, data, suffix, http::kLastChunk});
-    connection_->write({head, prefix, data, suffix, "0\r\n", request_.trailers, "\r\n"});
+        return connection_->write({head, end_of_head, prefix, data, suffix, http::kLastChunk});
+    connection_->write(
+        {head, end_of_head, prefix, data, suffix, "0\r\n", request_.trailers, "\r\n"});
 }
 
 void Attempt::send_body(std::string_view data) {
-    write_body({}, data, false);
+    write_body({}, {}, data, false);
 }
 
 void Attempt::finish_body(std::string_view trailers) {
     request_.is_body_whole = true;
     request_.trailers = trailers;
     if (!is_sending()) return;
-    write_body({}, {}, true);
+    write_body({}, {}, {}, true);
     connection_->finish_request();
     if (!end_.status) arm_answer_timer();
 }
 
 void Attempt::on_stuck() {
-    handler_.on_attempt_stuck(*this);
+    handler_->on_attempt_stuck(*this);
 }
 
 std::size_t Attempt::pending() const {
@@ -230,13 +267,13 @@ void Attempt::resume_response() {
 }
 
 void Attempt::on_request_drained() {
-    if (!request_.is_body_whole) handler_.on_request_wanted();
+    if (!request_.is_body_whole) handler_->on_request_wanted(*this);
 }
 
 // ---- receiving
 
 void Attempt::on_head(const http::ResponseHead& head) {
-    if (head.status < 200 && !head.is_upgrade) return handler_.on_response_head(head);
+    if (head.status < 200 && !head.is_upgrade) return handler_->on_response_head(*this, head);
     if (head.is_upgrade && !request_.is_upgrade) {
         connection_->do_not_reuse();
         return fail({Reason::upstream_protocol, Error::Origin::upstream, Error::Retry::never,
@@ -269,7 +306,7 @@ void Attempt::on_head(const http::ResponseHead& head) {
     } else {
         endpoint_->observe_failure(now);
     }
-    handler_.on_response_head(head);
+    handler_->on_response_head(*this, head);
 }
 
 void Attempt::on_body(std::string_view data, bool is_last, std::string_view trailers) {
@@ -277,11 +314,11 @@ void Attempt::on_body(std::string_view data, bool is_last, std::string_view trai
         upstream_time_ = Clock::now() - sent_;
         report();
     }
-    handler_.on_response_body(data, is_last, trailers);
+    handler_->on_response_body(*this, data, is_last, trailers);
 }
 
 void Attempt::on_flush() {
-    handler_.on_response_flush();
+    handler_->on_response_flush(*this);
 }
 
 void Attempt::on_failed(const Error& error) {
@@ -317,6 +354,22 @@ void Attempt::cancel_answered() {
     report();
 }
 
+void Attempt::cancel_lost() {
+    cancel({Reason::client_closed, Error::Origin::downstream, Error::Retry::never,
+            "another attempt has answered"},
+           true);
+}
+
+void Attempt::hand_over(AttemptHandler& next,
+                        std::string_view head,
+                        const std::string& body,
+                        std::string_view trailers) {
+    handler_ = &next;
+    request_.head = head;
+    request_.body = &body;
+    request_.trailers = trailers;
+}
+
 std::unique_ptr<transport::Stream> Attempt::take_stream() {
     auto [stream, token] = connection_->take_stream();
     connection_ = nullptr;
@@ -334,7 +387,7 @@ void Attempt::finish_tunnel() {
 void Attempt::refuse(const Error& error, Duration retry_after) {
     verdict_ = {.outcome = resilience::Outcome::ignored};
     report();
-    handler_.on_attempt_failed({error, retry_after});
+    handler_->on_attempt_failed(*this, {error, retry_after});
 }
 
 void Attempt::fail(const Error& error) {
@@ -342,7 +395,7 @@ void Attempt::fail(const Error& error) {
     if (!is_sent_ && endpoint_)
         context_.shard.add(cluster_->cluster().metrics().of(to_label(error.reason)));
     report();
-    handler_.on_attempt_failed({error, {}});
+    handler_->on_attempt_failed(*this, {error, {}});
 }
 
 void Attempt::classify(const Error& error, bool client_left) {

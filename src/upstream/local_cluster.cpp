@@ -73,6 +73,16 @@ LocalCluster::Choice LocalCluster::choose(TimePoint now,
     return {endpoints_[choice.index], choice.is_none_ready};
 }
 
+LocalCluster::Choice LocalCluster::choose_other(TimePoint now, const Endpoint* avoid) {
+    const balance::Wish wish{
+        .now = now,
+        .avoid = avoid != nullptr ? &avoid->standing() : nullptr,
+    };
+    const balance::Choice choice = chooser_.choose_other(wish, context_.random);
+    if (choice.index == balance::Choice::kNone) return {};
+    return {endpoints_[choice.index], false};
+}
+
 bool LocalCluster::enqueue(Waiting& waiting) {
     return queue_->enqueue(waiting);
 }

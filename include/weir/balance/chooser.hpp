@@ -50,6 +50,8 @@ class Chooser {
     [[nodiscard]] const Candidates& candidates() const { return candidates_; }
 
     [[nodiscard]] Choice choose(const Wish& wish, Random& random);
+    // One that is ready, no probe, and not `avoid`; or none. For a second attempt beside the first.
+    [[nodiscard]] Choice choose_other(const Wish& wish, Random& random);
 
     // An answer of one of them, after the candidate has heard of it.
     void observe(Duration latency);

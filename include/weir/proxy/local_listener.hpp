@@ -14,6 +14,7 @@
 namespace weir::proxy {
 
 class Exchange;
+class LoneProbe;
 class Session;
 
 // What the sessions of one worker share. Thread: worker.
@@ -36,6 +37,11 @@ class WorkerContext {
     [[nodiscard]] std::string take_buffer(std::size_t size);
     void give_back(std::string buffer);
 
+    // Probes that nobody waits for any more. There is a limit: beyond it a probe ends unjudged.
+    [[nodiscard]] bool has_room_for_probe() const;
+    void keep(std::unique_ptr<LoneProbe> probe);
+    void forget(LoneProbe& probe);
+
     // One more connection, if limits.connections allows it; exact for the process.
     [[nodiscard]] bool admit_connection();
     void forget_connection();
@@ -55,6 +61,8 @@ class WorkerContext {
     std::vector<std::unique_ptr<Exchange>> free_;
     std::vector<std::unique_ptr<Exchange>> given_back_;
     std::vector<std::string> buffers_;
+    std::vector<std::unique_ptr<LoneProbe>> probes_;
+    std::vector<std::unique_ptr<LoneProbe>> ended_probes_;
 };
 
 // The connections of one listener on one worker, and the snapshot their next request is served by.

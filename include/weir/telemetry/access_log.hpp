@@ -27,6 +27,7 @@ enum class Flag : std::uint8_t {
     stale_reuse = 8,  // a pooled connection had died
     shadow = 16,      // a breaker or limit in shadow mode would have refused
     upgraded = 32,    // became a tunnel
+    hedged = 64,      // a second attempt ran beside the first
 };
 
 // One request. Views need to live during append() only; empty ones are written as empty.

@@ -26,6 +26,7 @@ enum class Family : std::uint8_t {
     upstream_connect_duration,
     retries,
     retries_refused,
+    second_attempts,
     breaker_state,
     breaker_transitions,
     breaker_rejected,

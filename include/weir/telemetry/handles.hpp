@@ -25,6 +25,12 @@ struct ListenerMetrics {
 
 enum class ConnectFailure : std::uint8_t { refused, timeout, tls, dns, reset };
 enum class RetryRefused : std::uint8_t { budget, deadline, throttled, depth, buffer };
+// Why a request had a second attempt under way beside the first.
+enum class Second : std::uint8_t {
+    hedge,   // the first was slower than retry.hedge_after
+    rescue,  // its endpoint was ejected for a stall
+    probe,   // the first is an endpoint's probe, and hangs
+};
 enum class Limit : std::uint8_t {
     max_requests,
     max_pending,
@@ -46,6 +52,8 @@ struct ClusterMetrics {
     CellId retries_success;
     CellId retries_failure;
     std::array<CellId, 5> retries_refused;  // by RetryRefused
+    std::array<CellId, 3> seconds_won;      // by Second
+    std::array<CellId, 3> seconds_lost;     // by Second
     std::array<CellId, 5> limit_rejected;   // by Limit
     CellId breaker_rejected;
     CellId stale_reuse_success;
@@ -56,6 +64,9 @@ struct ClusterMetrics {
     }
     [[nodiscard]] CellId of(RetryRefused reason) const {
         return retries_refused[static_cast<std::size_t>(reason)];
+    }
+    [[nodiscard]] CellId of(Second kind, bool has_won) const {
+        return (has_won ? seconds_won : seconds_lost)[static_cast<std::size_t>(kind)];
     }
     [[nodiscard]] CellId of(Limit limit) const {
         return limit_rejected[static_cast<std::size_t>(limit)];

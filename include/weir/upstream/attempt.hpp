@@ -27,10 +27,16 @@ namespace weir::upstream {
 class Attempt;
 class H1Connection;
 
+// How deep in a chain of proxies a retry is: sent with each further try, from 1.
+inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
+// How long the one who sends a request still waits for its answer, in milliseconds: sent with each
+// try.
+inline constexpr std::string_view kDeadline = "x-weir-deadline-ms";
+
 // One request, as an attempt needs it. Views live as long as the attempt.
 struct AttemptRequest {
     http::Method method = http::Method::get;
-    std::string_view head;              // whole, serialised
+    std::string_view head;              // serialised, but for the empty line at its end
     const std::string* body = nullptr;  // what is there of it so far: may grow until it is sent
     std::string_view trailers;          // of a chunked body that is whole
     bool is_body_whole = true;
@@ -43,6 +49,12 @@ struct AttemptRequest {
     const config::Timeouts* timeouts = nullptr;
     std::optional<Duration> per_try_timeout;
     const Endpoint* avoid = nullptr;  // where it was tried before, if there is another
+    // Beside another attempt of the same request: it goes to another endpoint that is well, at
+    // once, or nowhere.
+    bool is_second = false;
+    std::uint8_t retry_depth = 0;                // sent unless 0
+    TimePoint deadline = TimePoint::max();       // of the answer's head; what remains of it is sent
+    Duration caller_deadline = Duration::max();  // what the caller said it would wait for
 };
 
 // How an attempt ended, when it did not end well: told to its owner after everything was reported.
@@ -51,18 +63,21 @@ struct AttemptFailure {
     Duration retry_after{};  // of an open breaker
 };
 
-// The owner of an attempt. Calls come from the event loop; none comes from inside cancel(), and
-// only on_request_wanted() and on_attempt_failed() from inside start().
+// The owner of attempts, told which one calls. Calls come from the event loop; none comes from
+// inside cancel(), and only on_request_wanted() and on_attempt_failed() from inside start().
 class AttemptHandler {
   public:
     // A response head, interim ones (1xx) too. After the final one, on_response_body() follows.
-    virtual void on_response_head(const http::ResponseHead& head) = 0;
-    virtual void on_response_body(std::string_view data,
+    virtual void on_response_head(Attempt& attempt, const http::ResponseHead& head) = 0;
+    virtual void on_response_body(Attempt& attempt,
+                                  std::string_view data,
                                   bool is_last,
                                   std::string_view trailers) = 0;
-    virtual void on_response_flush() = 0;  // all that one read brought was handed over
-    virtual void on_request_wanted() = 0;  // the upstream takes (more of) the body
-    virtual void on_attempt_failed(const AttemptFailure& failure) = 0;
+    // All that one read brought was handed over.
+    virtual void on_response_flush(Attempt& attempt) = 0;
+    // The upstream takes (more of) the body.
+    virtual void on_request_wanted(Attempt& attempt) = 0;
+    virtual void on_attempt_failed(Attempt& attempt, const AttemptFailure& failure) = 0;
     // Its endpoint was ejected for answering nobody, and it still waits there for a head. It goes
     // on.
     virtual void on_attempt_stuck(Attempt& /*attempt*/) {}
@@ -78,7 +93,7 @@ class AttemptHandler {
 class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
   public:
     Attempt(LocalContext& context, AttemptHandler& handler)
-        : context_(context), handler_(handler) {}
+        : context_(context), handler_(&handler) {}
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
     ~Attempt() override;
@@ -102,6 +117,15 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void cancel(const Error& why, bool client_left);
     // Ends it after its head, which is not wanted: there will be another attempt.
     void cancel_answered();
+    // Ends it because another attempt of the same request has answered: it says nothing about
+    // anybody's health, unless it has taken longer than a client would wait.
+    void cancel_lost();
+
+    // Another owner, who keeps the request for it (whole: replay-safe).
+    void hand_over(AttemptHandler& next,
+                   std::string_view head,
+                   const std::string& body,
+                   std::string_view trailers);
 
     // After a 101: the raw stream for a tunnel. The attempt stays open until finish_tunnel().
     [[nodiscard]] std::unique_ptr<transport::Stream> take_stream();
@@ -143,14 +167,17 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] Lease lease(Error& error);
     void send();
     void arm_answer_timer();
-    void write_body(std::string_view head, std::string_view data, bool is_last);
+    void write_body(std::string_view head,
+                    std::string_view end_of_head,
+                    std::string_view data,
+                    bool is_last);
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
     void classify(const Error& error, bool client_left);
     void report();
 
     LocalContext& context_;
-    AttemptHandler& handler_;
+    AttemptHandler* handler_;
     AttemptRequest request_;
     boost::local_shared_ptr<LocalCluster> cluster_;
     boost::local_shared_ptr<LocalEndpoint> endpoint_;

@@ -41,6 +41,8 @@ class LocalCluster {
         bool is_none_ready = false;
     };
     [[nodiscard]] Choice choose(TimePoint now, bool is_replay_safe, const Endpoint* avoid);
+    // One that is selectable and another, or none: for a second attempt beside the first.
+    [[nodiscard]] Choice choose_other(TimePoint now, const Endpoint* avoid);
 
     // A request that waits for a connection, in the queue of its cluster on its worker.
     class Waiting {
