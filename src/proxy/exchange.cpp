@@ -304,6 +304,7 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .must_not_repeat =
                 (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
             .route = target_->route.get(),
+            .needs_fresh = (flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0,
             .timeouts = &target_->config->timeout,
             .per_try_timeout = target_->config->retry.per_try_timeout,
             .avoid = avoid,

@@ -45,7 +45,10 @@ bool Exchange::retries() {
     // A failed probe of an endpoint costs its user nothing: it is sent again elsewhere, at once.
     const bool is_probe =
         attempt.was_endpoint_probe() && is_replay_safe() && state_ != State::responding;
-    if (is_probe) {
+    // Nobody worked on what went to a connection that was dead already: no load is multiplied.
+    const bool was_stale =
+        attempt.lost_stale_connection() && decision.refusal == resilience::RetryRefusal::none;
+    if (is_probe || was_stale) {
         local.cluster().budget().charge_always(now);
         input.wait = Duration::zero();
     } else if (!charges_retry(local.cluster(), decision.refusal, now)) {

@@ -141,26 +141,20 @@ boost::local_shared_ptr<upstream::LocalCluster> Worker::find_local(std::string_v
     return *found;
 }
 
-// New sets of endpoints come by post, and so does the news of a free connection.
+// New sets of endpoints come by post, and so does the news of connections.
 void Worker::follow(const boost::local_shared_ptr<upstream::LocalCluster>& cluster) {
     // The loop outlives the subscription, and the pointer is only followed on the loop's thread
     // while it is in the snapshot.
     const std::weak_ptr<upstream::Cluster> shared = cluster->shared();
-    cluster->shared()->subscribe(
-        number_, [this, shared](const std::shared_ptr<const upstream::EndpointSet>& set) {
-            loop_.post([this, shared, set] {
-                const auto owner = shared.lock();
-                if (!owner || !snapshot_) return;
-                for (const auto& local : snapshot_->clusters) {
-                    if (local->shared() != owner) continue;
-                    if (set) {
-                        local->set_endpoints(set);
-                    } else {
-                        local->serve_waiting_later();
-                    }
-                }
-            });
+    cluster->shared()->subscribe(number_, [this, shared](const upstream::Cluster::News& news) {
+        loop_.post([this, shared, news] {
+            const auto owner = shared.lock();
+            if (!owner || !snapshot_) return;
+            for (const auto& local : snapshot_->clusters) {
+                if (local->shared() == owner) local->on_news(news);
+            }
         });
+    });
     cluster->set_endpoints(cluster->cluster().endpoints());
     // Other workers may have missed the news of a free connection while they changed over.
     cluster->cluster().connection_freed();

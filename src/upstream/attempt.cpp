@@ -110,7 +110,7 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     is_running_ = true;
     is_sent_ = false;
     is_provably_unread_ = false;
-    was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = false;
+    was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = was_held_up_ = false;
     endpoint_.reset();
     end_ = {};
     verdict_ = {};
@@ -143,10 +143,16 @@ Attempt::Lease Attempt::lease(Error& error) {
         choice = cluster_->choose(now, false, &choice.endpoint->shared());
         admission = choice.endpoint->shared().detector().acquire(now, options);
     }
-    H1Connection* connection = choice.endpoint->take_idle();
+    H1Connection* connection =
+        choice.endpoint->take_idle(request_.needs_fresh       ? LocalEndpoint::Reuse::proven
+                                   : request_.must_not_repeat ? LocalEndpoint::Reuse::careful
+                                                              : LocalEndpoint::Reuse::repeatable,
+                                   now);
     if (connection == nullptr) {
         auto opened = choice.endpoint->open();
         if (!opened && opened.error().reason == Reason::limit_exceeded) {
+            if (!std::exchange(was_held_up_, true))
+                context_.shard.add(cluster_->cluster().metrics().of(choice.endpoint->full_limit()));
             if (admission) choice.endpoint->shared().detector().release(admission.permit);
             return Lease::must_wait;
         }
@@ -418,6 +424,8 @@ void Attempt::classify(const Error& error, bool client_left) {
     const bool is_failure = verdict_.outcome == resilience::Outcome::failure ||
                             verdict_.outcome == resilience::Outcome::local_failure;
     if (is_failure && endpoint_) endpoint_->observe_failure(now);
+    if (verdict_.outcome == resilience::Outcome::stale)
+        endpoint_->on_idle_closed(connection_->age_when_taken(), now);
 }
 
 const Endpoint* Attempt::endpoint() const {

@@ -134,7 +134,7 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
         subscribers = subscribers_;
     }
     for (const Subscriber& subscriber : subscribers) {
-        if (subscriber) subscriber(next);
+        if (subscriber) subscriber({.set = next, .wanted = nullptr});
     }
 }
 
@@ -180,7 +180,7 @@ void Cluster::announce() {
         subscribers = subscribers_;
     }
     for (const Subscriber& subscriber : subscribers) {
-        if (subscriber) subscriber(set);
+        if (subscriber) subscriber({.set = set, .wanted = nullptr});
     }
 }
 
@@ -212,15 +212,28 @@ void Cluster::unsubscribe(unsigned worker) {
 }
 
 void Cluster::connection_freed() {
-    if (load_->waiting.load(std::memory_order_relaxed) == 0) return;
+    // Who begins to wait looks again after it has said so, and who frees looks after freeing.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!has_waiting()) return;
     std::vector<Subscriber> subscribers;
     {
         const std::lock_guard lock(mutex_);
         subscribers = subscribers_;
     }
     for (const Subscriber& subscriber : subscribers) {
-        if (subscriber) subscriber(nullptr);
+        if (subscriber) subscriber({});
     }
+}
+
+void Cluster::ask_for_connection(const std::shared_ptr<Endpoint>& endpoint, unsigned worker) const {
+    const auto other = endpoint->most_idle_worker(worker);
+    if (!other) return;
+    Subscriber subscriber;
+    {
+        const std::lock_guard lock(mutex_);
+        subscriber = subscribers_[*other];
+    }
+    if (subscriber) subscriber({.set = nullptr, .wanted = endpoint});
 }
 
 }  // namespace weir::upstream

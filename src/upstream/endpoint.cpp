@@ -130,6 +130,18 @@ std::uint32_t Endpoint::stalled(TimePoint since) const {
     return sum;
 }
 
+std::optional<unsigned> Endpoint::most_idle_worker(unsigned but) const {
+    std::optional<unsigned> found;
+    std::uint32_t most = 0;
+    for (unsigned worker = 0; worker < workers_; ++worker) {
+        const std::uint32_t idle = stats_[worker].idle.load(std::memory_order_relaxed);
+        if (worker == but || idle <= most) continue;
+        found = worker;
+        most = idle;
+    }
+    return found;
+}
+
 std::string_view Endpoint::state_word() const {
     if (is_drained()) return "draining";
     switch (detector_.machine().state()) {

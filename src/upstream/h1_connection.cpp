@@ -12,6 +12,9 @@ namespace {
 // The rest of an answer nobody wants is read up to here, to keep the connection.
 constexpr std::size_t kMaxDiscarded = 64 * 1024;
 
+// A connection that is in use is not looked at more often.
+constexpr Duration kLeastLook = std::chrono::seconds{1};
+
 Error upstream_error(Reason reason, Error::Retry retry, const char* detail) {
     return Error{reason, Error::Origin::upstream, retry, detail};
 }
@@ -52,14 +55,12 @@ H1Connection::H1Connection(LocalContext& context,
                            LocalEndpoint& endpoint,
                            transport::Socket socket,
                            ConnectionToken token,
-                           resilience::Limit::Slot connecting_slot,
-                           Duration idle_timeout)
+                           resilience::Limit::Slot connecting_slot)
     : context_(context),
       endpoint_(endpoint),
       stream_(std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, true)),
       token_(std::move(token)),
       connecting_slot_(std::move(connecting_slot)),
-      idle_timeout_(idle_timeout),
       started_(Clock::now()) {}
 
 H1Connection::~H1Connection() = default;
@@ -67,7 +68,7 @@ H1Connection::~H1Connection() = default;
 void H1Connection::attach(ConnectionUser& user) {
     WEIR_ASSERT(user_ == nullptr && (state_ == State::idle || state_ == State::connecting));
     user_ = &user;
-    ++requests_;
+    if (requests_++ > 0) age_when_taken_ = Clock::now() - idle_since_;
     is_request_whole_ = false;
     is_response_whole_ = false;
     has_response_bytes_ = false;
@@ -84,9 +85,7 @@ void H1Connection::detach() {
     state_ = State::discarding;
     discarded_ = 0;
     idle_since_ = Clock::now();
-    if (!idle_timer_.is_armed()) {
-        context_.loop.timers().arm(idle_timer_, idle_since_ + idle_timeout_);
-    }
+    watch_idleness();
     stream_->resume();
 }
 
@@ -134,7 +133,7 @@ void H1Connection::on_connected() {
 }
 
 void H1Connection::on_bytes(std::string_view bytes) {
-    if (state_ == State::idle) return close();  // bytes nobody asked for
+    if (state_ == State::idle) return ended_while_idle();  // bytes nobody asked for: a 408, say
     has_response_bytes_ = true;
     if (state_ == State::head) bytes = take_head(bytes);
     if (state_ == State::body) {
@@ -170,6 +169,7 @@ std::string_view H1Connection::take_head(std::string_view bytes) {
         if (head.status >= 200 || head.is_upgrade) {
             state_ = State::body;
             keeps_alive_ = head.keep_alive;
+            promised_ = head.keep_alive_timeout;
             decoder_.start(head.framing, head.content_length, context_.upstream_limits);
         }
         user_->on_head(head);
@@ -231,17 +231,32 @@ void H1Connection::settle() {
     state_ = State::idle;
     stream_->resume();
     idle_since_ = Clock::now();
-    // One timer for many idle times: it looks at idle_since_ when it fires.
-    if (!idle_timer_.is_armed())
-        context_.loop.timers().arm(idle_timer_, idle_since_ + idle_timeout_);
+    watch_idleness();
     if (!endpoint_.put_idle(*this)) close();
 }
 
+// One timer for many idle times: it looks at idle_since_ when it fires.
+void H1Connection::watch_idleness() {
+    if (idle_timer_.is_armed()) return;
+    context_.loop.timers().arm(idle_timer_, idle_since_ + endpoint_.may_stay_idle(*this, {}));
+}
+
 void H1Connection::on_idle_timer() {
-    const bool is_unused = state_ == State::idle || state_ == State::discarding;
-    const TimePoint due = is_unused ? idle_since_ + idle_timeout_ : Clock::now() + idle_timeout_;
-    if (Clock::now() >= due) return close();
+    const TimePoint now = Clock::now();
+    const bool is_used = user_ != nullptr;
+    const TimePoint since = is_used ? now : idle_since_;
+    Duration stay = endpoint_.may_stay_idle(*this, now - since);
+    if (is_used) stay = std::max(stay, kLeastLook);
+    const TimePoint due = since + stay;
+    if (now >= due) return close();
     context_.loop.timers().arm(idle_timer_, due);
+}
+
+// It was the upstream that ended it.
+void H1Connection::ended_while_idle() {
+    const TimePoint now = Clock::now();
+    if (requests_ > 0) endpoint_.on_idle_closed(now - idle_since_, now);
+    close();
 }
 
 void H1Connection::on_eof() {
@@ -259,11 +274,13 @@ void H1Connection::on_eof() {
                                    may_retry ? Error::Retry::if_reused : Error::Retry::never,
                                    "the upstream closed the connection"));
     }
+    if (state_ == State::idle) return ended_while_idle();
     close();
 }
 
 void H1Connection::on_broken(int error) {
     if (state_ == State::connecting) return fail(connect_error(error));
+    if (state_ == State::idle && user_ == nullptr) return ended_while_idle();
     const bool may_retry = state_ == State::head && !has_response_bytes_ && is_reused();
     fail(upstream_error(Reason::upstream_reset,
                         may_retry ? Error::Retry::if_reused : Error::Retry::never,

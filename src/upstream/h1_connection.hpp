@@ -30,8 +30,7 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
                  LocalEndpoint& endpoint,
                  transport::Socket socket,
                  ConnectionToken token,
-                 resilience::Limit::Slot connecting_slot,
-                 Duration idle_timeout);
+                 resilience::Limit::Slot connecting_slot);
     ~H1Connection() override;
 
     // The user owes begin_request() once on_ready() was called, or at once if is_connected().
@@ -67,13 +66,20 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     [[nodiscard]] bool is_provably_unread() const { return is_provably_unread_; }
     // It has carried a request before the present one.
     [[nodiscard]] bool is_reused() const { return requests_ > 1; }
+    // When it last became idle, and what the upstream said then of keeping it: Keep-Alive's
+    // `timeout`, or zero.
+    [[nodiscard]] TimePoint idle_since() const { return idle_since_; }
+    [[nodiscard]] Duration promised() const { return std::chrono::seconds{promised_}; }
+    // How long it had been idle when it was taken for the present request.
+    [[nodiscard]] Duration age_when_taken() const { return age_when_taken_; }
     [[nodiscard]] bool has_response_bytes() const { return has_response_bytes_; }
     [[nodiscard]] TimePoint last_write() const { return last_write_; }
     [[nodiscard]] Duration connect_time() const { return connect_time_; }
 
-    // Bookkeeping of its endpoint: places in the lists of all and of idle connections.
+    // Bookkeeping of its endpoint: its place among all connections, its neighbours among the idle.
     std::size_t index = 0;
-    std::size_t idle_index = 0;
+    H1Connection* newer = nullptr;
+    H1Connection* older = nullptr;
 
     // Of its stream only.
     void on_connected() override;
@@ -87,6 +93,8 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     enum class State : std::uint8_t { connecting, idle, head, body, discarding, closed };
 
     void on_idle_timer();
+    void watch_idleness();
+    void ended_while_idle();
 
     [[nodiscard]] std::string_view take_head(std::string_view bytes);
     void take_body(std::string_view bytes);
@@ -111,9 +119,10 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     bool is_provably_unread_ = false;
     std::optional<std::uint64_t> acknowledged_;
     std::uint32_t requests_ = 0;
+    std::uint32_t promised_ = 0;  // seconds
     std::size_t discarded_ = 0;
-    Duration idle_timeout_;
     Duration connect_time_{};
+    Duration age_when_taken_{};
     TimePoint started_;
     TimePoint last_write_;
     TimePoint idle_since_;

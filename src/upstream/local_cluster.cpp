@@ -33,6 +33,14 @@ LocalCluster::~LocalCluster() {
     }
 }
 
+void LocalCluster::on_news(const Cluster::News& news) {
+    if (news.set) return set_endpoints(news.set);
+    if (!news.wanted) return serve_waiting_later();
+    for (const auto& endpoint : endpoints_) {
+        if (endpoint->pointer() == news.wanted) return endpoint->give_up_idle();
+    }
+}
+
 void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) {
     auto before = std::exchange(endpoints_, {});
     for (const auto& endpoint : set->endpoints) {
@@ -93,6 +101,10 @@ void LocalCluster::dequeue(Waiting& waiting) {
 
 void LocalCluster::serve_waiting_later() {
     queue_->serve_later();
+}
+
+bool LocalCluster::has_waiting() const {
+    return !queue_->is_empty();
 }
 
 }  // namespace weir::upstream

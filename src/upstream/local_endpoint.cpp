@@ -30,8 +30,8 @@ void LocalEndpoint::remove() {
 }
 
 void LocalEndpoint::close_idle() {
-    while (!idle_.empty())
-        idle_.back()->abandon();
+    while (!idle_.is_empty())
+        idle_.oldest()->abandon();
 }
 
 void LocalEndpoint::request_began() {
@@ -78,38 +78,85 @@ void LocalEndpoint::observe(Duration latency, TimePoint now) {
     stats_.ewma_ns.store(candidate_.ewma().count(), std::memory_order_relaxed);
 }
 
-H1Connection* LocalEndpoint::take_idle() {
-    if (idle_.empty()) return nullptr;
-    H1Connection* const connection = idle_.back();
-    idle_.pop_back();
+H1Connection* LocalEndpoint::take_idle(Reuse reuse, TimePoint now) {
+    H1Connection* const connection = idle_.freshest();
+    if (connection == nullptr) return nullptr;
+    const Duration age = now - connection->idle_since();
+    if (age > fresh_for_ && age > good_for(reuse, *connection, now)) return nullptr;
+    idle_.remove(*connection);
+    count_idle();
     return connection;
 }
 
+Duration LocalEndpoint::good_for(Reuse reuse, const H1Connection& connection, TimePoint now) {
+    IdleTimeout& timeout = endpoint_->idle_timeout();
+    if (reuse == Reuse::proven) return fresh_for_;
+    if (reuse == Reuse::repeatable)
+        return timeout.good_for(connection.promised(), connection.connect_time());
+    timeout.open_after(now - idle_.oldest()->idle_since());
+    return timeout.good_without_repeat(connection.promised());
+}
+
+void LocalEndpoint::on_idle_closed(Duration age, TimePoint now) {
+    IdleTimeout& timeout = endpoint_->idle_timeout();
+    timeout.closed(age, now);
+    const auto learned = timeout.learned();
+    fresh_for_ = learned ? std::min(IdleTimeout::kFresh, *learned / 2) : IdleTimeout::kFresh;
+}
+
+// One of those that grow old stays to show when the upstream really closes: else nobody would learn
+// that it waits longer now.
+Duration LocalEndpoint::may_stay_idle(const H1Connection& connection, Duration age) {
+    IdleTimeout& timeout = endpoint_->idle_timeout();
+    const Duration most = shared_cluster_->config().timeout.idle;
+    const Duration good = timeout.good_for(connection.promised(), connection.connect_time());
+    if (good >= most || age < good) return std::min(good, most);
+    const bool is_witness = &connection == idle_.oldest() && timeout.learned();
+    if (!is_witness) return good;
+    timeout.open_after(age);
+    return std::min(most, *timeout.learned() * 3 / 2);
+}
+
 Result<H1Connection*> LocalEndpoint::open() {
+    auto opened = try_open();
+    if (opened || opened.error().reason != Reason::limit_exceeded) return opened;
+    if (full_limit_ == telemetry::Limit::max_connecting) return opened;
+    if (idle_.is_empty()) {
+        shared_cluster_->ask_for_connection(endpoint_, context_.worker);
+        return opened;
+    }
+    idle_.oldest()->abandon();
+    return try_open();
+}
+
+Result<H1Connection*> LocalEndpoint::try_open() {
     const TimePoint now = Clock::now();
     const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe,
                      "limits of connections"};
     auto connection_slot = endpoint_->connections().try_acquire(now);
-    if (!connection_slot) {
-        context_.shard.add(shared_cluster_->metrics().of(telemetry::Limit::max_connections));
-        return full;
-    }
+    full_limit_ = telemetry::Limit::max_connections;
+    if (!connection_slot) return full;
     auto connecting_slot = endpoint_->connecting().try_acquire(now);
-    if (!connecting_slot) {
-        context_.shard.add(shared_cluster_->metrics().of(telemetry::Limit::max_connecting));
-        return full;
-    }
+    full_limit_ = telemetry::Limit::max_connecting;
+    if (!connecting_slot) return full;
     auto socket = transport::Socket::connect(endpoint_->address());
     if (!socket) return socket.error();
     ConnectionToken token(context_.shard, shared_cluster_->metrics(), std::move(*connection_slot));
     auto connection = std::make_unique<H1Connection>(context_, *this, std::move(*socket),
-                                                     std::move(token), std::move(*connecting_slot),
-                                                     shared_cluster_->config().timeout.idle);
+                                                     std::move(token), std::move(*connecting_slot));
     connection->index = connections_.size();
     connections_.push_back(std::move(connection));
     stats_.connections.store(static_cast<std::uint32_t>(connections_.size()),
                              std::memory_order_relaxed);
     return connections_.back().get();
+}
+
+void LocalEndpoint::give_up_idle() {
+    if (!idle_.is_empty()) idle_.oldest()->abandon();
+}
+
+void LocalEndpoint::count_idle() {
+    stats_.idle.store(static_cast<std::uint32_t>(idle_.size()), std::memory_order_relaxed);
 }
 
 void LocalEndpoint::on_connected(Duration took) {
@@ -119,20 +166,27 @@ void LocalEndpoint::on_connected(Duration took) {
 }
 
 bool LocalEndpoint::put_idle(H1Connection& connection) {
-    if (cluster_ == nullptr || endpoint_->is_drained()) return false;
-    if (idle_.size() >= shared_cluster_->config().limits.idle_connections) return false;
-    connection.idle_index = idle_.size();
-    idle_.push_back(&connection);
+    if (cluster_ == nullptr || endpoint_->is_drained() || is_wanted_elsewhere()) return false;
+    const std::uint32_t most = shared_cluster_->config().limits.idle_connections;
+    if (most == 0) return false;
+    if (idle_.size() >= most) idle_.oldest()->abandon();
+    idle_.push(connection);
+    count_idle();
     cluster_->serve_waiting_later();
     return true;
 }
 
+// No request waits here, but on another worker one does for the slot of such a connection.
+bool LocalEndpoint::is_wanted_elsewhere() const {
+    if (!shared_cluster_->has_waiting() || cluster_->has_waiting()) return false;
+    const auto most = endpoint_->connections().max();
+    return most && endpoint_->connections().in_use() >= *most;
+}
+
 void LocalEndpoint::take_out_of_idle(H1Connection& connection) {
-    const std::size_t index = connection.idle_index;
-    if (index >= idle_.size() || idle_[index] != &connection) return;
-    idle_[index] = idle_.back();
-    idle_[index]->idle_index = index;
-    idle_.pop_back();
+    if (connection.newer == nullptr && idle_.freshest() != &connection) return;
+    idle_.remove(connection);
+    count_idle();
 }
 
 void LocalEndpoint::forget(H1Connection& connection) {

@@ -7,6 +7,7 @@
 #include "weir/upstream/local_context.hpp"
 
 #include "h1_connection.hpp"
+#include "idle_list.hpp"
 
 #include <memory>
 #include <vector>
@@ -45,18 +46,38 @@ class LocalEndpoint {
     [[nodiscard]] balance::Candidate& candidate() { return candidate_; }
 
     // ---- connections
-    // The connection used last, or nullptr.
-    [[nodiscard]] H1Connection* take_idle();
-    // Begins to connect. Error: limit_exceeded (the slots are taken; wait), or why it cannot.
+    // What a request wants of an idle connection that the upstream may be about to close.
+    enum class Reuse : std::uint8_t {
+        repeatable,  // it may be sent again
+        careful,     // it must not be executed twice
+        proven,      // it was lost once already: only what was used a moment ago
+    };
+    // The connection used last, if it is good for that, or nullptr.
+    [[nodiscard]] H1Connection* take_idle(Reuse reuse, TimePoint now);
+    // Begins to connect; an idle connection that was no good makes room. Error: limit_exceeded (the
+    // slots are taken; wait), or why it cannot.
     [[nodiscard]] Result<H1Connection*> open();
+    // The limit by which open() refused last.
+    [[nodiscard]] telemetry::Limit full_limit() const { return full_limit_; }
+    // Another worker needs one more than I do.
+    void give_up_idle();
 
     // Of H1Connection only.
     void on_connected(Duration took);
+    // The upstream ended one that had been idle for so long.
+    void on_idle_closed(Duration age, TimePoint now);
+    // For how long, when it has been idle for `age`; that is how the upstream is watched, too.
+    [[nodiscard]] Duration may_stay_idle(const H1Connection& connection, Duration age);
     [[nodiscard]] bool put_idle(H1Connection& connection);
     void take_out_of_idle(H1Connection& connection);
     void forget(H1Connection& connection);
 
   private:
+    [[nodiscard]] Duration good_for(Reuse reuse, const H1Connection& connection, TimePoint now);
+    [[nodiscard]] Result<H1Connection*> try_open();
+    [[nodiscard]] bool is_wanted_elsewhere() const;
+    void count_idle();
+
     balance::Candidate candidate_;
     LocalContext& context_;
     LocalCluster* cluster_;  // null once removed
@@ -64,7 +85,9 @@ class LocalEndpoint {
     std::shared_ptr<Endpoint> endpoint_;
     EndpointStats& stats_;
     std::vector<std::unique_ptr<H1Connection>> connections_;
-    std::vector<H1Connection*> idle_;
+    IdleList<H1Connection> idle_;
+    Duration fresh_for_ = IdleTimeout::kFresh;  // idle for so long, a connection is not suspected
+    telemetry::Limit full_limit_ = telemetry::Limit::max_connections;
 };
 
 }  // namespace weir::upstream

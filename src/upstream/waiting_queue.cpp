@@ -1,8 +1,5 @@
 #include "waiting_queue.hpp"
 
-#include <algorithm>
-#include <vector>
-
 namespace weir::upstream {
 namespace {
 
@@ -17,10 +14,15 @@ bool WaitingQueue::enqueue(LocalCluster::Waiting& waiting) {
     waiting.slot_ = std::move(*slot);
     waiting.since_ = Clock::now();
     waiting.is_queued_ = true;
-    queue_.push_back(&waiting);
+    waiting.older_ = newest_;
+    waiting.newer_ = nullptr;
+    (newest_ != nullptr ? newest_->newer_ : oldest_) = &waiting;
+    newest_ = &waiting;
     cluster_->add_waiting();
     context_.shard.add(cluster_->metrics().requests_pending);
     arm_timer();
+    // What it waits for may have become free on another worker before this one said that it waits.
+    serve_later();
     return true;
 }
 
@@ -30,35 +32,35 @@ void WaitingQueue::dequeue(LocalCluster::Waiting& waiting) {
     waiting.slot_.reset();
     cluster_->remove_waiting();
     context_.shard.sub(cluster_->metrics().requests_pending);
-    std::erase(queue_, &waiting);
+    (waiting.newer_ != nullptr ? waiting.newer_->older_ : newest_) = waiting.older_;
+    (waiting.older_ != nullptr ? waiting.older_->newer_ : oldest_) = waiting.newer_;
 }
 
 void WaitingQueue::serve_later() {
-    if (!queue_.empty()) context_.loop.timers().arm(serve_timer_, Clock::now());
+    if (oldest_ != nullptr) context_.loop.timers().arm(serve_timer_, Clock::now());
 }
 
 void WaitingQueue::serve() {
-    while (!queue_.empty()) {
-        const bool has_stood = Clock::now() - queue_.front()->since_ > kStanding;
-        if (!(has_stood ? queue_.back() : queue_.front())->on_turn()) return;
+    const TimePoint now = Clock::now();
+    while (oldest_ != nullptr) {
+        const bool has_stood = now - oldest_->since_ > kStanding;
+        if (!(has_stood ? newest_ : oldest_)->on_turn()) return;
     }
 }
 
 void WaitingQueue::arm_timer() {
-    if (queue_.empty() || timer_.is_armed()) return;
-    const auto oldest =
-        std::min_element(queue_.begin(), queue_.end(),
-                         [](const auto* a, const auto* b) { return a->since_ < b->since_; });
-    context_.loop.timers().arm(timer_, (*oldest)->since_ + cluster_->config().limits.queue_timeout);
+    if (oldest_ == nullptr || timer_.is_armed()) return;
+    context_.loop.timers().arm(timer_, oldest_->since_ + cluster_->config().limits.queue_timeout);
 }
 
+// A refusal may let others of the queue go, so each looks at the front anew; what comes in
+// meanwhile is younger.
 void WaitingQueue::on_timer() {
     const TimePoint limit = Clock::now() - cluster_->config().limits.queue_timeout;
-    const std::vector<LocalCluster::Waiting*> waiting(queue_.begin(), queue_.end());
-    for (LocalCluster::Waiting* const each : waiting) {
-        if (!each->is_queued_ || each->since_ > limit) continue;
-        dequeue(*each);
-        each->on_queue_timeout();
+    while (oldest_ != nullptr && oldest_->since_ <= limit) {
+        LocalCluster::Waiting& waiting = *oldest_;
+        dequeue(waiting);
+        waiting.on_queue_timeout();
     }
     arm_timer();
 }

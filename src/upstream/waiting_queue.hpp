@@ -3,7 +3,6 @@
 #include "weir/core/timing_wheel.hpp"
 #include "weir/upstream/local_cluster.hpp"
 
-#include <deque>
 #include <memory>
 
 namespace weir::upstream {
@@ -22,6 +21,7 @@ class WaitingQueue {
     [[nodiscard]] bool enqueue(LocalCluster::Waiting& waiting);
     void dequeue(LocalCluster::Waiting& waiting);
     void serve_later();
+    [[nodiscard]] bool is_empty() const { return oldest_ == nullptr; }
 
   private:
     void serve();
@@ -30,7 +30,9 @@ class WaitingQueue {
 
     LocalContext& context_;
     std::shared_ptr<Cluster> cluster_;
-    std::deque<LocalCluster::Waiting*> queue_;  // oldest first
+    // A list through the requests' `older_` and `newer_`.
+    LocalCluster::Waiting* oldest_ = nullptr;
+    LocalCluster::Waiting* newest_ = nullptr;
     TimerOf<WaitingQueue, &WaitingQueue::serve> serve_timer_{*this};
     TimerOf<WaitingQueue, &WaitingQueue::on_timer> timer_{*this};
 };

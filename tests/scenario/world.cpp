@@ -109,11 +109,8 @@ void World::start(const std::string& yaml) {
         auto made = boost::make_local_shared<upstream::LocalCluster>(upstream_, cluster);
         made->set_endpoints(cluster->endpoints());
         upstream::LocalCluster* const follower = made.get();
-        cluster->subscribe(0, [this, follower](const auto& set) {
-            loop_.post([follower, set] {
-                if (set) return follower->set_endpoints(set);
-                follower->serve_waiting_later();
-            });
+        cluster->subscribe(0, [this, follower](const auto& news) {
+            loop_.post([follower, news] { follower->on_news(news); });
         });
         local->clusters.push_back(std::move(made));
         clusters.push_back(std::move(cluster));

@@ -46,6 +46,7 @@ struct AttemptRequest {
     bool must_not_repeat =
         false;  // executing it twice would do harm: a lost connection must prove it unread
     RouteTarget* route = nullptr;  // of the cluster; outlives the attempt
+    bool needs_fresh = false;      // lost on a stale connection before: not on another one
     const config::Timeouts* timeouts = nullptr;
     std::optional<Duration> per_try_timeout;
     const Endpoint* avoid = nullptr;  // where it was tried before, if there is another
@@ -196,6 +197,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     bool was_none_ready_ = false;
     bool was_endpoint_probe_ = false;
     bool was_breaker_probe_ = false;
+    bool was_held_up_ = false;  // by a limit of connections, and that is counted
     TimePoint started_;
     TimePoint sent_;
     Duration upstream_time_{};

@@ -116,16 +116,27 @@ class Cluster final {
     // The set is as it was, but one of its endpoints is drained, or no longer.
     void announce();
 
-    // Told of each new set, on the thread of set_endpoints(); and with nullptr, from any thread,
-    // when a connection became free that another worker may be waiting for. Until unsubscribe().
-    using Subscriber = std::function<void(std::shared_ptr<const EndpointSet>)>;
+    // What a worker is told.
+    struct News {
+        std::shared_ptr<const EndpointSet> set;  // a new set of endpoints
+        // Another worker needs a connection to it, and this one has most that are idle.
+        std::shared_ptr<Endpoint> wanted;
+        // Neither: a connection became free that this worker may be waiting for.
+    };
+    // New sets come on the thread of set_endpoints(), the rest from any. Until unsubscribe().
+    using Subscriber = std::function<void(const News&)>;
     void subscribe(unsigned worker, Subscriber subscriber);
     void unsubscribe(unsigned worker);
 
     // Requests of any worker that wait for a connection; and the news that one may be had.
-    void add_waiting() { load_->waiting.fetch_add(1, std::memory_order_relaxed); }
+    void add_waiting() { load_->waiting.fetch_add(1, std::memory_order_seq_cst); }
     void remove_waiting() { load_->waiting.fetch_sub(1, std::memory_order_relaxed); }
+    [[nodiscard]] bool has_waiting() const {
+        return load_->waiting.load(std::memory_order_relaxed) > 0;
+    }
     void connection_freed();
+    // The worker with most idle connections to it closes one: `worker` was refused by the limit.
+    void ask_for_connection(const std::shared_ptr<Endpoint>& endpoint, unsigned worker) const;
 
     // Who of its endpoints is ready.
     [[nodiscard]] const std::shared_ptr<balance::Roster>& roster() const { return group_->roster; }

@@ -10,6 +10,7 @@
 #include "weir/resilience/stall_rule.hpp"
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/metrics.hpp"
+#include "weir/upstream/idle_timeout.hpp"
 #include "weir/upstream/order.hpp"
 
 #include <atomic>
@@ -68,6 +69,7 @@ struct alignas(64) EndpointStats {
     std::atomic<std::uint64_t> errors{0};
     std::atomic<std::uint32_t> active{0};
     std::atomic<std::uint32_t> connections{0};
+    std::atomic<std::uint32_t> idle{0};       // of the connections
     std::atomic<std::int64_t> ewma_ns{0};     // 0: unknown yet
     std::atomic<Duration::rep> failed_at{0};  // of last_failure
     std::atomic<resilience::FailureKind> last_failure{resilience::FailureKind::none};
@@ -109,6 +111,11 @@ class Endpoint final : public resilience::TransitionSink {
     [[nodiscard]] resilience::Limit& connecting() { return connecting_; }
 
     void set_limits(const config::ClusterLimits& limits);
+
+    // What its upstream does with idle connections, as all workers have seen it.
+    [[nodiscard]] IdleTimeout& idle_timeout() { return idle_timeout_; }
+    // The worker with most idle connections but that one, if any has one.
+    [[nodiscard]] std::optional<unsigned> most_idle_worker(unsigned but) const;
 
     [[nodiscard]] EndpointStats& stats(unsigned worker) { return stats_[worker]; }
     // All workers together.
@@ -179,6 +186,7 @@ class Endpoint final : public resilience::TransitionSink {
     std::atomic<std::uint32_t> weight_;
     resilience::Limit connections_;
     resilience::Limit connecting_;
+    IdleTimeout idle_timeout_;
     const unsigned workers_;
     std::unique_ptr<EndpointStats[]> stats_;
     std::atomic<bool> is_drained_{false};

@@ -32,6 +32,8 @@ class LocalCluster {
     [[nodiscard]] Cluster& cluster() { return *cluster_; }
     [[nodiscard]] const std::shared_ptr<Cluster>& shared() const { return cluster_; }
 
+    // What Cluster tells its subscribers, once on this worker's thread.
+    void on_news(const Cluster::News& news);
     void set_endpoints(const std::shared_ptr<const EndpointSet>& set);
 
     // The endpoint for the next attempt, as balance::Chooser says. `avoid` only if there is no
@@ -61,6 +63,8 @@ class LocalCluster {
 
         bool is_queued_ = false;
         TimePoint since_{};
+        Waiting* older_ = nullptr;
+        Waiting* newer_ = nullptr;
         resilience::Limit::Slot slot_;
     };
     // False if the queue is full. Served oldest first until the queue has stood for 100 ms, then
@@ -69,6 +73,7 @@ class LocalCluster {
     void dequeue(Waiting& waiting);
     // A connection or a slot became free: those who wait are served on the next tick.
     void serve_waiting_later();
+    [[nodiscard]] bool has_waiting() const;  // on this worker
 
     // Of what waits for a head from this cluster.
     [[nodiscard]] StallWatch& stalls() { return *stalls_; }

@@ -72,7 +72,7 @@ TEST_F(ClusterTest, TakesTheNewWeight) {
 
 TEST_F(ClusterTest, TellsItsSubscribersOfEachSet) {
     std::vector<std::shared_ptr<const EndpointSet>> told;
-    cluster.subscribe(1, [&](auto set) { told.push_back(std::move(set)); });
+    cluster.subscribe(1, [&](const auto& news) { told.push_back(news.set); });
     set({at(1)});
     ASSERT_EQ(told.size(), 1U);
     EXPECT_EQ(told[0], cluster.endpoints());
@@ -83,7 +83,7 @@ TEST_F(ClusterTest, TellsItsSubscribersOfEachSet) {
 
 TEST_F(ClusterTest, TellsOfAFreeConnectionOnlyIfSomebodyWaits) {
     int told = 0;
-    cluster.subscribe(0, [&](const auto& set) { told += set == nullptr ? 1 : 0; });
+    cluster.subscribe(0, [&](const auto& news) { told += news.set == nullptr ? 1 : 0; });
     cluster.connection_freed();
     EXPECT_EQ(told, 0);
     cluster.add_waiting();
@@ -97,7 +97,8 @@ TEST_F(ClusterTest, TellsOfAFreeConnectionOnlyIfSomebodyWaits) {
 TEST_F(ClusterTest, ADrainedEndpointTakesNothingUntilItIsUndrained) {
     set({at(1), at(2)});
     int told = 0;
-    cluster.subscribe(0, [&](const auto& same) { told += same == cluster.endpoints() ? 1 : 0; });
+    cluster.subscribe(0,
+                      [&](const auto& same) { told += same.set == cluster.endpoints() ? 1 : 0; });
     endpoint(0)->drain({.until = {}, .by = "me", .reason = "a deploy"}, now);
     EXPECT_EQ(told, 1) << "the workers close idle connections";
     EXPECT_EQ(endpoint(0)->state_word(), "draining");
@@ -295,7 +296,7 @@ TEST_F(ClusterReloadTest, TellsTheSubscribersOfTheObjectInForce) {
     config.timeout.idle = std::chrono::seconds{7};
     const auto made = next(config);
     int told = 0;
-    made->subscribe(0, [&](const auto& /*set*/) { ++told; });
+    made->subscribe(0, [&](const auto& /*news*/) { ++told; });
     endpoint(0)->drain(order_of(now + std::chrono::hours{1}), now);
     EXPECT_EQ(told, 1);
 }
