@@ -146,6 +146,21 @@ void write_settings(JsonWriter& json, const std::string& cluster, const Context&
     json.end_array();
 }
 
+void write_health(JsonWriter& json,
+                  const upstream::Endpoint::Health& health,
+                  const WallClock& wall) {
+    json.key("health");
+    if (!health.last) {
+        json.null();
+        return;
+    }
+    json.begin_object().field("passing", !health.is_failing).field("ignored", health.is_ignored);
+    write_time(json, "at", wall(health.last->at));
+    json.field("result", health.last->result).field("detail", health.last->detail);
+    write_milliseconds(json, "took_ms", health.last->took);
+    json.end_object();
+}
+
 }  // namespace
 
 void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const WallClock& wall) {
@@ -157,7 +172,8 @@ void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const 
     json.field("weight", endpoint.weight());
     json.field("effective_weight", endpoint.weight() * endpoint.detector().weight(wall.now()));
     json.field("state", endpoint.state_word());
-    json.field("reason", machine.reason == resilience::TripReason::none
+    json.field("reason", endpoint.is_unhealthy() ? std::string_view("health")
+                         : machine.reason == resilience::TripReason::none
                              ? std::string_view{}
                              : resilience::word(machine.reason));
     write_time(json, "since", wall(machine.since));
@@ -180,6 +196,7 @@ void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const 
     } else {
         json.value(std::chrono::duration<double, std::milli>(totals.ewma).count());
     }
+    write_health(json, endpoint.health(), wall);
     json.field("requests", totals.requests).field("errors", totals.errors);
     json.key("last_error");
     if (totals.last_failure == resilience::FailureKind::none) {

@@ -24,6 +24,8 @@ void collect_cluster(Collector& out, const upstream::Cluster& cluster) {
         out.gauge(Family::endpoints, {name, kEndpointStates[i]}, counts.by_state[i]);
     }
     out.gauge(Family::cluster_none_ready, {name}, counts.selectable == 0 ? 1 : 0);
+    if (cluster.config().health)
+        out.gauge(Family::cluster_health_ignored, {name}, cluster.health_ignored());
 }
 
 void collect_endpoints(Collector& out, const upstream::Cluster& cluster) {

@@ -66,8 +66,10 @@ constexpr std::array<Schema, 44> kSchemas{{
                  "state enum(healthy,penalized,half_open,ejected,unhealthy,draining); reason string; since time; ejected_until time|null;"
                  "forced Override|null; ejections integer; penalties integer; ramping boolean; consecutive_failures integer;"
                  "consecutive_local integer; active integer; connections integer; ewma_ms number|null; requests integer; errors integer;"
-                 "last_error string|null",
+                 "health EndpointHealth|null; last_error string|null",
      "forced: what an operator has decided about it."},
+    {"EndpointHealth", "passing boolean; ignored boolean; at time; result enum(success,failure,timeout); detail string; took_ms number",
+     "The last active check; ignored: it takes requests though checks fail, as too few would be left."},
     {"Override", "state enum(open,closed,ejected,draining); since time; until time|null; by string; reason string", ""},
     {"Hold", "for? string; reason? string; force? boolean", "for: a duration, 5m; force: also the last endpoint that takes requests."},
     {"Breaker", "id string; cluster string; scope enum(cluster); mode enum(enforce,shadow,off); state enum(closed,open,half_open); since time;"
@@ -79,7 +81,7 @@ constexpr std::array<Schema, 44> kSchemas{{
     {"Force", "for? string; reason? string", "for: a duration up to 24h."},
     {"Source", "cluster string; type enum(static,file,dns); answered boolean; last_contact time|null; age_s number|null; error string|null;"
                "size integer; updates integer; failures integer", ""},
-    {"Event", "sequence integer; at time; kind enum(breaker,ejection,discovery,config,drain); cluster? string; endpoint? string; route? string;"
+    {"Event", "sequence integer; at time; kind enum(breaker,ejection,discovery,config,drain,health); cluster? string; endpoint? string; route? string;"
               "from? string; to? string; reason? string; detail? string", ""},
 
     {"Problem", "code string; message string; file string|null; line integer|null; column integer|null; note string|null; help string|null",

@@ -90,6 +90,8 @@ CircuitBreaker::Admission CircuitBreaker::acquire_shut(TimePoint now,
     Admission admission;
     {
         const std::lock_guard lock(mutex_);
+        if (options.is_check && !forced_ && state() == State::open && now >= open_until_)
+            enter(State::half_open, TripReason::health, now, notices);
         advance(now, notices);
         admission = acquire_probe(now, options);
     }
@@ -114,7 +116,11 @@ CircuitBreaker::Admission CircuitBreaker::acquire_probe(TimePoint now,
         options.probe_timeout > 0ns ? options.probe_timeout : options_.probe_timeout;
     leases_.push_back({++last_lease_, now + lease});
     publish_wake(state());
-    const Permit permit{.epoch = epoch(), .since = now, .is_probe = true, .lease = last_lease_};
+    const Permit permit{.epoch = epoch(),
+                        .since = now,
+                        .is_probe = true,
+                        .may_close = !options.is_check,
+                        .lease = last_lease_};
     return {.is_admitted = true, .permit = permit};
 }
 

@@ -79,7 +79,9 @@ void CircuitBreaker::judge_probe(const Permit& permit,
         open(TripReason::probe_failed, now, verdict.hint, notices);
     } else if (!permit.is_settled) {
         drop_lease(permit.lease);
-        probe_succeeded(now, notices);
+        // The last good one is a real request's: there is room for its probe now.
+        const bool is_last = ok_run_ + 1 >= options_.successes_to_close;
+        permit.may_close || !is_last ? probe_succeeded(now, notices) : publish_wake(state());
     }
 }
 

@@ -5,6 +5,7 @@
 #include "weir/core/log.hpp"
 #include "weir/core/version.hpp"
 #include "weir/transport/task.hpp"
+#include "weir/upstream/health_checks.hpp"
 
 #include "cluster_table.hpp"
 #include "configurator.hpp"
@@ -57,6 +58,7 @@ struct Server::State {
     std::atomic<std::uint64_t> connections{0};
     SocketTable sockets;
     ClusterTable clusters;
+    upstream::HealthChecks health;
     std::shared_ptr<const proxy::Snapshot> snapshot;
     bool is_started = false;
     bool is_draining = false;
@@ -78,7 +80,8 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
       options(std::move(server_options)),
       access_log(telemetry::AccessLog::options(options.config->access_log), registry),
       worker_count(options.config->threads.value_or(usable_processors())),
-      clusters(main, {.registry = registry, .events = events, .workers = worker_count}) {
+      clusters(main, {.registry = registry, .events = events, .workers = worker_count}),
+      health(main.get_executor(), registry) {
     events.set_listener([this](const telemetry::Event& event) {
         if (access_log.is_text()) access_log.write_line(terminal_line(event), event.at);
         if (options.on_event) options.on_event(event);
@@ -126,7 +129,9 @@ void Server::State::install(const std::shared_ptr<const config::Config>& next) {
     ClusterTable::Plan made = clusters.plan(*next, has_new_buckets);
     snapshot =
         std::make_shared<const proxy::Snapshot>(next, ClusterTable::clusters(made), registry);
+    const auto all = ClusterTable::clusters(made);
     clusters.commit(std::move(made));
+    health.follow(all, Clock::refresh());
     config = next;
     registry.set_info(telemetry::Family::target_info, {config->node_name});
     sockets.commit(plan);
@@ -201,6 +206,7 @@ transport::Task<> Server::State::tick(transport::TaskScope& scope) {
         co_await scope.sleep_for(kTick);
         const TimePoint now = Clock::refresh();
         admin::tick(*snapshot, now);
+        health.tick(now);
         trim(now);
     }
 }
@@ -229,6 +235,7 @@ Server::~Server() {
     for (const auto& worker : state_->workers)
         worker->join();
     // Providers call into clusters, the collector reads the snapshot: both go before what they use.
+    state_->health.follow({}, Clock::refresh());
     state_->clusters.clear();
     state_->collector = {};
 }

@@ -16,6 +16,8 @@ std::string_view word(Event::Kind kind) {
             return "config";
         case Event::Kind::drain:
             return "drain";
+        case Event::Kind::health:
+            return "health";
     }
     return "event";
 }

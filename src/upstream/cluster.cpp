@@ -95,8 +95,10 @@ void Cluster::take_over(const Cluster& before, TimePoint now) {
     std::vector<std::shared_ptr<Endpoint>> all = endpoints()->endpoints;
     if (group_ != before.group_) {
         const auto old = before.endpoints();
-        for (std::size_t i = 0; i < all.size() && i < old->endpoints.size(); ++i)
+        for (std::size_t i = 0; i < all.size() && i < old->endpoints.size(); ++i) {
             all[i]->take_order(*old->endpoints[i], now);
+            all[i]->take_health(*old->endpoints[i], now);
+        }
     }
     {
         const std::lock_guard lock(mutex_);

@@ -11,6 +11,10 @@ namespace {
 
 std::atomic<std::uint64_t> last_id{0};
 
+std::string authority_of(const std::string& name) {
+    return name.empty() || name.starts_with("unix:") ? "localhost" : name;
+}
+
 }  // namespace
 
 EndpointGroup::EndpointGroup(const config::Cluster& config, const Surroundings& around)
@@ -52,6 +56,7 @@ Endpoint::Endpoint(std::shared_ptr<EndpointGroup> group,
     : group_(std::move(group)),
       address_(found.address),
       name_(found.address.to_string()),
+      authority_(authority_of(found.name)),
       id_(last_id.fetch_add(1, std::memory_order_relaxed) + 1),
       weight_(found.weight),
       connections_(limits.max_connections),
@@ -144,6 +149,7 @@ std::optional<unsigned> Endpoint::most_idle_worker(unsigned but) const {
 
 std::string_view Endpoint::state_word() const {
     if (is_drained()) return "draining";
+    if (is_unhealthy()) return "unhealthy";
     switch (detector_.machine().state()) {
         case resilience::State::open:
             return "ejected";
@@ -155,6 +161,52 @@ std::string_view Endpoint::state_word() const {
     return detector_.machine().is_penalized() ? "penalized" : "healthy";
 }
 
+bool Endpoint::hold(balance::Hold why, bool is_on, TimePoint now) {
+    const auto bit = static_cast<std::uint8_t>(why);
+    const auto before =
+        is_on ? out_.fetch_or(bit, std::memory_order_relaxed)
+              : out_.fetch_and(static_cast<std::uint8_t>(~bit), std::memory_order_relaxed);
+    if (((before & bit) != 0) == is_on) return false;
+    detector_.set_available(is_available());
+    standing_.hold(why, is_on, now);
+    return true;
+}
+
+void Endpoint::note_check(Check check) {
+    const std::lock_guard lock(mutex_);
+    health_.last = std::move(check);
+}
+
+void Endpoint::set_health(bool is_failing, bool is_ignored, TimePoint now) {
+    std::string detail;
+    const std::string_view from = state_word();
+    {
+        const std::lock_guard lock(mutex_);
+        health_.is_failing = is_failing;
+        health_.is_ignored = is_failing && is_ignored;
+        if (health_.last) detail = health_.last->detail;
+    }
+    const bool is_news = hold(balance::Hold::unhealthy, is_failing && !is_ignored, now);
+    if (!is_news || is_drained()) return;
+    if (is_failing && is_ignored) detail = "its checks are ignored: " + detail;
+    tell_of_health(from, state_word(), detail);
+}
+
+void Endpoint::take_health(const Endpoint& other, TimePoint now) {
+    Health health = other.health();
+    const bool is_failing = health.is_failing && !health.is_ignored;
+    {
+        const std::lock_guard lock(mutex_);
+        health_ = std::move(health);
+    }
+    if (is_failing) hold(balance::Hold::unhealthy, true, now);
+}
+
+Endpoint::Health Endpoint::health() const {
+    const std::lock_guard lock(mutex_);
+    return health_;
+}
+
 void Endpoint::drain(Order order, TimePoint now) {
     order.since = now;
     const std::string detail = upstream::describe(order);
@@ -162,9 +214,7 @@ void Endpoint::drain(Order order, TimePoint now) {
         const std::lock_guard lock(mutex_);
         drained_ = std::move(order);
     }
-    if (is_drained_.exchange(true, std::memory_order_relaxed)) return;
-    detector_.set_available(false);
-    standing_.hold(balance::Hold::drained, true, now);
+    if (!hold(balance::Hold::drained, true, now)) return;
     group_->announce();
     tell_of_drain("healthy", "draining", detail);
 }
@@ -178,9 +228,7 @@ void Endpoint::end_drain(std::string_view why, TimePoint now) {
         const std::lock_guard lock(mutex_);
         drained_.reset();
     }
-    if (!is_drained_.exchange(false, std::memory_order_relaxed)) return;
-    detector_.set_available(true);
-    standing_.hold(balance::Hold::drained, false, now);
+    if (!hold(balance::Hold::drained, false, now)) return;
     group_->announce();
     tell_of_drain("draining", state_word(), std::string(why));
 }
@@ -253,6 +301,25 @@ void Endpoint::tell_of_drain(std::string_view from,
                                      .from = std::string(from),
                                      .to = std::string(to),
                                      .reason = "forced",
+                                     .detail = detail});
+}
+
+void Endpoint::tell_of_health(std::string_view from,
+                              std::string_view to,
+                              const std::string& detail) {
+    log::info("endpoint changed state", {{"cluster", group_->cluster},
+                                         {"endpoint", name_},
+                                         {"from", from},
+                                         {"to", to},
+                                         {"reason", "health"},
+                                         {"detail", detail}});
+    group_->surroundings.events.add({.kind = telemetry::Event::Kind::health,
+                                     .at = Clock::wall(),
+                                     .cluster = group_->cluster,
+                                     .endpoint = name_,
+                                     .from = std::string(from),
+                                     .to = std::string(to),
+                                     .reason = "health",
                                      .detail = detail});
 }
 

@@ -14,7 +14,7 @@ LocalCluster::LocalCluster(LocalContext& context,
                            const LocalCluster* before)
     : context_(context),
       cluster_(std::move(cluster)),
-      chooser_(cluster_->config().policy, balance::NoneReady::least_bad, cluster_->roster()),
+      chooser_(cluster_->config().policy, cluster_->config().when_none_ready, cluster_->roster()),
       queue_(before != nullptr ? before->queue_ : boost::make_local_shared<WaitingQueue>(context)),
       stalls_(before != nullptr ? before->stalls_ : boost::make_local_shared<StallWatch>(context)) {
     queue_->follow(cluster_);

@@ -13,13 +13,11 @@ namespace weir::balance {
 class Balancer;
 
 // What to do when no endpoint is ready.
-enum class NoneReady : std::uint8_t {
-    // The penalized that fail least, then the ejected whose time is up next. Each penalized one
-    // gets at least a trickle, by which it can show that it is well again.
-    least_bad,
-    all,   // as if all were ready
-    fail,  // nothing, but for the trickle to the penalized
-};
+//   least_bad  the penalized that fail least, then the ejected whose time is up next. Each
+//              penalized one gets at least a trickle, by which it can show that it is well again.
+//   all        as if all were ready
+//   fail       nothing, but for the trickle to the penalized
+using config::NoneReady;
 
 struct Wish {
     TimePoint now{};

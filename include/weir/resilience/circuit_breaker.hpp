@@ -32,6 +32,7 @@ struct Permit {
     TimePoint since{};
     bool is_probe = false;
     bool is_settled = false;      // a probe whose good headers have come
+    bool may_close = true;        // no: it counts as any good probe but the last
     std::uint32_t lease = 0;      // which probe
     std::uint32_t ended_run = 0;  // the run of failures that its good headers ended
     TimePoint ended_since{};
@@ -85,6 +86,7 @@ class CircuitBreaker {
 
     struct AcquireOptions {
         bool is_replay_safe = true;
+        bool is_check = false;  // an active check, no request: never the last good probe
         Duration probe_timeout{
             0};  // of this request, if it becomes a probe; 0: that of the options
     };
@@ -155,6 +157,10 @@ class CircuitBreaker {
     [[nodiscard]] State state() const { return state_of(word_.load(std::memory_order_acquire)); }
     [[nodiscard]] bool is_forced() const {
         return (word_.load(std::memory_order_acquire) & kForced) != 0;
+    }
+    // Another with each transition.
+    [[nodiscard]] std::uint64_t current_epoch() const {
+        return word_.load(std::memory_order_acquire) >> kEpochShift;
     }
     [[nodiscard]] bool is_penalized() const { return penalty() != TripReason::none; }
     // Why it has a tenth of its weight: none, floor (the gate kept it), throttle_rate. Takes no

@@ -17,9 +17,7 @@ class HealthVerdict {
     explicit HealthVerdict(const Options& options) : options_(options) {}
     // Checked by other rules now; what was found stays until they have found something else.
     HealthVerdict(const Options& options, const HealthVerdict& before)
-        : options_(options),
-          has_passed_(before.has_passed_),
-          is_unhealthy_(before.is_unhealthy_) {}
+        : options_(options), has_passed_(before.has_passed_), is_unhealthy_(before.is_unhealthy_) {}
 
     // One more check. True if the verdict is another now.
     bool add(bool has_passed) {

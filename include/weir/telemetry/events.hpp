@@ -16,7 +16,7 @@ namespace weir::telemetry {
 // Something an operator wants to know of, seldom enough to keep: the admin API's events and the
 // terminal's lines.
 struct Event {
-    enum class Kind : std::uint8_t { breaker, ejection, discovery, config, drain };
+    enum class Kind : std::uint8_t { breaker, ejection, discovery, config, drain, health };
 
     Kind kind = Kind::config;
     WallTime at{};

@@ -39,6 +39,8 @@ enum class Family : std::uint8_t {
     upstream_stale_reuse,
     limit_rejected,
     cluster_none_ready,
+    health_checks,
+    cluster_health_ignored,
     shadow,
     protocol_refused,
     discovery_updates,

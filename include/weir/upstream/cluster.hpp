@@ -141,6 +141,14 @@ class Cluster final {
     // Who of its endpoints is ready.
     [[nodiscard]] const std::shared_ptr<balance::Roster>& roster() const { return group_->roster; }
 
+    // Endpoints in use though their health checks fail: too few would be left without them.
+    [[nodiscard]] std::uint32_t health_ignored() const {
+        return health_ignored_.load(std::memory_order_relaxed);
+    }
+    void set_health_ignored(std::uint32_t endpoints) {
+        health_ignored_.store(endpoints, std::memory_order_relaxed);
+    }
+
   private:
     // What requests under way hold, whichever object they began with.
     struct Load {
@@ -169,6 +177,7 @@ class Cluster final {
 
     const TimePoint awaited_until_;
     std::atomic<bool> is_known_;
+    std::atomic<std::uint32_t> health_ignored_{0};
 
     mutable std::mutex mutex_;
     std::shared_ptr<const EndpointSet> endpoints_;  // guarded by mutex_

@@ -95,6 +95,8 @@ class Endpoint final : public resilience::TransitionSink {
     [[nodiscard]] const std::string& name() const {
         return name_;
     }  // ip:port, as in logs and labels
+    // As its source gives it, "orders:80"; of a Unix socket: localhost.
+    [[nodiscard]] const std::string& authority() const { return authority_; }
     [[nodiscard]] std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
     void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t id() const { return id_; }  // unique in the process
@@ -139,7 +141,7 @@ class Endpoint final : public resilience::TransitionSink {
     }
 
     // The word of the admin API and of weir_endpoints: healthy, penalized, half_open, ejected,
-    // draining.
+    // unhealthy, draining.
     [[nodiscard]] std::string_view state_word() const;
 
     // ---- an operator's word, at once in all workers
@@ -156,14 +158,39 @@ class Endpoint final : public resilience::TransitionSink {
     // Ends what is over by time, here and in the detector.
     void tick(TimePoint now);
 
-    [[nodiscard]] bool is_drained() const { return is_drained_.load(std::memory_order_relaxed); }
+    // ---- active checks. Thread: main, but for the getters.
+
+    // The last one.
+    struct Check {
+        TimePoint at{};
+        std::string_view result;  // success, failure, timeout
+        std::string detail;       // for people: "status 503"
+        Duration took{};
+    };
+    // What they say of it, and whether that is acted on: it is not where too few would be left.
+    struct Health {
+        std::optional<Check> last;
+        bool is_failing = false;
+        bool is_ignored = false;
+    };
+    void note_check(Check check);
+    // Unhealthy: no requests, whatever its detector says, until another word.
+    void set_health(bool is_failing, bool is_ignored, TimePoint now);
+    // What is known of another object of the same address.
+    void take_health(const Endpoint& other, TimePoint now);
+    [[nodiscard]] Health health() const;
+    [[nodiscard]] bool is_unhealthy() const { return is_out(balance::Hold::unhealthy); }
+
+    // Neither drained nor unhealthy: what its detector says counts.
+    [[nodiscard]] bool is_available() const { return out_.load(std::memory_order_relaxed) == 0; }
+    [[nodiscard]] bool is_drained() const { return is_out(balance::Hold::drained); }
     // No requests for it, not even when no other is ready.
     [[nodiscard]] bool is_held() const {
         const auto& machine = detector_.machine();
         return is_drained() || (machine.state() == resilience::State::open && machine.is_forced());
     }
     // May requests be balanced to it?
-    [[nodiscard]] bool is_selectable() const { return !is_drained() && detector_.is_selectable(); }
+    [[nodiscard]] bool is_selectable() const { return is_available() && detector_.is_selectable(); }
 
     // The order in force: that to drain, where there are two.
     struct Held {
@@ -173,15 +200,22 @@ class Endpoint final : public resilience::TransitionSink {
     [[nodiscard]] std::optional<Held> held() const;
 
   private:
+    [[nodiscard]] bool is_out(balance::Hold why) const {
+        return (out_.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(why)) != 0;
+    }
+    // Whether that is news.
+    bool hold(balance::Hold why, bool is_on, TimePoint now);
     void end_drain(std::string_view why, TimePoint now);
     void tell_of_drain(std::string_view from, std::string_view to, const std::string& detail);
     void note_stall(const resilience::Transition& transition);
+    void tell_of_health(std::string_view from, std::string_view to, const std::string& detail);
     void on_transition(const resilience::Transition& transition) override;
     void on_penalty(bool is_penalized, TimePoint at) override;
 
     const std::shared_ptr<EndpointGroup> group_;
     const Address address_;
     const std::string name_;
+    const std::string authority_;
     const std::uint64_t id_;
     std::atomic<std::uint32_t> weight_;
     resilience::Limit connections_;
@@ -189,9 +223,10 @@ class Endpoint final : public resilience::TransitionSink {
     IdleTimeout idle_timeout_;
     const unsigned workers_;
     std::unique_ptr<EndpointStats[]> stats_;
-    std::atomic<bool> is_drained_{false};
     std::atomic<Duration::rep> stalled_at_{TimePoint::min().time_since_epoch().count()};
+    std::atomic<std::uint8_t> out_{0};  // of balance::Hold
     mutable std::mutex mutex_;
+    Health health_;                 // guarded by mutex_
     std::optional<Order> drained_;  // guarded by mutex_
     std::optional<Order> ejected_;  // guarded by mutex_; in force while the machine is forced
     resilience::OutlierDetector detector_;

@@ -179,8 +179,7 @@ TEST(Suggestions, SayWhereAWordOfAnotherProxyBelongs) {
     EXPECT_EQ(note_of("listener", "max_fails"), "in Weir this is outlier.consecutive_failures");
     EXPECT_EQ(note_of("cluster", "keepalive_timeout"),
               "in Weir this is defaults.timeout.client_idle");
-    EXPECT_EQ(note_of("cluster", "health_check"),
-              "here it is 'health', not supported by this version");
+    EXPECT_EQ(note_of("cluster", "health_check"), "did you mean 'health'?");
     EXPECT_EQ(note_of("listener", "endpoints"), "this key belongs in clusters{}");
     EXPECT_EQ(note_of("cluster", "nonsense"), "");
 }
