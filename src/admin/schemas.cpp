@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 44> kSchemas{{
+constexpr std::array<Schema, 45> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},

@@ -92,6 +92,13 @@ class Facts {
     std::vector<Row> rows_;
 };
 
+// "health: status 503"
+std::string why_text(const JsonValue& endpoint) {
+    const bool is_unhealthy = endpoint["state"].text() == "unhealthy";
+    return endpoint["reason"].text() +
+           (is_unhealthy ? ": " + endpoint["health"]["detail"].text() : std::string());
+}
+
 // "by uid 0, until 12:01 (in 5m00s): looking into it"
 std::string override_text(const JsonValue& forced, const View& view) {
     if (!forced.is_object()) return {};
@@ -326,7 +333,7 @@ std::string show_endpoints(const JsonValue& by_cluster, const View& view) {
             row.insert(
                 row.end(),
                 {Cell(endpoint["address"].text()), state_cell(endpoint["state"]),
-                 Cell(forced.empty() ? endpoint["reason"].text() : "by hand: " + forced),
+                 Cell(forced.empty() ? why_text(endpoint) : "by hand: " + forced),
                  Cell(until(endpoint["ejected_until"], view)), Cell(endpoint["active"].text()),
                  Cell(endpoint["requests"].text()), Cell(endpoint["errors"].text()),
                  Cell(milliseconds_text(endpoint["ewma_ms"])), Cell(endpoint["weight"].text()),

@@ -131,8 +131,12 @@ Attempt::Lease Attempt::lease(Error& error) {
     if (!choice.endpoint) {
         if (cluster_->cluster().is_awaited(now)) return Lease::must_wait;
         const bool is_empty = cluster_->cluster().endpoints()->endpoints.empty();
+        const auto otherwise = cluster_->cluster().config().when_none_ready;
         error = local_error(Reason::no_healthy_endpoint,
-                            is_empty ? "the cluster is empty" : "an operator holds every endpoint");
+                            is_empty ? "the cluster is empty"
+                            : otherwise == config::NoneReady::fail
+                                ? "none is ready, and lb.when_none_ready is fail"
+                                : "an operator holds every endpoint");
         return Lease::failed;
     }
     const resilience::CircuitBreaker::AcquireOptions options{.is_replay_safe =

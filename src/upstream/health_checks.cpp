@@ -26,6 +26,23 @@ std::string_view result_word(Kind kind) {
     return kind == Kind::passed ? "success" : kind == Kind::late ? "timeout" : "failure";
 }
 
+resilience::Verdict verdict_of(Kind kind) {
+    using resilience::FailureKind;
+    using resilience::Outcome;
+    switch (kind) {
+        case Kind::failed:
+            return {.outcome = Outcome::failure, .kind = FailureKind::status_other};
+        case Kind::late:
+            return {.outcome = Outcome::failure, .kind = FailureKind::timeout};
+        case Kind::unreachable:
+            return {.outcome = Outcome::local_failure, .kind = FailureKind::connect_refused};
+        case Kind::passed:
+        case Kind::not_asked:
+            break;
+    }
+    return {};
+}
+
 Address with_port(const Address& address, std::uint16_t port) {
     if (port == 0 || address.is_unix()) return address;
     return Address::from_ip(address.ip(), port).value_or(address);
@@ -305,19 +322,10 @@ transport::Task<> HealthChecks::run(transport::TaskScope& scope, Job& job) {
 }
 
 void HealthChecks::finish(Job& job, TimePoint now) {
-    using resilience::FailureKind;
-    using resilience::Outcome;
-    const bool has_passed = job.answer.kind == Kind::passed;
     if (job.answer.kind == Kind::not_asked) {
         job.permit.release();
-    } else if (has_passed) {
-        job.permit.complete({.outcome = Outcome::ok}, now, 0);
     } else {
-        const bool is_late = job.answer.kind == Kind::late;
-        job.permit.complete(
-            {.outcome = Outcome::local_failure,
-             .kind = is_late ? FailureKind::connect_timeout : FailureKind::connect_refused},
-            now, 0);
+        job.permit.complete(verdict_of(job.answer.kind), now, 0);
     }
     if (job.question.health && job.answer.kind != Kind::not_asked) note(job, now);
     if (job.subject && !job.subject->is_gone) reschedule(job, now);

@@ -24,12 +24,16 @@ TEST(StatusLineOfACheck, IsWaitedForByteByByte) {
 }
 
 TEST(StatusLineOfACheck, RefusesWhatIsNone) {
-    for (const auto* text : {"x", "HTTP/2 200 \r\n", "HTTP/1.1 2000\r\n", "HTTP/1.1 20 \r\n\r\n",
-                             "HTTP/1.1  200\r\n", "HTTP/1.1 099 \r\n", "HTTP/1.1 -20 \r\n",
-                             "HTTP/1.1 101 Switching\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n",
-                             "SSH-2.0-OpenSSH_9.2\r\n"})
+    for (const auto* text :
+         {"x", "HTTP/2 200 \r\n", "HTTP/1.1 2000\r\n", "HTTP/1.1 20 \r\n\r\n", "HTTP/1.1  200\r\n",
+          "HTTP/1.1 099 \r\n", "HTTP/1.1 -20 \r\n", "HTTP/1.1 101 Switching\r\n\r\n",
+          "\r\nHTTP/1.1 200 OK\r\n", "SSH-2.0-OpenSSH_9.2\r\n"})
         EXPECT_EQ(read_status_line(text).kind, Kind::garbage) << text;
-    EXPECT_EQ(read_status_line(std::string("HTTP/1.1 2\0" "0 \r\n", 15)).kind, Kind::garbage);
+    EXPECT_EQ(read_status_line(std::string("HTTP/1.1 2\0"
+                                           "0 \r\n",
+                                           15))
+                  .kind,
+              Kind::garbage);
 }
 
 }  // namespace
