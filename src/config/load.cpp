@@ -6,12 +6,212 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <glob.h>
+#include <set>
 #include <unistd.h>
 #include <utility>
 
 namespace weir::config {
 namespace {
+
+// ---- files and includes
+
+constexpr std::size_t kMostFiles = 1000;
+constexpr std::string_view kBom = "\xEF\xBB\xBF";
+
+void add_once(std::vector<std::string>& to, const std::string& path) {
+    if (std::find(to.begin(), to.end(), path) == to.end()) to.push_back(path);
+}
+
+bool is_pattern(const std::string& path) {
+    return path.find_first_of("*?[") != std::string::npos;
+}
+
+// The regular files that a pattern takes, by name.
+std::vector<std::string> matches_of(const std::string& pattern) {
+    std::vector<std::string> found;
+    glob_t matches{};
+    if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches) == 0) {
+        for (std::size_t i = 0; i < matches.gl_pathc; ++i)
+            found.emplace_back(matches.gl_pathv[i]);
+    }
+    ::globfree(&matches);
+    std::erase_if(found, [](const std::string& path) {
+        std::error_code failed;
+        return !std::filesystem::is_regular_file(path, failed);
+    });
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+// One spelling for each file, whatever links lead there.
+std::string canonical(const std::string& path) {
+    std::error_code failed;
+    auto found = std::filesystem::weakly_canonical(path, failed);
+    return failed ? path : found.string();
+}
+
+void stamp(Node& node, std::uint16_t file) {
+    node.place.file = file;
+    for (auto& item : node.items)
+        stamp(item, file);
+    for (auto& entry : node.entries) {
+        entry.place.file = file;
+        stamp(entry.value, file);
+    }
+}
+
+const Entry* find(const Node& map, std::string_view key) {
+    const auto at = std::find_if(map.entries.begin(), map.entries.end(),
+                                 [&](const Entry& entry) { return entry.key == key; });
+    return at == map.entries.end() ? nullptr : &*at;
+}
+
+// Puts what included files say into the tree of the file that includes them.
+class Includer {
+  public:
+    Includer(Context& ctx, Node& root, std::vector<SourceText>& sources, Allowance& allowance)
+        : ctx_(ctx), root_(root), sources_(sources), allowance_(allowance) {}
+
+    // False if one of them is no YAML.
+    bool run() {
+        const Entry* include = find(root_, "include");
+        if (include == nullptr) return true;
+        if (!ctx_.files.may_read()) {
+            complain(ctx_, include->value, {.code = 122, .what = "files are not read here"});
+            return true;
+        }
+        seen_.insert(canonical(sources_.front().name));
+        // The tree grows below; what it included stays as it was.
+        const Node patterns = include->value;
+        for (const Node* item : scalars(ctx_, patterns, "include")) {
+            if (item->text.empty()) {
+                complain(ctx_, *item, {.code = 122, .what = "'include' names no file"});
+            } else {
+                include_all(*item);
+            }
+        }
+        return is_whole_;
+    }
+
+  private:
+    void include_all(const Node& item) {
+        const auto pattern = resolved(folder_of(sources_.front().name), item.text);
+        if (!is_pattern(pattern)) {
+            include_one(item, pattern);
+            return;
+        }
+        const auto fixed = folder_of(pattern.substr(0, pattern.find_first_of("*?[")));
+        ctx_.files.watch_folder(fixed);
+        for (const auto& path : matches_of(pattern))
+            include_one(item, path);
+    }
+
+    void include_one(const Node& item, const std::string& path) {
+        // Two patterns may take the same file, and one the file it stands in.
+        if (!seen_.insert(canonical(path)).second) return;
+        if (sources_.size() > kMostFiles) {
+            complain(ctx_, item,
+                     {.code = 122,
+                      .what = "more than " + std::to_string(kMostFiles) + " included files"});
+            return;
+        }
+        auto content = ctx_.files.read(path, kMostBytes + kBom.size());
+        if (!content.problem.empty()) {
+            complain(ctx_, item,
+                     {.code = 122, .what = "cannot read '" + path + "': " + content.problem});
+            return;
+        }
+        const auto file = static_cast<std::uint16_t>(sources_.size());
+        sources_.push_back({path, std::string(without_bom(content.text))});
+        Report report;
+        auto root = parse_tree(sources_.back().text, &ctx_.environment, report, allowance_);
+        for (auto& problem : report.sorted()) {
+            if (problem.code == kEmptyFile) continue;
+            if (!root) is_whole_ = false;
+            problem.place.file = file;
+            ctx_.report.add(std::move(problem));
+        }
+        if (!root) return;
+        stamp(*root, file);
+        merge(std::move(*root));
+    }
+
+    void merge(Node included) {
+        if (included.kind == Node::Kind::null) return;
+        if (!expect(ctx_, included, Node::Kind::map, "an included file", "a map of settings"))
+            return;
+        std::set<std::string, std::less<>> seen;
+        for (auto& entry : included.entries) {
+            if (!seen.insert(entry.key).second) {
+                root_.entries.push_back(std::move(entry));  // given twice, as the decoder will say
+            } else if (entry.key == "include") {
+                complain_at(ctx_, entry.place, entry.width,
+                            {.code = 122,
+                             .what = "an included file cannot include again",
+                             .note = "name the files in " + sources_.front().name});
+            } else {
+                merge_entry(std::move(entry));
+            }
+        }
+    }
+
+    void merge_entry(Entry entry) {
+        const auto at = std::find_if(root_.entries.begin(), root_.entries.end(),
+                                     [&](const Entry& known) { return known.key == entry.key; });
+        if (at == root_.entries.end()) {
+            root_.entries.push_back(std::move(entry));
+            return;
+        }
+        Node& known = at->value;
+        if (known.kind == Node::Kind::map && entry.value.kind == Node::Kind::map) {
+            merge_maps(entry.key, known, std::move(entry.value));
+        } else if (entry.key == "listeners" && known.kind == Node::Kind::list &&
+                   entry.value.kind == Node::Kind::list) {
+            std::move(entry.value.items.begin(), entry.value.items.end(),
+                      std::back_inserter(known.items));
+        } else if (entry.key != "version" || entry.value.text != known.text) {
+            complain_twice(entry, *at, {});
+        }
+    }
+
+    void merge_maps(const std::string& key, Node& into, Node from) {
+        std::set<std::string, std::less<>> seen;
+        for (auto& entry : from.entries) {
+            const auto* known = find(into, entry.key);
+            const bool is_new = seen.insert(entry.key).second;
+            if (known != nullptr && is_new) {
+                complain_twice(entry, *known, key);
+            } else {
+                into.entries.push_back(std::move(entry));
+            }
+        }
+    }
+
+    void complain_twice(const Entry& entry, const Entry& known, const std::string& in) {
+        const bool is_name = in == "clusters";
+        const auto what = is_name ? "a cluster named '" + entry.key + "' is already there"
+                                  : "key '" + below(in, entry.key) + "' is given twice";
+        complain_at(ctx_, entry.place, entry.width,
+                    {.code = static_cast<std::uint16_t>(is_name ? 131 : 102),
+                     .what = what,
+                     .note = "first at " + where(ctx_, known.place, entry.place)});
+    }
+
+    Context& ctx_;
+    Node& root_;
+    std::vector<SourceText>& sources_;
+    Allowance& allowance_;
+    std::set<std::string> seen_;
+    bool is_whole_ = true;
+};
+
+// ---- the whole
 
 // FNV-1a: tells texts apart for people and dashboards, not for enemies.
 std::string hash_of(const std::vector<SourceText>& sources) {
@@ -43,6 +243,60 @@ Source source_of(const Files& files, const std::vector<SourceText>& sources) {
 }
 
 }  // namespace
+
+std::string_view without_bom(std::string_view text) {
+    return text.starts_with(kBom) ? text.substr(kBom.size()) : text;
+}
+
+bool include_files(Context& ctx,
+                   Node& root,
+                   std::vector<SourceText>& sources,
+                   Allowance& allowance) {
+    if (root.kind != Node::Kind::map) return true;
+    return Includer(ctx, root, sources, allowance).run();
+}
+
+std::string folder_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? std::string() : path.substr(0, slash == 0 ? 1 : slash);
+}
+
+std::string resolved(const std::string& folder, const std::string& path) {
+    if (path.starts_with('/') || folder.empty()) return path;
+    return folder + (folder.ends_with('/') ? "" : "/") + path;
+}
+
+Files::Content Files::read(const std::string& path, std::size_t most, bool may_wait) {
+    if (!may_read_) return {.text = {}, .problem = "files are not read here"};
+    std::error_code failed;
+    if (!may_wait && std::filesystem::is_fifo(path, failed))
+        return {.text = {}, .problem = "it is a pipe"};
+    watch_file(path);
+    add_once(files_, path);
+    std::ifstream file(path, std::ios::binary);
+    Content content;
+    std::array<char, 16384> chunk{};
+    while (file && content.text.size() <= most) {
+        file.read(chunk.data(), chunk.size());
+        content.text.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
+    }
+    if (!file && !file.eof()) return {.text = {}, .problem = std::strerror(errno)};
+    if (content.text.size() > most) return {.text = {}, .problem = "the file is too large"};
+    return content;
+}
+
+void Files::watch_file(const std::string& path) {
+    add_once(watched_, path);
+    watch_folder(folder_of(path));
+    std::error_code failed;
+    if (!std::filesystem::is_symlink(path, failed) || failed) return;
+    const auto target = std::filesystem::weakly_canonical(path, failed);
+    if (!failed) watch_folder(target.parent_path().string());
+}
+
+void Files::watch_folder(const std::string& path) {
+    add_once(watched_, path.empty() ? "." : path);
+}
 
 Config::Config() {
     admin_listen = ListenAddress{"127.0.0.1:9347", *Address::parse("127.0.0.1:9347"), {}};

@@ -403,6 +403,7 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     second_timer_.cancel();
     state_ = State::responding;
     keeps_alive_ = session_->may_keep_alive() && session_->is_request_whole() && !head.is_upgrade;
+    if (attempt.was_none_ready()) tell_none_ready();
     session_->send_head(head, keeps_alive_, request_id_line_);
     if (!head.is_upgrade) return;
     session_->flush();

@@ -113,6 +113,7 @@ class Exchange final : private upstream::AttemptHandler {
     void reply(const Error& error, Duration retry_after);
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     [[nodiscard]] const telemetry::AccessPolicy& access_policy() const;
+    void tell_none_ready();
     void note_fields(const http::RequestHead& head);
     void note_fields(const http::ResponseHead& head);
     void log_access(TimePoint now, std::uint16_t status, Reason reason);
@@ -130,6 +131,7 @@ class Exchange final : private upstream::AttemptHandler {
     // What is kept of the request's head, one string for all.
     std::string facts_;
     std::string_view method_, host_, path_, request_id_, request_id_line_, client_;
+    std::string more_lines_;          // request_id_line_ and another, where an answer has one
     telemetry::AccessFields fields_;  // that the access log wants beside the usual ones
     http::Method method_id_ = http::Method::get;
     bool wants_problem_json_ = false;

@@ -81,6 +81,15 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
     cancel_timers();
 }
 
+// Its answer says that no endpoint was ready, and by what rule one was taken all the same.
+void Exchange::tell_none_ready() {
+    const auto& config = snapshot_->clusters[target_->cluster]->cluster().config();
+    const bool is_all = config.when_none_ready == config::NoneReady::all;
+    more_lines_.assign(request_id_line_);
+    more_lines_.append("x-weir-none-ready: ").append(is_all ? "all" : "least_bad").append("\r\n");
+    request_id_line_ = more_lines_;
+}
+
 const telemetry::AccessPolicy& Exchange::access_policy() const {
     if (target_ != nullptr) return *target_->access;
     if (route_ != nullptr) return *route_->access;
