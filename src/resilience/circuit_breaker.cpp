@@ -270,7 +270,7 @@ void CircuitBreaker::enter(State next, TripReason reason, TimePoint at, Notices&
     reason_ = reason;
     decay_since_ = at;
     decay_ok_base_ = window_.ok_total();
-    ask_gate_at_ = {};
+    ask_gate_at_ = ask_peers_at_ = {};
     release_early_.store(false, std::memory_order_relaxed);
     const TimePoint due = next == State::open ? open_until_ : at;
     const TimePoint ordinary = std::min(due, TimePoint::max() - kWaitForReplaySafe);

@@ -59,7 +59,7 @@ void CircuitBreaker::judge_throttling(const Permit& permit,
         }
         return;
     }
-    if (!is_throttled || is_penalized() || !may_ask_gate(now)) return;
+    if (!is_throttled || is_penalized() || !may_ask(ask_peers_at_, now)) return;
     const SuccessWindow::Counts seen = window_.sum(epoch(), now);
     const auto n = static_cast<double>(seen.total());
     if (seen.total() < std::max(options_.min_requests, 1U)) return;
@@ -67,7 +67,7 @@ void CircuitBreaker::judge_throttling(const Permit& permit,
     if (gate_->do_peers_throttle_less(options_.throttle_rate / 2, now)) {
         set_penalty(TripReason::throttle_rate, now, notices);
     } else {
-        ask_gate_at_ = now + kAskGateAgain;
+        ask_peers_at_ = now + kAskGateAgain;
     }
 }
 
@@ -171,7 +171,7 @@ TripReason CircuitBreaker::rule(TimePoint now) const {
 
 void CircuitBreaker::try_trip(TripReason reason, TimePoint now, Duration hint, Notices& notices) {
     if (gate_ != nullptr) {
-        if (!may_ask_gate(now)) return;
+        if (!may_ask(ask_gate_at_, now)) return;
         const TripGate::Answer answer = gate_->may_trip(reason, now);
         if (answer != TripGate::Answer::trip) {
             ask_gate_at_ = now + kAskGateAgain;
@@ -183,8 +183,8 @@ void CircuitBreaker::try_trip(TripReason reason, TimePoint now, Duration hint, N
 }
 
 // The second half: a clock that was set back must not silence the gate for good.
-bool CircuitBreaker::may_ask_gate(TimePoint now) const {
-    return now >= ask_gate_at_ || ask_gate_at_ - now > kAskGateAgain;
+bool CircuitBreaker::may_ask(TimePoint again_at, TimePoint now) {
+    return now >= again_at || again_at - now > kAskGateAgain;
 }
 
 void CircuitBreaker::set_penalty(TripReason penalty, TimePoint now, Notices& notices) {

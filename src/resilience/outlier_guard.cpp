@@ -14,6 +14,10 @@ constexpr double kWellShare = 0.2;
 // A peer with fewer answers says nothing about its share of throttled ones.
 constexpr std::uint64_t kFewestAnswers = 5;
 
+// Peers that are looked at each time somebody asks.
+constexpr std::size_t kFewPeers = 8;
+constexpr Duration kThrottledFresh = std::chrono::milliseconds{50};
+
 }  // namespace
 
 std::uint32_t ejection_floor(std::uint32_t n, double max_ejected, std::uint32_t min_ready) {
@@ -74,23 +78,36 @@ TripGate::Answer DetectorGroup::may_trip(TripReason reason, TimePoint now) {
     return static_cast<double>(well) >= enough ? Answer::hold : Answer::trip;
 }
 
-bool DetectorGroup::do_peers_throttle_less(const OutlierDetector& self,
-                                           double share,
-                                           TimePoint now) {
-    const std::lock_guard lock(mutex_);
+std::optional<double> DetectorGroup::throttled_median(const OutlierDetector* self, TimePoint now) {
     shares_.clear();
     look_at_some([&](const Member& member) {
-        if (member.detector == &self) return true;
+        if (member.detector == self) return true;
         const SuccessWindow::Counts seen = member.detector->machine().counts(now);
         if (seen.total() < kFewestAnswers) return true;
         shares_.push_back(static_cast<double>(seen.throttled) / static_cast<double>(seen.total()));
         return true;
     });
-    if (shares_.empty()) return false;
+    if (shares_.empty()) return std::nullopt;
     // Of two in the middle the higher: in doubt nobody goes.
     const auto middle = shares_.begin() + static_cast<std::ptrdiff_t>(shares_.size() / 2);
     std::nth_element(shares_.begin(), middle, shares_.end());
-    return *middle < share;
+    return *middle;
+}
+
+// In a large group, where all throttle, many ask at once, and one more or less moves no median.
+bool DetectorGroup::do_peers_throttle_less(const OutlierDetector& self,
+                                           double share,
+                                           TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    if (members_.size() <= kFewPeers) {
+        const auto median = throttled_median(&self, now);
+        return median && *median < share;
+    }
+    if (now >= throttled_until_ || throttled_until_ - now > kThrottledFresh) {
+        throttled_median_ = throttled_median(nullptr, now).value_or(1);
+        throttled_until_ = now + kThrottledFresh;
+    }
+    return throttled_median_ < share;
 }
 
 bool DetectorGroup::is_ramp_off(TimePoint now) const {

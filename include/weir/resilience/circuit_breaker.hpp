@@ -61,7 +61,7 @@ class CircuitBreaker {
         std::uint32_t consecutive_failures = 5;  // 0 = off
         // A local failure counts in a run of its own, not in that of the failures.
         bool are_locals_apart = false;
-        bool is_of_endpoint = false;  // slow is what Verdict::is_slow_at_endpoint says
+        bool is_of_endpoint = false;          // slow is what Verdict::is_slow_at_endpoint says
         std::uint32_t consecutive_local = 3;  // 0 = off; only if they are apart
         Duration consecutive_for = std::chrono::milliseconds{100};
         double failure_rate = 0.5;  // 0 = off
@@ -116,8 +116,8 @@ class CircuitBreaker {
     [[nodiscard]] Admission acquire(TimePoint now) { return acquire(now, AcquireOptions{}); }
 
     // Good response headers have come. They end a run of failures, and a probe unless they came
-    // slowly: its lease is over and it counts as ok. The permit is still held: the body is judged by
-    // complete().
+    // slowly: its lease is over and it counts as ok. The permit is still held: the body is judged
+    // by complete().
     void headers_ok(Permit& permit, TimePoint now, const Verdict& verdict = {});
 
     // The attempt has ended. shard: the caller's own. A permit of an earlier epoch changes nothing.
@@ -262,7 +262,7 @@ class CircuitBreaker {
                           TimePoint now,
                           Notices& notices);
     // So short a time after a no nobody asks again: the answer may cost a look at many endpoints.
-    [[nodiscard]] bool may_ask_gate(TimePoint now) const;
+    [[nodiscard]] static bool may_ask(TimePoint again_at, TimePoint now);
     [[nodiscard]] bool is_slow(const Verdict& verdict) const {
         return options_.is_of_endpoint ? verdict.is_slow_at_endpoint : verdict.is_slow;
     }
@@ -308,6 +308,7 @@ class CircuitBreaker {
     TimePoint decay_since_;
     std::uint64_t decay_ok_base_ = 0;
     TimePoint ask_gate_at_{};
+    TimePoint ask_peers_at_{};
     TimePoint penalized_at_{};
     std::uint32_t seen_under_penalty_ = 0;  // answers to requests that began under it
     std::uint32_t throttled_under_penalty_ = 0;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -98,6 +99,9 @@ class DetectorGroup final : public TripGate {
     [[nodiscard]] bool do_peers_throttle_less(const OutlierDetector& self,
                                               double share,
                                               TimePoint now);
+    // mutex_ is held. Over all but `self`; none: nobody has answered enough.
+    [[nodiscard]] std::optional<double> throttled_median(const OutlierDetector* self,
+                                                         TimePoint now);
 
     // All below: mutex_ is held.
     void place(Member& member);
@@ -121,6 +125,9 @@ class DetectorGroup final : public TripGate {
     std::size_t sample_from_ = 0;
     std::uint64_t looks_ = 0;
     std::vector<double> shares_;  // scratch
+    // Of throttled answers, in a large group; good until then.
+    double throttled_median_ = 0;
+    TimePoint throttled_until_{};
     // Ramps that began in the last eighths of a ramp's length.
     std::array<std::uint32_t, 8> ramps_{};
     Duration::rep ramp_eighth_ = 0;

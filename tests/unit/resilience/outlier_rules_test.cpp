@@ -97,6 +97,21 @@ TEST(ThrottleRule, SaysNothingWhereTwoOfThreeShedLoad) {
     EXPECT_TRUE(cluster.sink.transitions.empty());
 }
 
+// In a large cluster the peers are asked by a sample, and not for each answer.
+TEST(ThrottleRule, HoldsAmongHundredsWithoutALookAtEachOfThem) {
+    for (const bool are_all_sick : {false, true}) {
+        SimulatedCluster::Options options = three();
+        options.endpoints = 300;
+        SimulatedCluster cluster(options);
+        cluster.answers = [&](std::size_t i) {
+            return i == 0 || are_all_sick ? Outcome::throttled : Outcome::ok;
+        };
+        cluster.run(10s, 4000);
+        EXPECT_EQ(cluster.ejections_for(TripReason::throttle_rate), are_all_sick ? 0U : 1U);
+        EXPECT_LE(cluster.group->looks(), 10'000 / 50 * DetectorGroup::kSample);
+    }
+}
+
 TEST(ThrottleRule, IsNeverTheBreakers) {
     SimulatedCluster::Options options = three();
     options.endpoints = 1;
