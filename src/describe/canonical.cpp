@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <charconv>
 #include <utility>
 #include <vector>
@@ -93,6 +94,46 @@ std::string log_source(const std::string& text) {
     const bool is_header = text.starts_with("header:") || text.starts_with("response_header:");
     return is_header ? lower(text) : text;
 }
+// "3.0x" is 3x.
+std::string factor(const std::string& text) {
+    double value = 0;
+    const auto end = text.data() + text.size();
+    const auto [at, ec] = std::from_chars(text.data(), end, value);
+    return ec == std::errc{} && at + 1 == end && *at == 'x' ? number_text(value) + "x" : text;
+}
+// "200-204,301" of any spelling of the same codes; what is none stays.
+std::string statuses(const std::string& text) {
+    std::bitset<600> all;
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    const auto number = [&](unsigned& into) {
+        while (at != end && *at == ' ')
+            ++at;
+        const auto [next, ec] = std::from_chars(at, end, into);
+        if (ec != std::errc{} || into >= all.size()) return false;
+        for (at = next; at != end && *at == ' ';)
+            ++at;
+        return true;
+    };
+    for (bool has_more = true; has_more; has_more = at != end && *at++ == ',') {
+        unsigned first = 0;
+        if (!number(first)) return text;
+        unsigned last = first;
+        if (at != end && *at == '-' && (++at, !number(last))) return text;
+        for (unsigned code = first; code <= last; ++code)
+            all.set(code);
+    }
+    std::string out;
+    for (unsigned code = 0; code < all.size(); ++code) {
+        if (!all.test(code) || (code > 0 && all.test(code - 1))) continue;
+        unsigned last = code;
+        while (last + 1 < all.size() && all.test(last + 1))
+            ++last;
+        out += (out.empty() ? "" : ",") + std::to_string(code);
+        if (last > code) out += "-" + std::to_string(last);
+    }
+    return out;
+}
 std::string lower_text(const std::string& text) {
     return lower(text);
 }
@@ -105,6 +146,8 @@ constexpr std::array kOfKeys{Spelling{"routes[].path", route_path},
                              Spelling{"telemetry.buckets", duration_text},
                              Spelling{"access_log.only", condition},
                              Spelling{"access_log.redact", lower_text},
+                             Spelling{"outlier.latency_factor", factor},
+                             Spelling{"clusters{}.health.expect", statuses},
                              Spelling{"access_log.fields", log_source}};
 
 std::string spelled(const config::KeyInfo& row, const std::string& text) {

@@ -212,17 +212,19 @@ class Resolver {
                       std::string_view block,
                       const Layers& layers) const {
         const Layers written = below(layers, row.name);
-        const bool is_there = !written.empty() && !is_word(*written.front().node, row) &&
-                              !is_empty(*written.front().node);
-        if (is_there) {
-            into.children.push_back(object(row, {written.front()}));
-        } else {
-            add_leaf(into, row, block, layers);
-        }
+        const bool is_there = !written.empty() && !is_word(*written.front().node, row);
+        if (!is_there) return add_leaf(into, row, block, layers);
+        into.children.push_back(object(row, {written.front()}));
+        const Node& node = *written.front().node;
+        if (node.entries.empty() && node.kind == Node::Kind::map)
+            say_first(into.children.back(), written.front().name, node.place);
     }
-    // {} is said by itself: none of its keys would be.
-    [[nodiscard]] static bool is_empty(const Node& node) {
-        return node.kind == Node::Kind::map && node.entries.empty();
+    // {} says that it is there: as if its first key were written.
+    static void say_first(Branch& object, const std::string& layer, const config::Place& place) {
+        auto& value = object.children.front().chain.front();
+        value.layer = layer;
+        value.place = place;
+        object.children.front().is_own = true;
     }
     [[nodiscard]] static bool is_word(const Node& node, const Row& row) {
         return node.kind == Node::Kind::scalar && node.text == row.info->fallback;
@@ -414,8 +416,10 @@ class Resolver {
             const auto* said = node_at(&node, row.name);
             const bool is_for_targets = row.name == "timeout" || row.name == "retry";
             if (row.name == "breaker") {
-                if (to != nullptr && said != nullptr)
-                    out.children.push_back(of_targets(row, own, targets));
+                if (to == nullptr || said == nullptr) continue;
+                out.children.push_back(of_targets(row, own, targets));
+                Branch& breaker = out.children.back();
+                if (!has_own(breaker)) say_first(breaker, own.name, said->place);
             } else if (is_for_targets) {
                 if (to != nullptr) out.children.push_back(of_targets(row, own, targets));
             } else if (row.name == "access_log") {
@@ -433,6 +437,10 @@ class Resolver {
         return out;
     }
 
+    static bool has_own(const Branch& branch) {
+        if (branch.kind == Branch::Kind::leaf) return branch.is_own;
+        return std::any_of(branch.children.begin(), branch.children.end(), has_own);
+    }
     static void mark_own(Branch& block, const std::string& layer) {
         for (auto& below : block.children) {
             if (below.kind == Branch::Kind::leaf) {

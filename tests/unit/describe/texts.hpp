@@ -107,6 +107,32 @@ clusters:
     outlier: {eject_for: 10s}
 )";
 
-inline constexpr std::array kTexts{kShorthands, kLayers, kAnswersOnly, kAnchors, kNarrow};
+inline constexpr std::string_view kResilience = R"(version: 1
+listeners:
+  - listen: ":8080"
+    routes:
+      - {name: own, path: /own/, to: a, breaker: {window: 5s, fallback: {status: 200, body: hi}}}
+      - {name: plain, path: /plain/, to: [a, b], breaker: {}}
+      - {name: off, path: /off/, to: b, breaker: off}
+      - {to: {b: 50%, c: 50%}}
+clusters:
+  a:
+    endpoints: ["10.0.0.1:80"]
+    lb: {when_none_ready: all}
+    health: {path: "/status?deep=1", expect: "301, 200-204", port: 81}
+    breaker: {fallback: {to: b}, scope: route, failure_on: [reset, 5xx], slow_call: 2s}
+    outlier: {stall_after: off, throttle_rate: off, latency_factor: 2.50x, compare: stdev}
+    limits: {adaptive: true, mode: shadow}
+  b: {endpoints: ["10.0.0.2:80"], health: {type: tcp}, retry: {rescue: false, hedge_after: 20ms}}
+  c: {endpoints: ["10.0.0.3:80"], health: {}, breaker: {fallback: {}, stall_after: 3s}}
+  d: {endpoints: ["10.0.0.4:80"], health: /x, breaker: {fallback: none}}
+defaults:
+  lb: {when_none_ready: fail}
+  breaker: {fallback: {to: d}, slow_rate: 70%}
+  retry: {on: [connect, "grpc:*"]}
+)";
+
+inline constexpr std::array kTexts{kResilience,  kShorthands, kLayers,
+                                   kAnswersOnly, kAnchors,    kNarrow};
 
 }  // namespace weir::describe::test

@@ -63,7 +63,7 @@ TEST_F(ActiveChecks, OpenItAgainWhenTheyFailAsProbes) {
     check(Outcome::local_failure);
     expect_open();
     expect_reason(TripReason::probe_failed);
-    EXPECT_EQ(machine->snapshot(now).trips, 2U);
+    EXPECT_EQ(machine->snapshot(now).opens_total, 2U);
 }
 
 TEST_F(ActiveChecks, LeaveTheRoomTheyTookToRequests) {
