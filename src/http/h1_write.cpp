@@ -24,6 +24,7 @@ constexpr std::uint32_t kReplaced =
     bit(HeaderId::x_forwarded_proto);
 constexpr std::uint32_t kOnlyTrusted =
     bit(HeaderId::weir_error) | bit(HeaderId::weir_internal) | bit(HeaderId::x_forwarded_other);
+constexpr std::uint32_t kOfWeirs = bit(HeaderId::weir_error) | bit(HeaderId::weir_internal);
 constexpr std::uint32_t kFraming = bit(HeaderId::content_length) | bit(HeaderId::transfer_encoding);
 // Need a look before they are copied.
 constexpr std::uint32_t kLooked = bit(HeaderId::content_length) | bit(HeaderId::trailer);
@@ -86,6 +87,12 @@ struct Framed {
 // nominated.
 std::uint32_t may_stay_behind(bool has_nominated) {
     return kLooked | (has_nominated ? bit(HeaderId::other) : 0);
+}
+
+// What each try says of itself, and no hop copies.
+bool is_of_each_try(const HeaderField& field) {
+    return field.id == HeaderId::weir_internal && (equals_ignoring_case(field.name, kRetryDepth) ||
+                                                   equals_ignoring_case(field.name, kDeadline));
 }
 
 // Content-Length and Trailer: whether the line is copied.
@@ -268,12 +275,13 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
                   .length = head.content_length};
     const std::uint32_t dropped =
         kHopByHop | kReplaced | (forward.trusts_client ? 0 : kOnlyTrusted);
-    const std::uint32_t special = dropped | may_stay_behind(head.has_nominated);
+    const std::uint32_t special =
+        dropped | may_stay_behind(head.has_nominated) | bit(HeaderId::weir_internal);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {
         const std::uint32_t id = bit(field.id);
         if ((special & id) != 0) {
-            if ((dropped & id) != 0 || !may_copy(field, framed)) continue;
+            if ((dropped & id) != 0 || is_of_each_try(field) || !may_copy(field, framed)) continue;
             if (head.has_nominated && is_nominated(field, head.headers)) continue;
         }
         fields.copy(field);
@@ -291,8 +299,7 @@ Framing write_response_head(std::string& out,
     Appender appender(out);
     put_status_line(appender, head);
     Framed framed{.framing = framing_downstream(head, forward), .length = head.content_length};
-    const std::uint32_t dropped =
-        kHopByHop | (forward.strip_weir_error ? bit(HeaderId::weir_error) : 0);
+    const std::uint32_t dropped = kHopByHop | (forward.strip_weir_fields ? kOfWeirs : 0);
     const std::uint32_t special = dropped | may_stay_behind(head.has_nominated);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {

@@ -56,12 +56,20 @@ bool accepts_problem_json(const http::RequestHead& head) {
     return accept != nullptr && accept->value.find("json") != std::string_view::npos;
 }
 
-std::uint8_t retry_depth(const http::RequestHead& head) {
-    const http::HeaderField* const field = head.headers.find(upstream::kRetryDepth);
-    unsigned depth = 0;
-    if (field == nullptr) return 0;
-    std::from_chars(field->value.data(), field->value.data() + field->value.size(), depth);
-    return static_cast<std::uint8_t>(std::min(depth, 255U));
+// The number a field says, or none.
+std::optional<std::uint64_t> number_of(const http::RequestHead& head, std::string_view name) {
+    const http::HeaderField* const field = head.headers.find(name);
+    if (field == nullptr) return std::nullopt;
+    std::uint64_t number = 0;
+    const char* const end = field->value.data() + field->value.size();
+    const auto [at, error] = std::from_chars(field->value.data(), end, number);
+    if (error != std::errc() || at != end) return std::nullopt;
+    return number;
+}
+
+bool was_retried_below(const http::ResponseHead& head) {
+    return head.headers.find(http::HeaderId::weir_internal) != nullptr &&
+           head.headers.find(http::kRetried) != nullptr;
 }
 
 telemetry::Outcome to_label(const resilience::Verdict& verdict) {
@@ -102,6 +110,8 @@ void Exchange::reset() {
     is_request_whole_ = true;
     retry_depth_ = 0;
     attempts_ = retries_ = 0;
+    is_replay_ = is_budget_spent_ = false;
+    caller_deadline_ = TimePoint::max();
     request_deadline_ = TimePoint::max();
     metrics_ = nullptr;
     session_ = nullptr;
@@ -234,6 +244,7 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     is_upgrade_ = head.is_upgrade;
     is_chunked_ = head.framing == http::Framing::chunked;
     announced_bytes_ = head.content_length;
+    retry_depth_ = 0;
     write_upstream_head(head, match);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
@@ -242,7 +253,9 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     } else {
         note_progress();  // a body that never comes is a stream that stands still
     }
-    cluster().cluster().budget().count_original(context_.upstream.worker, began_);
+    // What is a retry already is no original.
+    if (retry_depth_ == 0)
+        cluster().cluster().budget().count_original(context_.upstream.worker, began_);
     if (head.expect_continue && !is_request_whole_) session_->send_continue();
     const bool is_small = head.framing == http::Framing::length &&
                           head.content_length <= target_->config->retry.buffer;
@@ -256,7 +269,8 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
     std::string path;
     session_->listener().state().table.rewrite_path(match, path);
     const bool trusts = session_->trusts_client();
-    retry_depth_ = trusts ? retry_depth(head) : std::uint8_t{0};
+    if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
+        read_hop_fields(head);
     const auto& rewrite_host = route_->config->rewrite_host;
     http::write_request_head(
         upstream_head_, head,
@@ -268,6 +282,15 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
          .trusts_client = trusts,
          .is_upgrade = is_upgrade_});
     upstream_head_.resize(upstream_head_.size() - 2);  // each try ends it
+}
+
+// What the hop before us says: a mesh peer, or a trusted proxy.
+void Exchange::read_hop_fields(const http::RequestHead& head) {
+    constexpr std::uint64_t kLongest = 86'400'000;  // a day
+    retry_depth_ = static_cast<std::uint8_t>(
+        std::min<std::uint64_t>(number_of(head, http::kRetryDepth).value_or(0), 254));
+    if (const auto wait = number_of(head, http::kDeadline); wait && *wait <= kLongest)
+        caller_deadline_ = began_ + std::chrono::milliseconds{*wait};
 }
 
 upstream::LocalCluster& Exchange::cluster() const {
@@ -308,8 +331,10 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .timeouts = &target_->config->timeout,
             .per_try_timeout = target_->config->retry.per_try_timeout,
             .avoid = avoid,
+            .is_replay = is_replay_,
             .retry_depth = static_cast<std::uint8_t>(is_again ? retry_depth_ + 1 : retry_depth_),
-            .deadline = request_deadline_};
+            .deadline = std::min(request_deadline_, caller_deadline_),
+            .caller_deadline = caller_deadline_};
 }
 
 bool Exchange::is_request_full() const {
@@ -397,17 +422,31 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     if (tries_.is_racing() && !is_first_to_answer(attempt)) return;
     status_ = head.status;
     note_fields(head);
-    if (!head.is_upgrade && attempt.verdict().outcome != resilience::Outcome::ok && retries())
-        return;
+    const bool is_good = head.is_upgrade || attempt.verdict().outcome == resilience::Outcome::ok;
+    if (!is_good && retries(was_retried_below(head))) return;
     request_timer_.cancel();
     second_timer_.cancel();
     state_ = State::responding;
     keeps_alive_ = session_->may_keep_alive() && session_->is_request_whole() && !head.is_upgrade;
     if (attempt.was_none_ready()) tell_none_ready();
-    session_->send_head(head, keeps_alive_, request_id_line_);
+    if (is_good) {
+        session_->send_head(head, keeps_alive_, request_id_line_);
+    } else {
+        send_failed_head(head);
+    }
     if (!head.is_upgrade) return;
     session_->flush();
     start_tunnel();
+}
+
+// It says whether it was tried again, unless the hop that did says so itself.
+void Exchange::send_failed_head(const http::ResponseHead& head) {
+    const bool is_stripped = session_->listener().state().config.mode == config::Mode::gateway;
+    auto told = told_retries();
+    if (was_retried_below(head)) told = is_stripped ? std::optional(retries_) : std::nullopt;
+    std::string lines(request_id_line_);
+    if (told) append_retried(lines, *told);
+    session_->send_head(head, keeps_alive_, lines);
 }
 
 void Exchange::on_response_body(upstream::Attempt& attempt,

@@ -80,21 +80,29 @@ class Exchange final : private upstream::AttemptHandler {
     void write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match);
     void answer_locally(const http::RequestHead& head, const route::RouteMatch& match);
     [[nodiscard]] upstream::LocalCluster& cluster() const;
+    // How long the route usually takes to a head; without enough answers, the cluster's mean.
+    [[nodiscard]] Duration median_latency(TimePoint now) const;
+    [[nodiscard]] Duration p99_latency(TimePoint now) const;
     void start_attempt();
     [[nodiscard]] upstream::AttemptRequest attempt_request(const upstream::Endpoint* avoid) const;
     // A second attempt beside the first, where there is another endpoint that is well.
     void watch_first();
     void start_second(telemetry::Second kind);
+    [[nodiscard]] std::optional<resilience::RetryBudget::Charge> charge_hedge(TimePoint now);
     [[nodiscard]] bool is_first_to_answer(upstream::Attempt& attempt);
     void drop_out(upstream::Attempt& attempt);
     void let_probe_go_on(std::unique_ptr<upstream::Attempt> probe);
     void on_second_timer();
     // May the attempt that just ended be followed by another? If so, the back-off has begun.
-    [[nodiscard]] bool retries();
-    [[nodiscard]] bool charges_retry(upstream::Cluster& cluster,
-                                     resilience::RetryRefusal refusal,
-                                     TimePoint now);
+    [[nodiscard]] bool retries(bool was_retried_below = false);
+    [[nodiscard]] bool replays_probe(TimePoint now);
+    [[nodiscard]] bool charges_retry(resilience::RetryRefusal refusal, TimePoint now);
+    void note_refusal(resilience::RetryRefusal refusal);
+    // In shadow mode nothing is sent twice, and it is counted.
+    [[nodiscard]] bool is_only_shadow();
+    [[nodiscard]] std::optional<std::uint32_t> told_retries() const;
     void back_off(Duration wait);
+    void send_failed_head(const http::ResponseHead& head);
     void count_retry_result(bool is_success);
     [[nodiscard]] bool is_replay_safe() const;
     void start_request_timer();
@@ -106,11 +114,13 @@ class Exchange final : private upstream::AttemptHandler {
     void on_total_timer();
     void on_stream_timer();
     void on_start_timer();
-    void time_out(const char* which);
+    void time_out(const char* which, bool is_callers);
+    void read_hop_fields(const http::RequestHead& head);
 
     // No attempt follows: the request is answered here.
     void refused(const upstream::AttemptFailure& failure);
-    void reply(const Error& error, Duration retry_after);
+    // status: 0 for the reason's.
+    void reply(const Error& error, Duration retry_after, std::uint16_t status = 0);
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     [[nodiscard]] const telemetry::AccessPolicy& access_policy() const;
     void tell_none_ready();
@@ -151,6 +161,12 @@ class Exchange final : private upstream::AttemptHandler {
     std::unique_ptr<Tunnel> tunnel_;
     std::uint32_t attempts_ = 0;  // of all kinds
     std::uint32_t retries_ = 0;   // those of retry.attempts
+    bool is_replay_ = false;      // of a probe that failed
+    bool is_budget_spent_ = false;
+    // What the last try that reached the upstream came to, if another followed.
+    Error last_error_;
+    std::uint16_t last_status_ = 0;
+    TimePoint caller_deadline_ = TimePoint::max();
     TimePoint request_deadline_ = TimePoint::max();
     std::uint16_t status_ = 0;
     std::uint8_t flags_ = 0;

@@ -29,25 +29,27 @@ telemetry::Outcome to_label(Reason reason) {
 
 }  // namespace
 
-void Exchange::reply(const Error& error, Duration retry_after) {
+void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t status) {
     const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
     const bool tells_more = target_ != nullptr && session_->listener().state().config.detail ==
                                                       config::ErrorDetail::internal;
     const LocalReply local{
         .reason = error.reason,
+        .status = status,
         .request_id = request_id_,
         .cluster = tells_more ? std::string_view(target_->config->cluster) : std::string_view(),
         .attempts = tells_more ? attempts_ : 0,
         .detail = error.detail,
         .retry_after =
             retry_after > Duration::zero() ? retry_after : usual_retry_after(error.reason),
+        .retried = told_retries(),
         .wants_problem_json = wants_problem_json_,
         .is_head = method_id_ == http::Method::head,
         .keeps_alive = is_readable && session_->may_keep_alive(),
         .client_minor = session_->client_minor()};
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
-    finish(info(error.reason).status, error.reason, to_label(error.reason));
+    finish(status != 0 ? status : info(error.reason).status, error.reason, to_label(error.reason));
     session_->send_local(context_.out);
     end(local.keeps_alive);
 }
@@ -63,6 +65,7 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
                                       .request_bytes = request_bytes_,
                                       .response_bytes = response_bytes_});
     const bool is_good = outcome == telemetry::Outcome::ok;
+    if (state_ == State::backing_off) tries_.refund_charge();
     tries_.settle_charge();
     if (retries_ > 0 && is_good) count_retry_result(true);
     if ((flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0) {

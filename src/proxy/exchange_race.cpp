@@ -10,45 +10,86 @@ namespace {
 
 // A probe that has no answer for so long, at least, makes nobody wait.
 constexpr Duration kProbePatience = std::chrono::milliseconds{50};
-// A probe nobody waits for goes on for so long, at most.
-constexpr Duration kProbeLease = std::chrono::seconds{5};
-
 }  // namespace
+
+Duration Exchange::median_latency(TimePoint now) const {
+    const upstream::RouteLatency& known = target_->route->latency(context_.upstream.worker, now);
+    return known.is_known() ? known.median : cluster().latency();
+}
+
+Duration Exchange::p99_latency(TimePoint now) const {
+    const upstream::RouteLatency& known = target_->route->latency(context_.upstream.worker, now);
+    return known.is_known() ? known.p99 : cluster().latency();
+}
 
 // Arms the timer after which the attempt that has just begun gets a rival.
 void Exchange::watch_first() {
     const upstream::Attempt& first = tries_.lead();
+    const auto& hedge_after = target_->config->retry.hedge_after;
     const bool is_queued = first.endpoint() == nullptr;
-    if (!first.was_endpoint_probe() && !is_queued) return;
+    const bool may_probe = is_queued || first.was_endpoint_probe();
+    if (!may_probe && !hedge_after) return;
     if (!first.is_running() || tries_.is_racing() || !is_replay_safe()) return;
-    if (is_queued && cluster().cluster().roster()->is_plain()) return;
-    const Duration wait = std::max(kProbePatience, 2 * cluster().latency());
-    context_.loop.timers().arm(second_timer_, Clock::now() + wait);
+    const TimePoint now = Clock::now();
+    Duration wait = hedge_after.value_or(Duration::max());
+    if (first.was_endpoint_probe() || (is_queued && !cluster().cluster().roster()->is_plain()))
+        wait = std::min(wait, std::max(kProbePatience, 2 * p99_latency(now)));
+    if (wait == Duration::max()) return;
+    context_.loop.timers().arm(second_timer_, now + wait);
 }
 
 void Exchange::on_second_timer() {
     if (state_ != State::attempting || tries_.is_racing()) return;
     const upstream::Attempt& first = tries_.lead();
     if (first.endpoint() == nullptr) return watch_first();
-    if (first.was_endpoint_probe()) start_second(telemetry::Second::probe);
+    if (first.was_endpoint_probe()) return start_second(telemetry::Second::probe);
+    if (target_->config->retry.hedge_after) start_second(telemetry::Second::hedge);
 }
 
 void Exchange::on_attempt_stuck(upstream::Attempt& attempt) {
+    if (!target_->config->retry.rescue || !is_replay_safe()) return;
     if (state_ != State::attempting || tries_.is_racing() || !tries_.is_lead(attempt)) return;
-    if (is_replay_safe()) start_second(telemetry::Second::rescue);
+    start_second(telemetry::Second::rescue);
 }
 
+// Hedges are charged like retries. The other kinds are few by themselves (half_open_requests, and
+// what one endpoint had in flight): they are counted, and never refused.
 void Exchange::start_second(telemetry::Second kind) {
-    resilience::RetryBudget& budget = cluster().cluster().budget();
     const TimePoint now = Clock::now();
+    std::optional<resilience::RetryBudget::Charge> charge;
+    if (kind == telemetry::Second::hedge) {
+        charge = charge_hedge(now);
+        if (!charge) return;
+    }
+    if (kind != telemetry::Second::probe && is_only_shadow()) return;
     auto request = attempt_request(tries_.lead().endpoint());
     request.is_second = true;
     request.retry_depth = static_cast<std::uint8_t>(retry_depth_ + 1);
     tries_.begin_race(kind).start(snapshot_->clusters[target_->cluster], request);
-    if (!tries_.is_racing()) return;  // there is no other endpoint that is well
+    if (!tries_.is_racing()) return;  // no other endpoint is well: refunded
     ++attempts_;
     flags_ |= static_cast<std::uint8_t>(telemetry::Flag::hedged);
-    budget.charge_always(now);
+    if (charge) {
+        charge->sent();
+    } else {
+        cluster().cluster().budget().charge_always(now);
+    }
+}
+
+std::optional<resilience::RetryBudget::Charge> Exchange::charge_hedge(TimePoint now) {
+    const Duration remaining =
+        request_timer_.is_armed() ? request_deadline_ - now : Duration::max();
+    if (retry_depth_ >= target_->retry.max_depth) {
+        note_refusal(resilience::RetryRefusal::depth);
+        return std::nullopt;
+    }
+    if (remaining < median_latency(now)) {
+        note_refusal(resilience::RetryRefusal::deadline);
+        return std::nullopt;
+    }
+    auto charge = cluster().cluster().budget().try_charge(now);
+    if (!charge) note_refusal(resilience::RetryRefusal::budget);
+    return charge;
 }
 
 // Two are under way and this one has the head of an answer: is it the one for the client?
@@ -72,17 +113,21 @@ bool Exchange::is_first_to_answer(upstream::Attempt& attempt) {
 // One of two has ended, and badly: the other goes on alone.
 void Exchange::drop_out(upstream::Attempt& attempt) {
     const bool was_first = tries_.is_lead(attempt);
-    context_.shard.add(cluster().cluster().metrics().of(tries_.kind(), was_first));
+    // A rival that got nowhere was none.
+    if (was_first || attempt.endpoint() != nullptr)
+        context_.shard.add(cluster().cluster().metrics().of(tries_.kind(), was_first));
     tries_.drop(attempt);
 }
 
 // The client's answer needs the head and body no longer: they are the probe's.
 void Exchange::let_probe_go_on(std::unique_ptr<upstream::Attempt> probe) {
-    const TimePoint lease_end = std::min(request_deadline_, Clock::now() + kProbeLease);
+    const TimePoint now = Clock::now();
+    const Duration lease = target_->route->probe_lease(context_.upstream.worker, now,
+                                                       target_->config->timeout.request);
     context_.keep(std::make_unique<LoneProbe>(
         context_, snapshot_, std::move(probe),
         LoneProbe::Request{std::move(upstream_head_), std::move(body_), std::move(trailers_)},
-        lease_end));
+        now + lease));
     upstream_head_ = {};
     body_ = {};
     trailers_ = {};

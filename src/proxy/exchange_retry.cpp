@@ -2,6 +2,8 @@
 #include "session.hpp"
 #include "tunnel.hpp"
 
+#include <algorithm>
+
 // What follows an attempt that failed, and the deadlines of a request.
 namespace weir::proxy {
 
@@ -19,15 +21,22 @@ void Exchange::on_attempt_failed(upstream::Attempt& attempt,
     refused(failure);
 }
 
+// A further try that was refused before it reached the upstream (by a breaker that opened
+// meanwhile, by a limit) answers with what the last one that did came to. Of an answer there is
+// only its status left: then the words are those of the refusal.
 void Exchange::refused(const upstream::AttemptFailure& failure) {
-    reply(failure.error, failure.retry_after);
+    const bool is_after_another = retries_ > 0 && failure.error.origin == Error::Origin::local;
+    if (!is_after_another) return reply(failure.error, failure.retry_after);
+    if (last_status_ != 0) return reply(failure.error, failure.retry_after, last_status_);
+    reply(last_error_, failure.retry_after);
 }
 
-bool Exchange::retries() {
+bool Exchange::retries(bool was_retried_below) {
     const TimePoint now = Clock::now();
-    upstream::LocalCluster& local = cluster();
     upstream::Attempt& attempt = tries_.lead();
     tries_.settle_charge();
+    if (retries_ > 0) count_retry_result(false);
+    if (replays_probe(now)) return true;
     resilience::RetryInput input;
     attempt.describe(input);
     input.is_method_listed =
@@ -36,45 +45,84 @@ bool Exchange::retries() {
     input.is_response_forwarded = state_ == State::responding;
     input.retries = retries_;
     input.depth = retry_depth_;
+    input.was_retried_below = was_retried_below;
     if (request_timer_.is_armed()) input.remaining = request_deadline_ - now;
-    input.median_latency = local.latency();
+    input.median_latency = median_latency(now);
     input.wait =
         target_->retry.backoff.wait(retries_ + 1, input.verdict.hint, context_.upstream.random);
     const auto decision = resilience::decide_retry(target_->retry, input);
-    if (retries_ > 0) count_retry_result(false);
-    // A failed probe of an endpoint costs its user nothing: it is sent again elsewhere, at once.
-    const bool is_probe =
-        attempt.was_endpoint_probe() && is_replay_safe() && state_ != State::responding;
     // Nobody worked on what went to a connection that was dead already: no load is multiplied.
     const bool was_stale =
         attempt.lost_stale_connection() && decision.refusal == resilience::RetryRefusal::none;
-    if (is_probe || was_stale) {
-        local.cluster().budget().charge_always(now);
+    if (was_stale) {
+        if (is_only_shadow()) return false;
+        cluster().cluster().budget().charge_always(now);
         input.wait = Duration::zero();
-    } else if (!charges_retry(local.cluster(), decision.refusal, now)) {
+    } else if (!charges_retry(decision.refusal, now)) {
         return false;
     }
+    last_error_ = input.error;
+    last_status_ = input.status.value_or(0);
     if (attempt.is_running()) attempt.cancel_answered();
     ++retries_;
+    is_replay_ = false;
     back_off(input.wait);
     return true;
 }
 
-bool Exchange::charges_retry(upstream::Cluster& cluster,
-                             resilience::RetryRefusal refusal,
-                             TimePoint now) {
+// A failed probe of an endpoint costs its user nothing: it is sent again at once to one that is
+// well. The budget counts it and does not refuse it: half_open_requests bounds it.
+bool Exchange::replays_probe(TimePoint now) {
+    upstream::Attempt& attempt = tries_.lead();
+    if (!attempt.was_endpoint_probe() || state_ == State::responding || !is_replay_safe())
+        return false;
+    if (!cluster().choose_other(now, attempt.endpoint()).endpoint) return false;
+    cluster().cluster().budget().charge_always(now);
+    context_.shard.add(cluster().cluster().metrics().of(telemetry::Second::probe, true));
+    if (attempt.is_running()) attempt.cancel_answered();
+    is_replay_ = true;
+    back_off(Duration::zero());
+    return true;
+}
+
+bool Exchange::charges_retry(resilience::RetryRefusal refusal, TimePoint now) {
     if (refusal == resilience::RetryRefusal::none) {
-        auto charge = cluster.budget().try_charge(now);
+        auto charge = cluster().cluster().budget().try_charge(now);
+        if (charge && is_only_shadow()) {
+            charge->sent();  // as if
+            return false;
+        }
         if (charge) {
             tries_.charge(std::move(*charge));
             return true;
         }
         refusal = resilience::RetryRefusal::budget;
+        is_budget_spent_ = true;
     }
-    if (refusal < resilience::RetryRefusal::budget) return false;
-    const auto first = static_cast<unsigned>(resilience::RetryRefusal::budget);
-    context_.shard.add(cluster.metrics().retries_refused[static_cast<unsigned>(refusal) - first]);
+    note_refusal(refusal);
     return false;
+}
+
+void Exchange::note_refusal(resilience::RetryRefusal refusal) {
+    if (refusal < resilience::RetryRefusal::budget) return;
+    const auto first = static_cast<unsigned>(resilience::RetryRefusal::budget);
+    context_.shard.add(
+        cluster().cluster().metrics().retries_refused[static_cast<unsigned>(refusal) - first]);
+}
+
+bool Exchange::is_only_shadow() {
+    if (target_->config->retry.mode != config::Enforcement::shadow) return false;
+    upstream::Cluster& shared = cluster().cluster();
+    shared.surroundings().registry.count(telemetry::Family::shadow, {shared.name(), "would_retry"});
+    flags_ |= static_cast<std::uint8_t>(telemetry::Flag::shadow);
+    return true;
+}
+
+// What a failed answer tells the hop above: it was tried again here, or would have been if the
+// budget had allowed it. Else the hops would multiply what each allows itself.
+std::optional<std::uint32_t> Exchange::told_retries() const {
+    if (retries_ == 0 && !is_budget_spent_) return std::nullopt;
+    return retries_;
 }
 
 void Exchange::back_off(Duration wait) {
@@ -100,17 +148,19 @@ void Exchange::note_progress() {
 
 void Exchange::start_request_timer() {
     const auto& request = target_->config->timeout.request;
-    if (!request) return;
-    request_deadline_ = Clock::now() + *request;
+    if (request) request_deadline_ = Clock::now() + *request;
+    request_deadline_ = std::min(request_deadline_, caller_deadline_);
+    if (request_deadline_ == TimePoint::max()) return;
     context_.loop.timers().arm(request_timer_, request_deadline_);
 }
 
 void Exchange::on_request_timer() {
-    time_out("timeout.request");
+    const bool is_callers = request_deadline_ == caller_deadline_;
+    time_out(is_callers ? "x-weir-deadline-ms" : "timeout.request", is_callers);
 }
 
 void Exchange::on_total_timer() {
-    time_out("timeout.total");
+    time_out("timeout.total", false);
 }
 
 void Exchange::on_stream_timer() {
@@ -118,15 +168,16 @@ void Exchange::on_stream_timer() {
     const bool is_streaming = state_ == State::responding || !is_request_whole_;
     if (!is_streaming) return;
     if (Clock::now() < due) return context_.loop.timers().arm(stream_timer_, due);
-    time_out("timeout.stream_idle");
+    time_out("timeout.stream_idle", false);
 }
 
-void Exchange::time_out(const char* which) {
+// What the caller would not wait for says less than what we would not.
+void Exchange::time_out(const char* which, bool is_callers) {
     const bool is_clients = !is_request_whole_ && state_ != State::responding;
     const Error error{is_clients ? Reason::request_timeout : Reason::upstream_timeout,
                       is_clients ? Error::Origin::downstream : Error::Origin::upstream,
                       Error::Retry::never, which};
-    tries_.cancel(error, is_clients);
+    tries_.cancel(error, is_clients || is_callers);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::failure);
         session_->cut_off();

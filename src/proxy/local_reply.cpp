@@ -1,6 +1,7 @@
 #include "local_reply.hpp"
 
 #include "weir/core/json.hpp"
+#include "weir/http/h1.hpp"
 #include "weir/http/message.hpp"
 
 #include <chrono>
@@ -49,6 +50,10 @@ void append_retry_after(std::string& out, Duration delay) {
 
 }  // namespace
 
+void append_retried(std::string& out, std::uint32_t tries) {
+    out.append(http::kRetried).append(": ").append(std::to_string(tries)).append("\r\n");
+}
+
 std::size_t write_local_reply(std::string& out, const LocalReply& reply) {
     const std::uint16_t status = reply.status != 0 ? reply.status : info(reply.reason).status;
     std::string made;
@@ -70,6 +75,7 @@ std::size_t write_local_reply(std::string& out, const LocalReply& reply) {
     if (reply.reason != Reason::none)
         out.append("weir-error: ").append(word(reply.reason)).append("\r\n");
     append_retry_after(out, reply.retry_after);
+    if (reply.retried) append_retried(out, *reply.retried);
     if (!reply.request_id.empty())
         out.append("x-request-id: ").append(reply.request_id).append("\r\n");
     if (!reply.keeps_alive) {

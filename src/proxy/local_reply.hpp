@@ -4,6 +4,7 @@
 #include "weir/core/reason.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct LocalReply {
     std::uint32_t attempts = 0;  // 0: none, or not to be told
     const char* detail = "";
     Duration retry_after{};
+    std::optional<std::uint32_t> retried{};  // to be told to hops above: further tries made
     bool wants_problem_json = false;
     bool is_head = false;
     bool keeps_alive = true;
@@ -30,5 +32,9 @@ struct LocalReply {
 // Appends the whole message, head and body: RFC 9457 problem details if the client takes them, else
 // one line. Returns the size of the body.
 std::size_t write_local_reply(std::string& out, const LocalReply& reply);
+
+// The line by which a failed answer says that a hop has tried again, or would have but for its
+// budget: the hop above leaves it at that.
+void append_retried(std::string& out, std::uint32_t tries);
 
 }  // namespace weir::proxy

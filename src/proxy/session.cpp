@@ -202,7 +202,7 @@ void Session::send_head(const http::ResponseHead& head, bool keeps_alive, std::s
          .is_head = method_ == http::Method::head,
          .close = !keeps_alive,
          .keep_alive_header = client_minor_ == 0 && keeps_alive,
-         .strip_weir_error = listener_.state().config.mode == config::Mode::gateway,
+         .strip_weir_fields = listener_.state().config.mode == config::Mode::gateway,
          .extra = extra});
     if (response_framing_ == http::Framing::until_close) keeps_alive_ = false;
     has_head_waiting_ = true;

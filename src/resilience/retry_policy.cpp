@@ -75,7 +75,7 @@ RetryRefusal refusal(const RetryOptions& options, const RetryInput& input) {
     if (!input.is_method_listed && !is_nothing_processed(input)) return RetryRefusal::unsafe;
     if (!input.is_body_replayable) return RetryRefusal::buffer;
     if (input.retries >= options.attempts) return RetryRefusal::exhausted;
-    if (input.depth >= options.max_depth) return RetryRefusal::depth;
+    if (input.depth >= options.max_depth || input.was_retried_below) return RetryRefusal::depth;
     // Compared without adding: remaining may be without end.
     const bool is_too_late =
         input.remaining <= input.wait || input.remaining - input.wait < input.median_latency;
@@ -102,7 +102,8 @@ Duration Backoff::ceiling(std::uint32_t n) const {
 
 Duration Backoff::wait(std::uint32_t n, Duration hint, Random& random) const {
     const auto top = static_cast<double>(ceiling(n).count());
-    return std::max(Duration{static_cast<Duration::rep>(top * random.uniform())}, hint);
+    const Duration jitter{static_cast<Duration::rep>(top * random.uniform())};
+    return std::max(hint, Duration{0}) + jitter;
 }
 
 }  // namespace weir::resilience

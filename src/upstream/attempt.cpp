@@ -51,9 +51,10 @@ std::string_view end_of_head(const AttemptRequest& request, TimePoint now, char*
     };
     if (request.deadline != TimePoint::max()) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(request.deadline - now);
-        put_number(kDeadline, static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1)));
+        put_number(http::kDeadline,
+                   static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1)));
     }
-    if (request.retry_depth > 0) put_number(kRetryDepth, request.retry_depth);
+    if (request.retry_depth > 0) put_number(http::kRetryDepth, request.retry_depth);
     put("\r\n");
     return {buffer, static_cast<std::size_t>(at - buffer)};
 }
@@ -121,9 +122,11 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
 // An endpoint, its permit and a connection. Nothing is held when it must wait.
 Attempt::Lease Attempt::lease(Error& error) {
     const TimePoint now = Clock::now();
-    auto choice = request_.is_second
-                      ? cluster_->choose_other(now, request_.avoid)
-                      : cluster_->choose(now, request_.is_replay_safe, request_.avoid);
+    LocalCluster::Choice choice;
+    if (request_.is_second || request_.is_replay)
+        choice = cluster_->choose_other(now, request_.avoid);
+    if (!choice.endpoint && !request_.is_second)
+        choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid);
     if (!choice.endpoint && request_.is_second) {
         error = local_error(Reason::no_healthy_endpoint, "no other endpoint is ready");
         return Lease::failed;
@@ -207,6 +210,8 @@ void Attempt::on_ready() {
 void Attempt::send() {
     sent_ = Clock::now();
     is_sent_ = true;
+    if (request_.caller_deadline != TimePoint::max())
+        end_.caller_deadline = request_.caller_deadline - sent_;
     if (request_.must_not_repeat && connection_->is_reused()) connection_->watch_acknowledgements();
     const std::string_view body =
         request_.body != nullptr ? std::string_view(*request_.body) : std::string_view();

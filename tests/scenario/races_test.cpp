@@ -186,6 +186,54 @@ TEST_F(Races, AWorldMayEndWhileAProbeIsOut) {
     EXPECT_EQ(client.await().status, 200);
 }
 
+// Errors of a client, once the sick endpoint is out, over many probes of it.
+struct Errors {
+    int requests = 0;
+    int failed = 0;
+    std::size_t probes = 0;
+};
+
+Errors errors_while_on_trial(std::uint64_t seed, const Act& sickness, const std::string& lines) {
+    World world(seed);
+    Origin& sick = world.origin();
+    world.origin();
+    world.origin();
+    world.start_cluster(lines);
+    auto& endpoint = const_cast<upstream::Endpoint&>(world.endpoint(sick));
+    endpoint.eject({.until = world.now() + 1ms, .by = "test", .reason = {}}, world.now());
+    sick.usually(sickness);
+    Errors errors;
+    for (; errors.requests < 80; ++errors.requests) {
+        world.advance(100ms);
+        endpoint.tick(world.now());
+        Client& client = world.client();
+        client.request("GET");
+        world.advance(60ms);
+        if (client.await().status != 200) ++errors.failed;
+        client.close();
+    }
+    errors.probes = sick.requests().size();
+    world.advance(6s);
+    world.expect_nothing_leaks();
+    return errors;
+}
+
+TEST(Probes, CostNoUserAnErrorWhereAnotherEndpointIsReady) {
+    for (const Act& sickness : {answer(500), answer(429), hang(), reset_unanswered(),
+                                close_unanswered(), answer(503).after(70ms)}) {
+        for (const std::uint64_t seed : {1, 2}) {
+            const Errors errors = errors_while_on_trial(seed, sickness, {});
+            EXPECT_EQ(errors.failed, 0) << sickness.bytes;
+            EXPECT_GE(errors.probes, 2U);
+        }
+    }
+}
+
+// The opposite: a method that may not be sent twice is a probe once in a while, and may fail.
+TEST(Probes, OfRequestsThatMayNotBeSentTwiceCostTheirUser) {
+    EXPECT_GT(errors_while_on_trial(1, answer(500), "    retry: {methods: [PUT]}\n").failed, 0);
+}
+
 // With the only endpoint on trial there is nowhere else to go.
 TEST(LoneEndpoint, AHangingProbeIsNotSentTwice) {
     World world;

@@ -61,11 +61,11 @@ Message Client::exchange(std::string_view method,
 
 // ---- the world
 
-World::World()
+World::World(std::uint64_t seed)
     : log_({.to = "off"}, registry_),
       log_shard_(log_),
       upstream_{
-          .loop = loop_, .shard = registry_.make_shard(), .worker = 0, .random = Random(4711)},
+          .loop = loop_, .shard = registry_.make_shard(), .worker = 0, .random = Random(seed)},
       context_(upstream_, log_shard_, connections_) {
     log::set_level(log::Level::error);
     loop_.set_end_of_turn([this] { context_.end_turn(); });
@@ -76,6 +76,8 @@ World::~World() {
     origins_.clear();
     socket_.reset();
     listener_.reset();
+    other_sockets_.clear();
+    other_listeners_.clear();
     context_.end_turn();
     loop_.turn(Duration::zero());
     snapshot_.reset();
@@ -91,6 +93,10 @@ void World::start(const std::string& yaml) {
         .variable = [this](std::string_view name) -> std::optional<std::string> {
             for (std::size_t i = 0; i < origins_.size(); ++i) {
                 if (name == variable_of(i)) return origins_[i]->address();
+            }
+            for (std::size_t i = 0; i < reserved_.size(); ++i) {
+                if (name == "L" + std::to_string(i + 1))
+                    return reserved_[i].local_address().to_string();
             }
             return std::nullopt;
         },
@@ -126,6 +132,31 @@ void World::start(const std::string& yaml) {
         loop_, std::move(*socket), [this](transport::Socket accepted, const Address& peer) {
             listener_->accept(std::move(accepted), peer);
         });
+    start_others(*loaded.config);
+}
+
+void World::start_others(const config::Config& config) {
+    std::size_t next = 0;
+    for (const config::Listener& each : config.listeners) {
+        if (each.name == "in") continue;
+        ASSERT_LT(next, reserved_.size());
+        proxy::LocalListener& listener = *other_listeners_.emplace_back(
+            std::make_unique<proxy::LocalListener>(context_, each.name));
+        listener.use(snapshot_);
+        other_sockets_.push_back(std::make_unique<transport::Listener>(
+            loop_, std::move(reserved_[next++]),
+            [&listener](transport::Socket accepted, const Address& peer) {
+                listener.accept(std::move(accepted), peer);
+            }));
+    }
+}
+
+void World::reserve_listeners(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        auto socket = transport::Socket::listen(*Address::parse("127.0.0.1:0"), false);
+        WEIR_ASSERT(socket);
+        reserved_.push_back(std::move(*socket));
+    }
 }
 
 void World::start_cluster(const std::string& lines) {

@@ -55,13 +55,16 @@ class Client final : public Peer {
 // origins and clients, all on one event loop and by simulated time.
 class World {
   public:
-    World();
+    explicit World(std::uint64_t seed = 4711);
     World(const World&) = delete;
     World& operator=(const World&) = delete;
     ~World();
 
     // Before start(): its address replaces ${A}, ${B}, ... in the configuration, in this order.
     Origin& origin();
+    // Before start(): the listeners of the configuration beside `in`, in this order, are served at
+    // addresses that replace ${L1}, ${L2}, ...: hops in a chain.
+    void reserve_listeners(std::size_t count);
 
     // A whole configuration. start_cluster(): listener `in` before one cluster `app` of all
     // origins, with these lines (each indented by four spaces).
@@ -110,6 +113,8 @@ class World {
     [[nodiscard]] TimePoint now() const { return clock_.now(); }
 
   private:
+    void start_others(const config::Config& config);
+
     static constexpr int kPatience = 5000;  // milliseconds, when nothing happens
 
     SimulatedClock clock_;
@@ -124,6 +129,9 @@ class World {
     proxy::LocalSnapshotPtr snapshot_;
     std::unique_ptr<proxy::LocalListener> listener_;
     std::unique_ptr<transport::Listener> socket_;
+    std::vector<transport::Socket> reserved_;
+    std::vector<std::unique_ptr<proxy::LocalListener>> other_listeners_;
+    std::vector<std::unique_ptr<transport::Listener>> other_sockets_;
     std::vector<std::unique_ptr<Origin>> origins_;
     std::vector<std::unique_ptr<Client>> clients_;
 };

@@ -111,6 +111,14 @@ class BodyDecoder {
     std::string trailers_;
 };
 
+// Said anew by each try, and never copied. How deep in a chain of proxies a retry is, from 1; and
+// how long the one who sends a request still waits for its answer, in milliseconds.
+inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
+inline constexpr std::string_view kDeadline = "x-weir-deadline-ms";
+// Of an answer that failed: how many further tries were made below, 0 if the budget allowed none.
+// Whoever sees it does not try again.
+inline constexpr std::string_view kRetried = "x-weir-retried";
+
 // What forwarding adds to a request head. Hop-by-hop fields (RFC 9110, 7.6.1: Connection and what
 // it names, Keep-Alive, Proxy-Connection, Proxy-Authenticate and Proxy-Authorization, TE but
 // "trailers", Upgrade) are never copied; Trailer only with a chunked body. Connection cannot name
@@ -122,7 +130,8 @@ struct ForwardRequest {
     std::string_view client_ip{};      // appended to X-Forwarded-For; empty: none is sent
     std::string_view scheme = "http";  // X-Forwarded-Proto
     std::string_view request_id{};     // replaces x-request-id; empty: none is sent
-    // Keep and append to incoming X-Forwarded-*, Forwarded and x-weir-*; else they are stripped.
+    // Keep and append to incoming X-Forwarded-*, Forwarded and x-weir-* (but kRetryDepth and
+    // kDeadline); else they are stripped.
     bool trusts_client = false;
     bool is_upgrade = false;  // pass Connection: upgrade and Upgrade on
 };
@@ -136,8 +145,9 @@ struct ForwardResponse {
     bool is_head = false;            // answer to HEAD: framing headers are kept, no body follows
     bool close = false;              // Connection: close
     bool keep_alive_header = false;  // a HTTP/1.0 client that asked for keep-alive
-    bool strip_weir_error = false;  // at a gateway: the upstream's weir-error is not for the client
-    std::string_view extra{};       // whole lines to add, "name: value\r\n"
+    // At a gateway: the upstream's weir-error, weir-* and x-weir-* are not for the client.
+    bool strip_weir_fields = false;
+    std::string_view extra{};  // whole lines to add, "name: value\r\n"
 };
 
 // Appends the response head; returns the framing in which the body must be written downstream. A

@@ -8,7 +8,8 @@
 namespace weir::resilience {
 
 // Waits before a retry with full jitter: uniform in [0, min(base * 2^(n-1), cap)). What the
-// upstream asked for by Retry-After is a lower bound. Thread: any (a value).
+// upstream asked for by Retry-After is a lower bound: added, so that those who were told the same
+// do not come back together. Thread: any (a value).
 struct Backoff {
     Duration base = std::chrono::milliseconds{25};
     Duration cap = std::chrono::milliseconds{250};

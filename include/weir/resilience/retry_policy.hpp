@@ -47,7 +47,7 @@ enum class RetryRefusal : std::uint8_t {
     budget,
     deadline,   // too little time is left for it to succeed
     throttled,  // the upstream asked for less
-    depth,      // the request is itself a retry of a Weir before us
+    depth,      // the request is itself a retry of a Weir before us, or one behind us has retried
     buffer,     // the body is gone: it was larger than retry.buffer
 };
 [[nodiscard]] std::string_view word(RetryRefusal refusal);
@@ -67,6 +67,7 @@ struct RetryInput {
     bool is_response_forwarded = false;
     std::uint32_t retries = 0;             // tries beyond the first so far
     std::uint32_t depth = 0;               // x-weir-retry-depth of the request
+    bool was_retried_below = false;        // the answer says so: x-weir-retried
     Duration remaining = Duration::max();  // of timeout.request
     Duration median_latency{0};            // of the cluster
     Duration wait{0};                      // Backoff::wait() drawn for this retry

@@ -27,12 +27,6 @@ namespace weir::upstream {
 class Attempt;
 class H1Connection;
 
-// How deep in a chain of proxies a retry is: sent with each further try, from 1.
-inline constexpr std::string_view kRetryDepth = "x-weir-retry-depth";
-// How long the one who sends a request still waits for its answer, in milliseconds: sent with each
-// try.
-inline constexpr std::string_view kDeadline = "x-weir-deadline-ms";
-
 // One request, as an attempt needs it. Views live as long as the attempt.
 struct AttemptRequest {
     http::Method method = http::Method::get;
@@ -53,9 +47,11 @@ struct AttemptRequest {
     // Beside another attempt of the same request: it goes to another endpoint that is well, at
     // once, or nowhere.
     bool is_second = false;
-    std::uint8_t retry_depth = 0;                // sent unless 0
-    TimePoint deadline = TimePoint::max();       // of the answer's head; what remains of it is sent
-    Duration caller_deadline = Duration::max();  // what the caller said it would wait for
+    // Of a probe that failed: to another endpoint that is well, if there is one.
+    bool is_replay = false;
+    std::uint8_t retry_depth = 0;           // sent unless 0
+    TimePoint deadline = TimePoint::max();  // of the answer's head; what remains of it is sent
+    TimePoint caller_deadline = TimePoint::max();  // until when the caller said it would wait
 };
 
 // How an attempt ended, when it did not end well: told to its owner after everything was reported.

@@ -45,6 +45,25 @@ TEST_F(ChooserTest, AllReadyIsPlain) {
     EXPECT_FALSE(choose().is_none_ready);
 }
 
+TEST_F(ChooserTest, AnotherOneIsReadyAndNoProbeOrNone) {
+    make(3);
+    fleet.fail(1);
+    fleet.now += 10s;  // it wants a probe
+    ASSERT_EQ(choose().index, 1U);
+    for (int i = 0; i < 200; ++i) {
+        const Choice other =
+            chooser->choose_other({.now = fleet.now, .avoid = &standing(0)}, random);
+        ASSERT_EQ(other.index, 2U);
+    }
+}
+
+TEST_F(ChooserTest, WhereThereIsNoOtherNoneIsChosen) {
+    make(1);
+    EXPECT_EQ(chooser->choose_other({.now = fleet.now, .avoid = &standing(0)}, random).index,
+              Choice::kNone);
+    EXPECT_EQ(choose(true, &standing(0)).index, 0U);
+}
+
 TEST_F(ChooserTest, AnEmptyClusterHasNoChoice) {
     make(0);
     EXPECT_EQ(choose().index, Choice::kNone);

@@ -126,7 +126,7 @@ TEST(H1Hop, PassesOnWhatOnlyLooksLikeIt) {
     std::string all;
     for (const std::string_view line : kAlmost) {
         EXPECT_EQ(kept(line), line);
-        EXPECT_EQ(answered(line, {.strip_weir_error = true}),
+        EXPECT_EQ(answered(line, {.strip_weir_fields = true}),
                   "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" + std::string(line) + "\r\n");
         all += line;
     }

@@ -206,7 +206,7 @@ TEST(H1Relay, StripsTheUpstreamsErrorOnlyWhenTold) {
         EXPECT_EQ(relay("503 No", lines, Method::get, {}).head,
                   "HTTP/1.1 503 No\r\n" + lines + "\r\n");
         EXPECT_EQ(relay("503 No", lines, Method::get,
-                        {.strip_weir_error = true, .extra = "weir-error: mine\r\n"})
+                        {.strip_weir_fields = true, .extra = "weir-error: mine\r\n"})
                       .head,
                   "HTTP/1.1 503 No\r\nA: 1\r\nContent-Length: 0\r\nweir-error: mine\r\n\r\n");
     }

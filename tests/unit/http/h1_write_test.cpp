@@ -297,8 +297,8 @@ const ResponseCase kResponses[] = {
      "503 No\r\nweir-error: overloaded\r\nContent-Length: 0\r\n",
      Framing::length},
     {Method::get,
-     "503 No\r\nweir-error: overloaded\r\nContent-Length: 0\r\n",
-     {.strip_weir_error = true},
+     "503 No\r\nweir-error: overloaded\r\nx-weir-retried: 2\r\nContent-Length: 0\r\n",
+     {.strip_weir_fields = true},
      "503 No\r\nContent-Length: 0\r\n",
      Framing::length},
     // Without a body.
