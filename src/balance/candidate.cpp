@@ -24,15 +24,21 @@ void Candidate::observe(Duration latency, TimePoint now) {
     observed_ = now;
 }
 
+void Candidate::observe_failure(TimePoint now) {
+    failed_ = now;
+    if (ewma_ == Duration::zero()) observed_ = now;
+}
+
 // What was seen long ago counts for little, so that a slow endpoint is looked at again. A failure
 // counts as a latency ten times as long, or as the cluster's slowest answers, for some tenths of a
 // second: long enough not to attract load by failing fast, short enough that its detector gets to
 // see whether it goes on.
 double Candidate::cost(TimePoint now, const Peers& peers, double share) const {
-    double cost = static_cast<double>(peers.median.count());
-    if (ewma_ != Duration::zero()) {
+    const Duration latency = ewma_ != Duration::zero() ? ewma_ : peers.median;
+    double cost = static_cast<double>(latency.count());
+    if (observed_ != TimePoint{}) {
         const double elapsed = static_cast<double>((now - observed_).count());
-        cost = static_cast<double>(ewma_.count()) * (kFade / (kFade + elapsed));
+        cost *= kFade / (kFade + elapsed);
     }
     cost += 1.0;
     if (failed_ != TimePoint{}) {

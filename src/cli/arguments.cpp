@@ -45,6 +45,7 @@ struct CommandLine {
     CheckCommand check;
     DemoCommand demo;
     ExplainCommand explain;
+    SimulateCommand simulate;
     ConfigDumpCommand dump;
     ConfigExplainCommand explain_key;
     ConfigDiffCommand diff;
@@ -348,6 +349,27 @@ void add_check(CommandLine& line) {
     add_connection(verb, line.check.ask);
 }
 
+void add_simulate(CommandLine& line) {
+    CLI::App* verb =
+        line.add(line.app, "simulate", "Play a scenario, or a recorded trace, on simulated time",
+                 line.simulate);
+    verb->group(kConfiguration);
+    auto* scenario = verb->add_option("SCENARIO", line.simulate.scenario,
+                                      "as those in config/simulate; - is standard input");
+    verb->add_option("-f,--file", line.simulate.file,
+                     "the configuration that decides; else the defaults");
+    verb->add_option("--cluster", line.simulate.cluster, "of the configuration, if it has several");
+    verb->add_option("--trace", line.simulate.trace,
+                     "replay a trace export or a JSON access log instead")
+        ->excludes(scenario);
+    verb->add_option("-o,--output", line.simulate.output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}));
+    verb->add_option("--html", line.simulate.html, "write a report with plots to this file");
+    verb->add_option("--svg", line.simulate.svg, "write the plots to files in this folder");
+    verb->add_option("--seed", line.simulate.seed, "another course of chance");
+    verb->add_option("--for", line.simulate.duration, "another duration, as 10s");
+}
+
 CommandLine::CommandLine() {
     app.require_subcommand(1);
     app.footer(kFooter);
@@ -360,6 +382,7 @@ CommandLine::CommandLine() {
     add_log(*this);
     add_ending(*this);
     add_check(*this);
+    add_simulate(*this);
     add_writers(*this);
     add_config(*this);
     verb = add(app, "explain", "What a reason word or a code means", explain);

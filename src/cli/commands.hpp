@@ -2,6 +2,7 @@
 
 #include "cli/ask.hpp"
 
+#include <cstdint>
 #include <string>
 #include <variant>
 
@@ -62,6 +63,17 @@ struct FormatCommand {
     bool writes = false;
     bool checks = false;
 };
+struct SimulateCommand {
+    std::string scenario;  // empty: only a trace
+    std::string file;      // configuration; empty: the defaults
+    std::string cluster;   // of the file; empty: its only one
+    std::string trace;
+    std::string output = "text";  // or json
+    std::string html;             // file to write
+    std::string svg;              // folder to write to
+    std::uint64_t seed = 0;       // 0: the scenario's
+    std::string duration;         // empty: the scenario's
+};
 struct SchemaCommand {};
 struct OpenapiCommand {};
 struct ReferenceCommand {
@@ -82,6 +94,7 @@ using Command = std::variant<RunCommand,
                              ConfigDiffCommand,
                              InitCommand,
                              FormatCommand,
+                             SimulateCommand,
                              SchemaCommand,
                              OpenapiCommand,
                              ReferenceCommand,
@@ -99,6 +112,7 @@ int config_explain(const ConfigExplainCommand& command);
 int config_diff(const ConfigDiffCommand& command);
 int init(const InitCommand& command);
 int format(const FormatCommand& command);
+int simulate(const SimulateCommand& command);
 int schema();
 int openapi();
 int reference(const ReferenceCommand& command);

@@ -377,6 +377,17 @@ std::string from_to(std::string_view from, std::string_view to) {
            "\n    to: " + yaml_scalar(to) + "\n";
 }
 
+TreeResult parse_yaml(std::string_view text, const std::string& name) {
+    TreeResult result;
+    result.sources.push_back({name, std::string(without_bom(text))});
+    Allowance allowance;
+    auto root = parse_tree(result.sources.front().text, nullptr, result.report, allowance);
+    if (root && !result.report.has_errors()) {
+        result.root = std::make_shared<const Node>(std::move(*root));
+    }
+    return result;
+}
+
 EndpointsResult parse_endpoints(std::string_view text, const std::string& name) {
     text = without_bom(text);
     EndpointsResult result;

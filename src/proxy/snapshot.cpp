@@ -12,26 +12,6 @@ std::uint32_t method_bits(const std::vector<std::string>& methods) {
     return bits;
 }
 
-resilience::RetryOptions retry_options(const config::Retry& retry) {
-    using resilience::RetryOn;
-    RetryOn on = RetryOn::none;
-    const auto add = [&on](bool is_set, RetryOn bit) {
-        if (is_set) on = on | bit;
-    };
-    add(retry.on.connect, RetryOn::connect);
-    add(retry.on.reused, RetryOn::reused);
-    add(retry.on.reset, RetryOn::reset);
-    add(retry.on.timeout, RetryOn::timeout);
-    add(retry.on.status_502, RetryOn::status_502);
-    add(retry.on.status_503, RetryOn::status_503);
-    add(retry.on.status_504, RetryOn::status_504);
-    add(retry.on.status_5xx, RetryOn::status_5xx);
-    return {.attempts = retry.attempts,
-            .on = on,
-            .backoff = {.base = retry.backoff, .cap = retry.max_backoff},
-            .max_depth = retry.max_depth};
-}
-
 http::H1Limits head_limits(const config::Listener& listener) {
     http::H1Limits limits;
     limits.header_size = listener.limits.header_size;
@@ -53,6 +33,26 @@ http::H1Limits head_limits(const config::Listener& listener) {
 }
 
 }  // namespace
+
+resilience::RetryOptions retry_options(const config::Retry& retry) {
+    using resilience::RetryOn;
+    RetryOn on = RetryOn::none;
+    const auto add = [&on](bool is_set, RetryOn bit) {
+        if (is_set) on = on | bit;
+    };
+    add(retry.on.connect, RetryOn::connect);
+    add(retry.on.reused, RetryOn::reused);
+    add(retry.on.reset, RetryOn::reset);
+    add(retry.on.timeout, RetryOn::timeout);
+    add(retry.on.status_502, RetryOn::status_502);
+    add(retry.on.status_503, RetryOn::status_503);
+    add(retry.on.status_504, RetryOn::status_504);
+    add(retry.on.status_5xx, RetryOn::status_5xx);
+    return {.attempts = retry.attempts,
+            .on = on,
+            .backoff = {.base = retry.backoff, .cap = retry.max_backoff},
+            .max_depth = retry.max_depth};
+}
 
 ListenerState::ListenerState(const config::Listener& listener, telemetry::Registry& registry)
     : config(listener),

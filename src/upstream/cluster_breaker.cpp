@@ -1,8 +1,7 @@
 #include "cluster_breaker.hpp"
 
 #include "weir/core/log.hpp"
-
-#include "options.hpp"
+#include "weir/upstream/options.hpp"
 
 namespace weir::upstream {
 

@@ -1,8 +1,7 @@
 #include "weir/upstream/endpoint.hpp"
 
 #include "weir/core/log.hpp"
-
-#include "options.hpp"
+#include "weir/upstream/options.hpp"
 
 #include <algorithm>
 

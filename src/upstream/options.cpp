@@ -1,4 +1,4 @@
-#include "options.hpp"
+#include "weir/upstream/options.hpp"
 
 #include "weir/config/values.hpp"
 #include "weir/upstream/order.hpp"

@@ -2,10 +2,10 @@
 
 #include "weir/upstream/attempt.hpp"
 #include "weir/upstream/cluster.hpp"
+#include "weir/upstream/options.hpp"
 #include "weir/upstream/route_target.hpp"
 
 #include "local_endpoint.hpp"
-#include "options.hpp"
 
 #include <algorithm>
 

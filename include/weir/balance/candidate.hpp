@@ -31,7 +31,7 @@ class alignas(64) Candidate {
     // Finagle).
     void observe(Duration latency, TimePoint now);
     // A failed attempt counts as a slow one: an endpoint that fails fast must not attract load.
-    void observe_failure(TimePoint now) { failed_ = now; }
+    void observe_failure(TimePoint now);
     [[nodiscard]] Duration ewma() const { return ewma_; }  // zero: unknown
 
     // Expected wait; `now` fades what was seen long ago, `share` is of the weight.
@@ -42,8 +42,8 @@ class alignas(64) Candidate {
     std::uint32_t weight_;
     std::uint32_t active_ = 0;
     Duration ewma_{};
-    TimePoint observed_{};
-    TimePoint failed_{};  // last; never: the epoch
+    TimePoint observed_{};  // the epoch: never tried
+    TimePoint failed_{};    // last; never: the epoch
 };
 
 }  // namespace weir::balance

@@ -23,6 +23,7 @@ struct Environment {
 };
 
 struct Document;  // what is written, before it is decoded: for effective.hpp
+struct Node;
 
 // A checked configuration, or none and at least one error in the report.
 struct LoadResult {
@@ -54,6 +55,15 @@ struct LoadResult {
 
 // A value as it may stand in a file: plain where it certainly can, else in quotes.
 [[nodiscard]] std::string yaml_scalar(std::string_view text);
+
+// The tree of a text that is no configuration but written like one. None, and errors in the report,
+// if it is no YAML.
+struct TreeResult {
+    std::shared_ptr<const Node> root;
+    Report report;
+    std::vector<SourceText> sources;
+};
+[[nodiscard]] TreeResult parse_yaml(std::string_view text, const std::string& name);
 
 // The file of `discovery: file`: a YAML or JSON list of host:port or {address, weight}, or a map
 // with such a list under `endpoints`. No endpoints and a report with errors if it is anything else;

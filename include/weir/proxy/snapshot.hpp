@@ -19,10 +19,13 @@
 
 namespace weir::proxy {
 
+// From the configuration's words to the decider's options.
+[[nodiscard]] resilience::RetryOptions retry_options(const config::Retry& retry);
+
 // One target of a route, resolved: no name is looked up while a request is served.
 struct TargetState {
     const config::Target* config = nullptr;
-    std::uint32_t cluster = 0;             // index into Snapshot::clusters
+    std::uint32_t cluster = 0;  // index into Snapshot::clusters
     std::shared_ptr<upstream::RouteTarget> route;
     std::uint32_t replayable_methods = 0;  // a bit a http::Method, of retry.methods
     resilience::RetryOptions retry;
