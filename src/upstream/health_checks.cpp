@@ -121,8 +121,9 @@ HealthChecks::HealthChecks(boost::asio::any_io_executor executor, telemetry::Reg
 HealthChecks::~HealthChecks() = default;
 
 std::size_t HealthChecks::running() const {
-    return static_cast<std::size_t>(
-        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return !job->is_done; }));
+    return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [](const auto& job) {
+        return !job->is_done && job->task.is_running();
+    }));
 }
 
 void HealthChecks::follow(const std::vector<std::shared_ptr<Cluster>>& clusters, TimePoint now) {
@@ -275,7 +276,12 @@ void HealthChecks::probe(Watched& watched,
 // ---- checks
 
 void HealthChecks::run_due(TimePoint now) {
-    std::erase_if(jobs_, [](const auto& job) { return job->is_done && !job->task.is_running(); });
+    std::erase_if(jobs_, [this](const auto& job) {
+        if (job->task.is_running()) return false;
+        // Ended by an exception, which was logged: nobody has heard of it, but it goes on.
+        if (!job->is_done && job->subject && !job->subject->is_gone) reschedule(*job, job->began);
+        return true;
+    });
     std::size_t free = kMostAtOnce - std::min(kMostAtOnce, running());
     while (free > 0 && !due_.empty() && due_.begin()->first <= now) {
         auto subject = std::move(due_.begin()->second);
