@@ -110,6 +110,16 @@ TEST_F(OneOfThree, HangsAndReplaySafeRequestsSeeNoError) {
     EXPECT_EQ(statuses.size(), 1U);
 }
 
+TEST_F(OneOfThree, HangsAndKeepsThoseThatWaitWhenTheRescueIsOff) {
+    world.start_cluster("    lb: round_robin\n    retry: {rescue: false}\n");
+    learn();
+    a.usually(hang());
+    load(2s, 25ms);
+    world.advance(500ms);
+    collect();
+    EXPECT_LT(statuses[200], 80);
+}
+
 TEST_F(OneOfThree, HangsUnnoticedForItsTimeoutsWhenTheRuleIsOff) {
     world.start_cluster("    lb: round_robin\n    outlier: {stall_after: off}\n");
     learn();

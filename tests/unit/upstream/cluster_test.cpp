@@ -301,5 +301,77 @@ TEST_F(ClusterReloadTest, TellsTheSubscribersOfTheObjectInForce) {
     EXPECT_EQ(told, 1);
 }
 
+// ---- rules that need all endpoints, or all workers
+
+class PeersOfClusterTest : public ClusterTest {
+  protected:
+    // So many answers of it, one of ten of which fails if it is sick.
+    void answer(std::size_t index, int times, bool is_sick) {
+        auto& detector = endpoint(index)->detector();
+        for (int i = 0; i < times; ++i) {
+            const auto admission = detector.acquire(now, {});
+            const auto outcome =
+                is_sick && i % 10 == 0 ? resilience::Outcome::failure : resilience::Outcome::ok;
+            detector.complete(admission.permit, {.outcome = outcome}, now, 0);
+        }
+    }
+    void load() {
+        set({at(1), at(2), at(3), at(4)});
+        for (std::size_t i = 0; i < 4; ++i)
+            answer(i, 200, i == 2);
+    }
+};
+
+TEST_F(PeersOfClusterTest, AreComparedByTheTick) {
+    load();
+    cluster.tick(now);
+    EXPECT_EQ(endpoint(2)->state_word(), "ejected");
+    EXPECT_EQ(endpoint(2)->detector().machine().snapshot(now).reason,
+              resilience::TripReason::success_rate);
+    EXPECT_EQ(endpoint(0)->state_word(), "healthy");
+}
+
+TEST_F(PeersOfClusterTest, AreNotComparedWithOneThatIsDrained) {
+    load();
+    endpoint(0)->drain({.by = "me"}, now);
+    endpoint(1)->drain({.by = "me"}, now);
+    cluster.tick(now);
+    EXPECT_EQ(endpoint(2)->state_word(), "healthy") << "two are fewer than min_peers";
+}
+
+TEST_F(ClusterTest, AddsUpWhatItsWorkersCountedLately) {
+    using namespace std::chrono_literals;
+    set({at(1)});
+    Endpoint& first = *endpoint(0);
+    const auto publish = [&](unsigned worker, std::uint32_t waiting, TimePoint when) {
+        first.stats(worker).stalled.store(waiting);
+        first.stats(worker).stalled_at.store(when.time_since_epoch().count());
+        cluster.pulse(worker).publish_waiting(10 * waiting, when);
+    };
+    publish(0, 1, now);
+    publish(1, 2, now - 1s);
+    EXPECT_EQ(first.stalled(now - 2s), 3U);
+    EXPECT_EQ(first.stalled(now - 300ms), 1U) << "the other one is of before";
+    EXPECT_EQ(cluster.waiting(now - 2s), 30U);
+    EXPECT_EQ(cluster.waiting(now - 300ms), 10U);
+}
+
+TEST_F(ClusterTest, KnowsTheLastAnswerOfAllWorkersAndTheGapBetweenTheirs) {
+    using namespace std::chrono_literals;
+    set({at(1)});
+    Endpoint& first = *endpoint(0);
+    EXPECT_EQ(cluster.last_answer(), TimePoint{});
+    EXPECT_EQ(first.answering().last, TimePoint{});
+    cluster.pulse(0).answered(now - 1s);
+    cluster.pulse(1).answered(now - 2s);
+    EXPECT_EQ(cluster.last_answer(), now - 1s);
+    first.stats(0).answered_at.store((now - 3s).time_since_epoch().count());
+    first.stats(1).answered_at.store((now - 2s).time_since_epoch().count());
+    first.stats(0).mean_gap.store(Duration{100ms}.count());
+    first.stats(1).mean_gap.store(Duration{25ms}.count());
+    EXPECT_EQ(first.answering().last, now - 2s);
+    EXPECT_NEAR(static_cast<double>(first.answering().mean_gap.count()), 20e6, 1.0);
+}
+
 }  // namespace
 }  // namespace weir::upstream
