@@ -88,18 +88,35 @@ void write_timeouts(JsonWriter& json, const config::Timeouts& timeouts) {
     json.end_object();
 }
 
-void write_limits(JsonWriter& json, const config::ClusterLimits& limits) {
+void write_adaptive(JsonWriter& json, const resilience::AdaptiveLimit* adaptive) {
+    json.key("adaptive");
+    if (adaptive == nullptr) {
+        json.null();
+        return;
+    }
+    json.begin_object();
+    json.field("limit", adaptive->limit()).field("active", adaptive->in_flight());
+    json.field("rejected", adaptive->rejected_total());
+    write_milliseconds(json, "base_ms", adaptive->base());
+    json.end_object();
+}
+
+void write_limits(JsonWriter& json, const upstream::Cluster& cluster) {
+    const config::ClusterLimits& limits = cluster.config().limits;
     json.key("limits").begin_object();
+    json.field("mode", limits.mode == config::Enforcement::shadow ? "shadow" : "enforce");
     write_limit(json, "max_connections", limits.max_connections);
     write_limit(json, "max_connecting", limits.max_connecting);
     write_limit(json, "max_requests", limits.max_requests);
     json.field("max_pending", limits.max_pending);
     write_duration(json, "queue_timeout", limits.queue_timeout);
     json.field("idle_connections", limits.idle_connections);
+    write_adaptive(json, cluster.adaptive());
     json.end_object();
 }
 
-void write_policy(JsonWriter& json, const config::Cluster& config) {
+void write_policy(JsonWriter& json, const upstream::Cluster& cluster) {
+    const config::Cluster& config = cluster.config();
     json.field("inline", config.is_inline).field("lb", word(config.policy));
     json.field("discovery", word(config.discovery.type));
     json.field("metrics_per_endpoint", config.metrics_per_endpoint);
@@ -107,7 +124,7 @@ void write_policy(JsonWriter& json, const config::Cluster& config) {
     write_outlier_policy(json, config.outlier);
     write_retry_policy(json, config.retry);
     write_timeouts(json, config.timeout);
-    write_limits(json, config.limits);
+    write_limits(json, cluster);
     json.end_object();
 }
 
@@ -337,7 +354,7 @@ Response cluster(const Request& request, const Context& context) {
     write_counts(json, counts);
     json.field("breaker", breaker_word(*found));
     write_rates(json, *found, context);
-    write_policy(json, found->config());
+    write_policy(json, *found);
     write_settings(json, found->name(), context);
     json.end_object();
     response.body += '\n';

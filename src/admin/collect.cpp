@@ -23,6 +23,10 @@ void collect_cluster(Collector& out, const upstream::Cluster& cluster) {
     for (std::size_t i = 0; i < kEndpointStates.size(); ++i) {
         out.gauge(Family::endpoints, {name, kEndpointStates[i]}, counts.by_state[i]);
     }
+    if (const auto* adaptive = cluster.adaptive())
+        out.gauge(Family::adaptive_limit, {name}, adaptive->limit());
+    if (const std::uint64_t count = cluster.would_limit_total(); count > 0)
+        out.counter(Family::shadow, {name, "would_limit"}, count);
     out.gauge(Family::cluster_none_ready, {name}, counts.selectable == 0 ? 1 : 0);
     if (cluster.config().health)
         out.gauge(Family::cluster_health_ignored, {name}, cluster.health_ignored());

@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 45> kSchemas{{
+constexpr std::array<Schema, 46> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -57,8 +57,10 @@ constexpr std::array<Schema, 45> kSchemas{{
                       "min_ready integer; half_open_requests integer; successes_to_return integer; ramp string", ""},
     {"RetryPolicy", "attempts integer; per_try_timeout string|null; backoff string; max_backoff string; budget string; budget_min number; max_depth integer", ""},
     {"Timeouts", "connect string; request string|null; response_header string|null; idle string; stream_idle string; tcp_idle string", ""},
-    {"ClusterLimits", "max_connections integer|\"unlimited\"; max_connecting integer|\"unlimited\"; max_requests integer|\"unlimited\";"
-                      "max_pending integer; queue_timeout string; idle_connections integer", ""},
+    {"ClusterLimits", "mode enum(enforce,shadow); max_connections integer|\"unlimited\"; max_connecting integer|\"unlimited\"; max_requests integer|\"unlimited\";"
+                      "max_pending integer; queue_timeout string; idle_connections integer; adaptive AdaptiveLimit|null", ""},
+    {"AdaptiveLimit", "limit integer; active integer; rejected integer; base_ms number",
+     "limit: what limits.adaptive admits at once now; base_ms: the latency it takes for that without a queue."},
     {"Setting", "path string; value string; origin? Place|\"built-in\"; layer? string", ""},
     {"Place", "file string; line integer; column integer", ""},
 

@@ -177,6 +177,19 @@ void check_ready(Context& ctx, const Node* outlier, const Cluster& cluster) {
                      " endpoints to eject"});
 }
 
+ClusterLimits::Places places_of(const Origins& origins) {
+    const auto at = [&](std::string_view key) {
+        const Origin* const origin = origins.find(key);
+        return origin != nullptr ? origin->place : Place{};
+    };
+    return {.max_connections = at("max_connections"),
+            .max_connecting = at("max_connecting"),
+            .max_requests = at("max_requests"),
+            .max_pending = at("max_pending"),
+            .queue_timeout = at("queue_timeout"),
+            .adaptive = at("adaptive")};
+}
+
 ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {
     const auto path = "clusters." + entry.key;
     ClusterDraft draft{.cluster = {},
@@ -210,6 +223,7 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     if (from.health != nullptr) cluster.health = decode_health(ctx, *from.health, path + ".health");
     const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
     cluster.limits = limits.value;
+    cluster.limits.places = places_of(limits.origins);
     check_limits(ctx, limits, draft.timeout);
     check_ready(ctx, from.outlier, cluster);
     cluster.metrics_per_endpoint = from.metrics_per_endpoint;

@@ -121,6 +121,7 @@ class Exchange final : private upstream::AttemptHandler {
     void refused(const upstream::AttemptFailure& failure);
     // status: 0 for the reason's.
     void reply(const Error& error, Duration retry_after, std::uint16_t status = 0);
+    [[nodiscard]] std::string describe_limit(const Error& error) const;
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     [[nodiscard]] const telemetry::AccessPolicy& access_policy() const;
     void tell_none_ready();

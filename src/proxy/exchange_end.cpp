@@ -1,4 +1,5 @@
 #include "exchange.hpp"
+#include "limit_text.hpp"
 #include "local_reply.hpp"
 #include "session.hpp"
 #include "tunnel.hpp"
@@ -33,13 +34,14 @@ void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t sta
     const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
     const bool tells_more = target_ != nullptr && session_->listener().state().config.detail ==
                                                       config::ErrorDetail::internal;
+    const std::string limit = tells_more ? describe_limit(error) : std::string();
     const LocalReply local{
         .reason = error.reason,
         .status = status,
         .request_id = request_id_,
         .cluster = tells_more ? std::string_view(target_->config->cluster) : std::string_view(),
         .attempts = tells_more ? attempts_ : 0,
-        .detail = error.detail,
+        .detail = limit.empty() ? error.detail : limit.c_str(),
         .retry_after =
             retry_after > Duration::zero() ? retry_after : usual_retry_after(error.reason),
         .retried = told_retries(),
@@ -52,6 +54,20 @@ void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t sta
     finish(status != 0 ? status : info(error.reason).status, error.reason, to_label(error.reason));
     session_->send_local(context_.out);
     end(local.keeps_alive);
+}
+
+// Nothing if it was no limit that refused.
+std::string Exchange::describe_limit(const Error& error) const {
+    const bool is_limit = error.reason == Reason::limit_exceeded ||
+                          error.reason == Reason::queue_full ||
+                          error.reason == Reason::queue_timeout;
+    if (!is_limit) return {};
+    const config::Config& config = snapshot_->shared->config();
+    const auto cluster = config.clusters.find(target_->config->cluster);
+    if (cluster == config.clusters.end()) return {};
+    const auto* const adaptive = snapshot_->clusters[target_->cluster]->cluster().adaptive();
+    return limit_text(error.detail, config, cluster->second,
+                      adaptive != nullptr ? adaptive->limit() : 0);
 }
 
 void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome) {

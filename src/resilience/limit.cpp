@@ -37,6 +37,12 @@ std::optional<Limit::Slot> Limit::try_acquire(TimePoint now) {
     return std::nullopt;
 }
 
+Limit::Slot Limit::acquire_always() {
+    if (max_.load(std::memory_order_relaxed) == kUnlimited) return Slot{};
+    used_.fetch_add(1, std::memory_order_acquire);
+    return Slot{this};
+}
+
 // Above max only for the moment between a refusal's addition and its rolling back.
 std::uint32_t Limit::in_use() const {
     const auto most = max();

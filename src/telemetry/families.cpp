@@ -122,6 +122,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Pooled connections found dead when used, by how the request went on.", kClusterResultLabels, nullptr},
     {F::limit_rejected, "weir_limit_rejected_total", kCounter, false,
      "Requests refused by a limit of the cluster.", kClusterLimitLabels, nullptr},
+    {F::adaptive_limit, "weir_adaptive_limit", kGauge, false,
+     "Requests to a cluster at once that limits.adaptive admits now.", kClusterLabel, nullptr},
     {F::cluster_none_ready, "weir_cluster_none_ready", kGauge, false,
      "1 while no endpoint of the cluster is ready.", kClusterLabel, nullptr},
     {F::health_checks, "weir_health_checks_total", kCounter, true,

@@ -27,8 +27,9 @@ constexpr std::array<std::string_view, 5> kConnectFailures{"refused", "timeout",
 constexpr std::array<std::string_view, 3> kSeconds{"hedge", "rescue", "probe"};
 constexpr std::array<std::string_view, 5> kRetryRefusals{"budget", "deadline", "throttled", "depth",
                                                          "buffer"};
-constexpr std::array<std::string_view, 5> kLimits{"max_requests", "max_pending", "max_connections",
-                                                  "max_connecting", "queue_timeout"};
+constexpr std::array<std::string_view, 6> kLimits{"max_requests",    "max_pending",
+                                                  "max_connections", "max_connecting",
+                                                  "queue_timeout",   "adaptive"};
 
 std::array<CellId, 3> seconds(Registry& registry,
                               std::string_view cluster,

@@ -80,13 +80,8 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     breaker_permit_ = admission.permit;
     holds_breaker_ = true;
     was_breaker_probe_ = admission.permit.is_probe;
-    auto slot = shared.requests().try_acquire(started_);
-    if (!slot) {
-        context_.shard.add(metrics.of(telemetry::Limit::max_requests));
-        return refuse(local_error(Reason::limit_exceeded, "limits.max_requests"), {});
-    }
-    request_slot_ = std::move(*slot);
     Error error;
+    if (!is_within_limits(shared, error)) return refuse(error, {});
     switch (lease(error)) {
         case Lease::got:
             return;
@@ -101,6 +96,25 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     if (cluster_->enqueue(*this)) return;
     context_.shard.add(metrics.of(telemetry::Limit::max_pending));
     refuse(local_error(Reason::queue_full, "limits.max_pending"), {});
+}
+
+bool Attempt::is_within_limits(Cluster& cluster, Error& error) {
+    auto slot = cluster.acquire(cluster.requests(), started_);
+    if (!slot) {
+        context_.shard.add(cluster.metrics().of(telemetry::Limit::max_requests));
+        error = local_error(Reason::limit_exceeded, "limits.max_requests");
+        return false;
+    }
+    request_slot_ = std::move(*slot);
+    if (cluster.adaptive() == nullptr) return true;
+    auto adaptive = cluster.acquire_adaptive();
+    if (!adaptive) {
+        context_.shard.add(cluster.metrics().of(telemetry::Limit::adaptive));
+        error = local_error(Reason::limit_exceeded, "limits.adaptive");
+        return false;
+    }
+    adaptive_slot_ = std::move(*adaptive);
+    return true;
 }
 
 void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request) {
@@ -184,6 +198,10 @@ Attempt::Lease Attempt::lease(Error& error) {
 }
 
 bool Attempt::on_turn() {
+    if (Clock::now() >= request_.deadline) {
+        on_queue_timeout();  // nobody waits for its answer: the connection is for one who does
+        return true;
+    }
     Error error;
     const Lease leased = lease(error);
     if (leased == Lease::must_wait) return false;
@@ -451,6 +469,19 @@ void Attempt::describe(resilience::RetryInput& input) const {
     if (!is_sent_) input.is_body_replayable = true;
 }
 
+// What is answered or timed out says how long it takes; a quick failure does not.
+void Attempt::give_back_adaptive(TimePoint now) {
+    using resilience::FailureKind;
+    using resilience::Outcome;
+    if (!is_sent_) return adaptive_slot_.reset();
+    const bool is_refusal =
+        verdict_.outcome == Outcome::throttled || verdict_.kind == FailureKind::peer_refused;
+    if (is_refusal) return adaptive_slot_.refused(now);
+    if (verdict_.outcome == Outcome::ok || verdict_.kind == FailureKind::timeout)
+        return adaptive_slot_.finish(end_.waited, now);
+    adaptive_slot_.reset();
+}
+
 // Gives back whatever is held, with the verdict: the one place where an attempt ends.
 void Attempt::report() {
     const TimePoint now = Clock::now();
@@ -476,6 +507,7 @@ void Attempt::report() {
         shared.breaker().complete(breaker_permit_, verdict_, now, context_.worker, key);
     holds_endpoint_ = holds_breaker_ = false;
     request_slot_.reset();
+    if (adaptive_slot_.is_held()) give_back_adaptive(now);
     if (connection_ != nullptr) std::exchange(connection_, nullptr)->detach();
     cluster_.reset();  // it may be gone from the configuration
 }

@@ -51,6 +51,11 @@ Cluster::Cluster(const config::Cluster& config,
                         now)),
       load_(before != nullptr ? before->load_
                               : std::make_shared<Load>(config.limits, surroundings.workers)),
+      adaptive_(!config.limits.adaptive ? nullptr
+                : before != nullptr && before->adaptive_
+                    ? before->adaptive_
+                    : std::make_shared<resilience::AdaptiveLimit>(
+                          resilience::AdaptiveLimit::Options{}, now)),
       routes_(before != nullptr ? before->routes_
                                 : std::make_shared<RouteTargets>(surroundings.workers)),
       awaited_until_(now + kAwaited),
@@ -184,6 +189,24 @@ void Cluster::announce() {
     for (const Subscriber& subscriber : subscribers) {
         if (subscriber) subscriber({.set = set, .wanted = nullptr});
     }
+}
+
+bool Cluster::is_shadow_over_limit() {
+    if (config_.limits.mode != config::Enforcement::shadow) return false;
+    load_->would_limit.fetch_add(1, std::memory_order_relaxed);
+    return true;
+}
+
+std::optional<resilience::Limit::Slot> Cluster::acquire(resilience::Limit& limit, TimePoint now) {
+    auto slot = limit.try_acquire(now);
+    if (!slot && is_shadow_over_limit()) return limit.acquire_always();
+    return slot;
+}
+
+std::optional<resilience::AdaptiveLimit::Slot> Cluster::acquire_adaptive() {
+    auto slot = adaptive_->try_acquire();
+    if (!slot && is_shadow_over_limit()) return adaptive_->acquire_always();
+    return slot;
 }
 
 void Cluster::force_breaker(resilience::State state, Order order, TimePoint now) {

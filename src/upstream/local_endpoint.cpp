@@ -133,10 +133,10 @@ Result<H1Connection*> LocalEndpoint::try_open() {
     const TimePoint now = Clock::now();
     const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe,
                      "limits of connections"};
-    auto connection_slot = endpoint_->connections().try_acquire(now);
+    auto connection_slot = shared_cluster_->acquire(endpoint_->connections(), now);
     full_limit_ = telemetry::Limit::max_connections;
     if (!connection_slot) return full;
-    auto connecting_slot = endpoint_->connecting().try_acquire(now);
+    auto connecting_slot = shared_cluster_->acquire(endpoint_->connecting(), now);
     full_limit_ = telemetry::Limit::max_connecting;
     if (!connecting_slot) return full;
     auto socket = transport::Socket::connect(endpoint_->address());

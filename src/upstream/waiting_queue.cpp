@@ -9,7 +9,7 @@ constexpr Duration kStanding = std::chrono::milliseconds{100};
 }  // namespace
 
 bool WaitingQueue::enqueue(LocalCluster::Waiting& waiting) {
-    auto slot = cluster_->pending().try_acquire(Clock::now());
+    auto slot = cluster_->acquire(cluster_->pending(), Clock::now());
     if (!slot) return false;
     waiting.slot_ = std::move(*slot);
     waiting.since_ = Clock::now();

@@ -130,6 +130,98 @@ TEST_F(Limits, AConnectionThatDiesMakesRoomForWhoWaits) {
     world.expect_nothing_leaks();
 }
 
+// A refusal names the limit, its value and where it was set, to those who may know.
+TEST_F(Limits, ARefusalNamesItsLimit) {
+    world.start(
+        "version: 1\nlisteners:\n  - {name: in, listen: \":8080\", to: app, errors: {detail: "
+        "internal}}\nclusters:\n  app:\n    endpoints: [\"${A}\"]\n    limits: {max_requests: "
+        "1}\n");
+    origin.usually(hang());
+    asking();
+    EXPECT_NE(world.ask().body.find("(limits.max_requests is 1 (weir.yaml:7); 1 attempt)"),
+              std::string::npos);
+    world.expect_nothing_leaks();
+}
+
+TEST_F(Limits, InShadowModeNothingIsRefusedAndAllIsCounted) {
+    world.start_cluster(
+        "    limits: {mode: shadow, max_requests: 2, max_connections: 3, max_pending: 1}\n");
+    origin.usually(answer(200).after(50ms));
+    std::vector<Client*> clients;
+    for (int i = 0; i < 6; ++i)
+        clients.push_back(&asking());
+    EXPECT_EQ(origin.requests().size(), 6U) << "nobody waits either";
+    EXPECT_EQ(world.cluster().would_limit_total(), 4U + 3U);
+    world.advance(60ms);
+    for (Client* const client : clients)
+        EXPECT_EQ(client->await().status, 200);
+    EXPECT_EQ(rejected("max_requests"), 0);
+    EXPECT_EQ(world.cluster().requests().in_use(), 0U);
+    world.expect_nothing_leaks();
+}
+
+// The same, enforced.
+TEST_F(Limits, WithoutShadowModeTheSameIsRefused) {
+    world.start_cluster("    limits: {max_requests: 2, max_connections: 3, max_pending: 1}\n");
+    origin.usually(answer(200).after(50ms));
+    for (int i = 0; i < 6; ++i)
+        asking();
+    EXPECT_EQ(origin.requests().size(), 2U);
+    EXPECT_EQ(rejected("max_requests"), 4);
+    EXPECT_EQ(world.cluster().would_limit_total(), 0U);
+    world.expect_nothing_leaks();
+}
+
+TEST_F(Limits, TheAdaptiveLimitRefusesWhatWouldQueueAtTheUpstream) {
+    world.start_cluster("    limits: {adaptive: true}\n");
+    origin.usually(hang());
+    for (int i = 0; i < 20; ++i)
+        asking();
+    const Message got = world.ask();
+    EXPECT_EQ(got.status, 503);
+    EXPECT_EQ(got.field("weir-error"), "limit_exceeded");
+    EXPECT_EQ(rejected("adaptive"), 1);
+    ASSERT_NE(world.cluster().adaptive(), nullptr);
+    EXPECT_EQ(world.cluster().adaptive()->in_flight(), 20U);
+    world.expect_nothing_leaks();
+    EXPECT_EQ(world.cluster().adaptive()->in_flight(), 0U);
+}
+
+TEST_F(Limits, TheAdaptiveLimitLearnsFromAnswers) {
+    world.start_cluster("    limits: {adaptive: true}\n");
+    origin.usually(answer(200).after(20ms));
+    for (int round = 0; round < 10; ++round) {
+        for (int i = 0; i < 15; ++i)
+            world.client().request("GET");
+        world.settle();
+        world.advance(30ms);
+    }
+    EXPECT_GE(world.cluster().adaptive()->base(), 18ms);
+    EXPECT_LE(world.cluster().adaptive()->base(), 25ms);
+    world.expect_nothing_leaks();
+}
+
+// Many that leave at once, from anywhere in the queue: each costs the same, and order holds.
+TEST_F(Limits, TheQueueServesThoseThatStayedInTheirOrder) {
+    world.start_cluster("    limits: {max_connections: 1}\n");
+    origin.usually(answer(200).after(10ms));
+    std::vector<Client*> clients;
+    for (int i = 0; i < 9; ++i) {
+        clients.push_back(&world.client());
+        clients.back()->request("GET", "/" + std::to_string(i));
+        world.settle();
+    }
+    for (const std::size_t gone : {8U, 1U, 4U, 5U})
+        clients[gone]->reset();
+    world.settle();
+    world.advance(60ms);
+    std::string order;
+    for (const Origin::Request& request : origin.requests())
+        order += request.head.substr(5, 1);
+    EXPECT_EQ(order, "02367");
+    world.expect_nothing_leaks();
+}
+
 TEST_F(Limits, RequestsPerConnectionEndsIt) {
     world.start(
         "version: 1\nlisteners:\n  - {name: in, listen: \":8080\", to: app, limits: "

@@ -232,6 +232,13 @@ struct ClusterLimits {
     bool adaptive = false;
     std::uint32_t idle_connections = 64;  // per endpoint and worker
 
+    // Where each was written, for those it refuses.
+    struct Places {
+        Place max_connections, max_connecting, max_requests, max_pending, queue_timeout, adaptive;
+        bool operator==(const Places&) const = default;
+    };
+    Places places;
+
     bool operator==(const ClusterLimits&) const = default;
 };
 

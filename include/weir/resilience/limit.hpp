@@ -35,6 +35,8 @@ class Limit {
     Limit& operator=(const Limit&) = delete;
 
     [[nodiscard]] std::optional<Slot> try_acquire(TimePoint now);
+    // Above the maximum too, for those who only look what it would refuse.
+    [[nodiscard]] Slot acquire_always();
 
     // A reload's. Who holds a slot keeps it, even above the new maximum; what was taken while there
     // was no maximum is not counted.

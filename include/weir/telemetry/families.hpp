@@ -38,6 +38,7 @@ enum class Family : std::uint8_t {
     endpoint_active,
     upstream_stale_reuse,
     limit_rejected,
+    adaptive_limit,
     cluster_none_ready,
     health_checks,
     cluster_health_ignored,

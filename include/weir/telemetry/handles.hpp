@@ -36,7 +36,8 @@ enum class Limit : std::uint8_t {
     max_pending,
     max_connections,
     max_connecting,
-    queue_timeout
+    queue_timeout,
+    adaptive
 };
 
 struct ClusterMetrics {
@@ -54,7 +55,7 @@ struct ClusterMetrics {
     std::array<CellId, 5> retries_refused;  // by RetryRefused
     std::array<CellId, 3> seconds_won;      // by Second
     std::array<CellId, 3> seconds_lost;     // by Second
-    std::array<CellId, 5> limit_rejected;   // by Limit
+    std::array<CellId, 6> limit_rejected;   // by Limit
     CellId breaker_rejected;
     CellId stale_reuse_success;
     CellId stale_reuse_failure;

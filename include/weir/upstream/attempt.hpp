@@ -4,6 +4,7 @@
 #include "weir/core/error.hpp"
 #include "weir/core/timing_wheel.hpp"
 #include "weir/http/message.hpp"
+#include "weir/resilience/adaptive_limit.hpp"
 #include "weir/resilience/circuit_breaker.hpp"
 #include "weir/resilience/classifier.hpp"
 #include "weir/resilience/limit.hpp"
@@ -161,6 +162,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     enum class Lease : std::uint8_t { got, must_wait, failed };
 
     void begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request);
+    [[nodiscard]] bool is_within_limits(Cluster& cluster, Error& error);
     [[nodiscard]] Lease lease(Error& error);
     void send();
     void arm_answer_timer();
@@ -171,6 +173,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
     void classify(const Error& error, bool client_left);
+    void give_back_adaptive(TimePoint now);
     void report();
 
     LocalContext& context_;
@@ -183,6 +186,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     resilience::Permit breaker_permit_;
     resilience::Permit endpoint_permit_;
     resilience::Limit::Slot request_slot_;
+    resilience::AdaptiveLimit::Slot adaptive_slot_;
     resilience::AttemptEnd end_;
     resilience::Verdict verdict_;
     bool is_running_ = false;

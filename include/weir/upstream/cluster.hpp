@@ -2,6 +2,7 @@
 
 #include "weir/config/config.hpp"
 #include "weir/discovery/provider.hpp"
+#include "weir/resilience/adaptive_limit.hpp"
 #include "weir/resilience/circuit_breaker.hpp"
 #include "weir/resilience/limit.hpp"
 #include "weir/resilience/outlier_guard.hpp"
@@ -65,6 +66,17 @@ class Cluster final {
     [[nodiscard]] RouteTargets& routes() { return *routes_; }
     [[nodiscard]] resilience::Limit& requests() { return load_->requests; }
     [[nodiscard]] resilience::Limit& pending() { return load_->pending; }
+    // Of limits.adaptive; nullptr where that is off.
+    [[nodiscard]] resilience::AdaptiveLimit* adaptive() { return adaptive_.get(); }
+    [[nodiscard]] const resilience::AdaptiveLimit* adaptive() const { return adaptive_.get(); }
+
+    // A slot, or none if the limit is reached. In shadow mode that is counted, and there is one.
+    [[nodiscard]] std::optional<resilience::Limit::Slot> acquire(resilience::Limit& limit,
+                                                                 TimePoint now);
+    [[nodiscard]] std::optional<resilience::AdaptiveLimit::Slot> acquire_adaptive();
+    [[nodiscard]] std::uint64_t would_limit_total() const {
+        return load_->would_limit.load(std::memory_order_relaxed);
+    }
 
     // How one worker's requests into this cluster are answered, for the stall rule. Written by that
     // worker.
@@ -159,9 +171,11 @@ class Cluster final {
         resilience::Limit requests;
         resilience::Limit pending;
         std::atomic<std::uint32_t> waiting{0};
+        std::atomic<std::uint64_t> would_limit{0};
         const std::unique_ptr<Pulse[]> pulses;
     };
 
+    [[nodiscard]] bool is_shadow_over_limit();
     void inherit_endpoints(const Cluster& before, TimePoint now);
 
     const config::Cluster config_;
@@ -173,6 +187,7 @@ class Cluster final {
     resilience::CircuitBreaker& machine_;  // of breaker_
     const std::shared_ptr<resilience::RetryBudget> budget_;
     const std::shared_ptr<Load> load_;
+    const std::shared_ptr<resilience::AdaptiveLimit> adaptive_;
     const std::shared_ptr<RouteTargets> routes_;
 
     const TimePoint awaited_until_;
