@@ -452,7 +452,7 @@ void Attempt::classify(const Error& error, bool client_left) {
                             verdict_.outcome == resilience::Outcome::local_failure;
     if (is_failure && endpoint_) endpoint_->observe_failure(now);
     if (verdict_.outcome == resilience::Outcome::stale)
-        endpoint_->on_idle_closed(connection_->age_when_taken(), now);
+        endpoint_->on_idle_closed(sent_ - connection_->idle_since(), now);
 }
 
 const Endpoint* Attempt::endpoint() const {

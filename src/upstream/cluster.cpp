@@ -197,12 +197,6 @@ bool Cluster::is_shadow_over_limit() {
     return true;
 }
 
-std::optional<resilience::Limit::Slot> Cluster::acquire(resilience::Limit& limit, TimePoint now) {
-    auto slot = limit.try_acquire(now);
-    if (!slot && is_shadow_over_limit()) return limit.acquire_always();
-    return slot;
-}
-
 std::optional<resilience::AdaptiveLimit::Slot> Cluster::acquire_adaptive() {
     auto slot = adaptive_->try_acquire();
     if (!slot && is_shadow_over_limit()) return adaptive_->acquire_always();

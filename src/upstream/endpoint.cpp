@@ -136,9 +136,12 @@ std::uint32_t Endpoint::stalled(TimePoint since) const {
 
 std::optional<unsigned> Endpoint::most_idle_worker(unsigned but) const {
     std::optional<unsigned> found;
-    std::uint32_t most = 0;
+    std::int64_t most = 0;
     for (unsigned worker = 0; worker < workers_; ++worker) {
-        const std::uint32_t idle = stats_[worker].idle.load(std::memory_order_relaxed);
+        // Read one after the other while both move: it is a good guess.
+        const EndpointStats& stats = stats_[worker];
+        const std::int64_t idle = std::int64_t{stats.connections.load(std::memory_order_relaxed)} -
+                                  stats.active.load(std::memory_order_relaxed);
         if (worker == but || idle <= most) continue;
         found = worker;
         most = idle;

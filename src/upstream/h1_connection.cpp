@@ -68,7 +68,7 @@ H1Connection::~H1Connection() = default;
 void H1Connection::attach(ConnectionUser& user) {
     WEIR_ASSERT(user_ == nullptr && (state_ == State::idle || state_ == State::connecting));
     user_ = &user;
-    if (requests_++ > 0) age_when_taken_ = Clock::now() - idle_since_;
+    ++requests_;
     is_request_whole_ = false;
     is_response_whole_ = false;
     has_response_bytes_ = false;
@@ -85,7 +85,7 @@ void H1Connection::detach() {
     state_ = State::discarding;
     discarded_ = 0;
     idle_since_ = Clock::now();
-    watch_idleness();
+    if (!idle_timer_.is_armed()) watch_idleness();
     stream_->resume();
 }
 
@@ -231,13 +231,12 @@ void H1Connection::settle() {
     state_ = State::idle;
     stream_->resume();
     idle_since_ = Clock::now();
-    watch_idleness();
+    if (!idle_timer_.is_armed()) watch_idleness();
     if (!endpoint_.put_idle(*this)) close();
 }
 
 // One timer for many idle times: it looks at idle_since_ when it fires.
 void H1Connection::watch_idleness() {
-    if (idle_timer_.is_armed()) return;
     context_.loop.timers().arm(idle_timer_, idle_since_ + endpoint_.may_stay_idle(*this, {}));
 }
 

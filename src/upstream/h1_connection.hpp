@@ -66,12 +66,10 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     [[nodiscard]] bool is_provably_unread() const { return is_provably_unread_; }
     // It has carried a request before the present one.
     [[nodiscard]] bool is_reused() const { return requests_ > 1; }
-    // When it last became idle, and what the upstream said then of keeping it: Keep-Alive's
-    // `timeout`, or zero.
+    // When it was last idle, from then on, and what the upstream said then of keeping it:
+    // Keep-Alive's `timeout`, or zero.
     [[nodiscard]] TimePoint idle_since() const { return idle_since_; }
     [[nodiscard]] Duration promised() const { return std::chrono::seconds{promised_}; }
-    // How long it had been idle when it was taken for the present request.
-    [[nodiscard]] Duration age_when_taken() const { return age_when_taken_; }
     [[nodiscard]] bool has_response_bytes() const { return has_response_bytes_; }
     [[nodiscard]] TimePoint last_write() const { return last_write_; }
     [[nodiscard]] Duration connect_time() const { return connect_time_; }
@@ -122,7 +120,6 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     std::uint32_t promised_ = 0;  // seconds
     std::size_t discarded_ = 0;
     Duration connect_time_{};
-    Duration age_when_taken_{};
     TimePoint started_;
     TimePoint last_write_;
     TimePoint idle_since_;

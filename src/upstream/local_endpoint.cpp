@@ -84,7 +84,6 @@ H1Connection* LocalEndpoint::take_idle(Reuse reuse, TimePoint now) {
     const Duration age = now - connection->idle_since();
     if (age > fresh_for_ && age > good_for(reuse, *connection, now)) return nullptr;
     idle_.remove(*connection);
-    count_idle();
     return connection;
 }
 
@@ -155,10 +154,6 @@ void LocalEndpoint::give_up_idle() {
     if (!idle_.is_empty()) idle_.oldest()->abandon();
 }
 
-void LocalEndpoint::count_idle() {
-    stats_.idle.store(static_cast<std::uint32_t>(idle_.size()), std::memory_order_relaxed);
-}
-
 void LocalEndpoint::on_connected(Duration took) {
     context_.shard.observe(shared_cluster_->metrics().connect_duration, took);
     // The slot of a handshake is free again.
@@ -171,7 +166,6 @@ bool LocalEndpoint::put_idle(H1Connection& connection) {
     if (most == 0) return false;
     if (idle_.size() >= most) idle_.oldest()->abandon();
     idle_.push(connection);
-    count_idle();
     cluster_->serve_waiting_later();
     return true;
 }
@@ -186,7 +180,6 @@ bool LocalEndpoint::is_wanted_elsewhere() const {
 void LocalEndpoint::take_out_of_idle(H1Connection& connection) {
     if (connection.newer == nullptr && idle_.freshest() != &connection) return;
     idle_.remove(connection);
-    count_idle();
 }
 
 void LocalEndpoint::forget(H1Connection& connection) {

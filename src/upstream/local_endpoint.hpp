@@ -76,7 +76,6 @@ class LocalEndpoint {
     [[nodiscard]] Duration good_for(Reuse reuse, const H1Connection& connection, TimePoint now);
     [[nodiscard]] Result<H1Connection*> try_open();
     [[nodiscard]] bool is_wanted_elsewhere() const;
-    void count_idle();
 
     balance::Candidate candidate_;
     LocalContext& context_;

@@ -1,5 +1,8 @@
 #include "world.hpp"
 
+#include <map>
+#include <vector>
+
 // The keep-alive race: an origin closes an idle connection just when a request is sent on it.
 namespace weir::test {
 namespace {
@@ -125,34 +128,50 @@ TEST_F(KeepAlive, AnIdempotentRequestOnADeadConnectionGoesToAFreshOne) {
     world.expect_nothing_leaks();
 }
 
-// Nobody worked on what a dead connection got: no budget has to pay for sending it again.
-TEST_F(KeepAlive, RequestsLostWithIdleConnectionsAreNotRefusedByTheBudget) {
-    world.start_cluster("    retry: {budget: 0%, budget_min: 0/s}\n");
-    origin.usually(answer(200).after(10ms));
-    for (int i = 0; i < 40; ++i)
-        world.client().request("GET");
-    world.advance(100ms);
-    ASSERT_EQ(origin.open_connections(), 40U);
-    int lost = 0;
-    origin.decide([&](const Origin::Request& request) {
-        if (request.connection < 40 && lost < 40) {
+// Forty requests on as many connections, all of which turn out to be dead.
+class DeadConnections : public KeepAlive {
+  protected:
+    std::map<int, int> statuses() {
+        origin.usually(answer(200).after(10ms));
+        for (int i = 0; i < 40; ++i)
+            world.client().request("GET");
+        world.advance(100ms);
+        EXPECT_EQ(origin.open_connections(), 40U);
+        int lost = 0;
+        origin.decide([&lost](const Origin::Request& request) {
+            if (request.connection >= 40 || lost == 40) return answer(200);
             ++lost;
             return reset_unanswered();
+        });
+        std::vector<Client*> clients;
+        for (int i = 0; i < 40; ++i) {
+            clients.push_back(&world.client());
+            clients.back()->request("GET");
         }
-        return answer(200);
-    });
-    std::vector<Client*> clients;
-    for (int i = 0; i < 40; ++i) {
-        clients.push_back(&world.client());
-        clients.back()->request("GET");
+        world.settle();
+        world.advance(100ms);
+        std::map<int, int> counts;
+        for (Client* const client : clients)
+            ++counts[client->await().status];
+        EXPECT_EQ(lost, 40);
+        world.expect_nothing_leaks();
+        return counts;
     }
-    world.settle();
-    world.advance(100ms);
-    for (Client* const client : clients)
-        EXPECT_EQ(client->await().status, 200);
-    EXPECT_EQ(lost, 40);
+};
+
+// Nobody worked on what they got: no budget has to pay for sending it again.
+TEST_F(DeadConnections, CostNoIdempotentRequestEvenWithoutABudget) {
+    world.start_cluster("    retry: {budget: 0%, budget_min: 0/s}\n");
+    EXPECT_EQ(statuses(), (std::map<int, int>{{200, 40}}));
     EXPECT_EQ(stale("success"), 40);
-    world.expect_nothing_leaks();
+    EXPECT_EQ(world.state(origin), "healthy");
+}
+
+TEST_F(DeadConnections, CostAllOfThemWithoutRetries) {
+    world.start_cluster("    retry: off\n");
+    EXPECT_EQ(statuses(), (std::map<int, int>{{502, 40}}));
+    EXPECT_EQ(stale("failure"), 40);
+    EXPECT_EQ(world.state(origin), "healthy") << "it has done nothing wrong";
 }
 
 class ExecuteThenReset : public KeepAlive, public ::testing::WithParamInterface<int> {};
@@ -202,6 +221,20 @@ TEST_F(KeepAlive, APostWhoseBytesWereAcknowledgedIsNeverSentTwice) {
     EXPECT_EQ(client.exchange("POST", "/", "once").status, 502);
     EXPECT_EQ(origin.count("POST"), 2U);
     EXPECT_EQ(stale("failure"), 1);
+    world.expect_nothing_leaks();
+}
+
+// The same where the user lists POST: the proof is not asked for.
+TEST_F(KeepAlive, AnAcknowledgedPostIsSentTwiceWhereTheUserListsPost) {
+    world.start_cluster("    retry: {methods: [GET, POST]}\n");
+    Client& client = world.client();
+    ASSERT_EQ(client.exchange("POST", "/", "warm").status, 200);
+    origin.next(close_unanswered());
+    client.request("POST", "/", "twice");
+    world.settle();
+    world.advance(1s);
+    EXPECT_EQ(client.await().status, 200);
+    EXPECT_EQ(origin.count("POST"), 3U);
     world.expect_nothing_leaks();
 }
 

@@ -133,13 +133,13 @@ TEST_F(Limits, AConnectionThatDiesMakesRoomForWhoWaits) {
 // A refusal names the limit, its value and where it was set, to those who may know.
 TEST_F(Limits, ARefusalNamesItsLimit) {
     world.start(
-        "version: 1\nlisteners:\n  - {name: in, listen: \":8080\", to: app, errors: {detail: "
-        "internal}}\nclusters:\n  app:\n    endpoints: [\"${A}\"]\n    limits: {max_requests: "
-        "1}\n");
+        "version: 1\nerrors: {detail: internal}\nlisteners:\n  - {name: in, listen: \":8080\", to: "
+        "app}\nclusters:\n  app:\n    endpoints: [\"${A}\"]\n    limits: {max_requests: 1}\n");
     origin.usually(hang());
     asking();
-    EXPECT_NE(world.ask().body.find("(limits.max_requests is 1 (weir.yaml:7); 1 attempt)"),
-              std::string::npos);
+    const std::string body = world.ask().body;
+    EXPECT_NE(body.find("(limits.max_requests is 1 (weir.yaml:8); 1 attempt)"), std::string::npos)
+        << body;
     world.expect_nothing_leaks();
 }
 

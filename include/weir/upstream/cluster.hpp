@@ -72,7 +72,11 @@ class Cluster final {
 
     // A slot, or none if the limit is reached. In shadow mode that is counted, and there is one.
     [[nodiscard]] std::optional<resilience::Limit::Slot> acquire(resilience::Limit& limit,
-                                                                 TimePoint now);
+                                                                 TimePoint now) {
+        auto slot = limit.try_acquire(now);
+        if (!slot && is_shadow_over_limit()) slot = limit.acquire_always();
+        return slot;
+    }
     [[nodiscard]] std::optional<resilience::AdaptiveLimit::Slot> acquire_adaptive();
     [[nodiscard]] std::uint64_t would_limit_total() const {
         return load_->would_limit.load(std::memory_order_relaxed);

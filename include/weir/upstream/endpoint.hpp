@@ -69,7 +69,6 @@ struct alignas(64) EndpointStats {
     std::atomic<std::uint64_t> errors{0};
     std::atomic<std::uint32_t> active{0};
     std::atomic<std::uint32_t> connections{0};
-    std::atomic<std::uint32_t> idle{0};       // of the connections
     std::atomic<std::int64_t> ewma_ns{0};     // 0: unknown yet
     std::atomic<Duration::rep> failed_at{0};  // of last_failure
     std::atomic<resilience::FailureKind> last_failure{resilience::FailureKind::none};
