@@ -224,13 +224,13 @@ class Player {
         Pending pending{
             .entry = &entry, .endpoint = nullptr, .has_headers = entry.headers.has_value()};
         TimePoint now = may_go(breaker_, at, false);
-        pending.breaker = breaker_.acquire(now, {entry.is_replay_safe, 0s});
+        pending.breaker = breaker_.acquire(now, {.is_replay_safe = entry.is_replay_safe});
         if (!entry.endpoint.empty()) {
             pending.endpoint = &endpoint(entry.endpoint);
             resilience::OutlierDetector& detector = *pending.endpoint->detector;
             now = std::max(now, may_go(detector.machine(), at, entry.is_probe));
             // It went there: whether it might have been replayed matters no more.
-            pending.own = detector.acquire(now, {true, 0s});
+            pending.own = detector.acquire(now, {.is_replay_safe = true});
         }
         const TimePoint first = now + (pending.has_headers ? *entry.headers : entry.latency);
         pending_.emplace(first, pending);

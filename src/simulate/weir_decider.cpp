@@ -76,7 +76,8 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
     }
 
     Admission begin(const Asked& asked, Random& random) override {
-        const auto leave = breaker_.acquire(asked.now, {asked.is_replay_safe, asked.lease});
+        const auto leave = breaker_.acquire(
+            asked.now, {.is_replay_safe = asked.is_replay_safe, .probe_timeout = asked.lease});
         if (!leave) return {std::nullopt, Reason::breaker_open};
         if (max_requests_ && active_ >= *max_requests_) {
             breaker_.release(leave.permit);
@@ -156,7 +157,8 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
         if (asked.avoid) wish.avoid = &members_[*asked.avoid]->standing;
         balance::Choice choice = chooser_.choose(wish, random);
         if (choice.index == balance::Choice::kNone) return false;
-        const resilience::CircuitBreaker::AcquireOptions options{asked.is_replay_safe, asked.lease};
+        const resilience::CircuitBreaker::AcquireOptions options{
+            .is_replay_safe = asked.is_replay_safe, .probe_timeout = asked.lease};
         auto leave = members_[choice.index]->detector.acquire(asked.now, options);
         if (!leave && !choice.is_none_ready) {
             wish.is_replay_safe = false;
