@@ -2,6 +2,7 @@
 // with the goals; CPU time of the threads, as eight of them share few cores.
 #include "weir/resilience/circuit_breaker.hpp"
 #include "weir/resilience/classifier.hpp"
+#include "weir/resilience/latency_sketch.hpp"
 #include "weir/resilience/outlier_detector.hpp"
 #include "weir/resilience/retry_budget.hpp"
 
@@ -118,6 +119,25 @@ void classify_status(benchmark::State& state) {
     }
 }
 
+void sketch_add(benchmark::State& state) {
+    LatencySketch sketch;
+    Random random(3);
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        sketch.add(std::chrono::microseconds{500 + random.below(10'000)}, now);
+        now += kStep;
+    }
+}
+
+void sketch_quantile(benchmark::State& state) {
+    LatencySketch sketch;
+    Random random(3);
+    for (int i = 0; i < 10'000; ++i)
+        sketch.add(std::chrono::microseconds{500 + random.below(10'000)}, kStart);
+    for (auto _ : state)
+        benchmark::DoNotOptimize(sketch.quantile(0.95, kStart));
+}
+
 BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down);
 BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down)->Threads(kThreads);
 BENCHMARK(breaker_and_detector)->Setup(set_up)->Teardown(tear_down);
@@ -126,6 +146,8 @@ BENCHMARK(refusal)->Setup(set_up)->Teardown(tear_down);
 BENCHMARK(one_in_five_fails)->Setup(set_up)->Teardown(tear_down);
 BENCHMARK(budget_original);
 BENCHMARK(budget_charge);
+BENCHMARK(sketch_add);
+BENCHMARK(sketch_quantile);
 BENCHMARK(classify_status)->Arg(200)->Arg(503);
 
 }  // namespace

@@ -14,6 +14,8 @@ GOALS = [
     ("one_in_five_fails", "one answer in five is a failure", None, None),
     ("budget_original", "an original counted for the budget", None, None),
     ("budget_charge", "ten originals counted and one retry charged", None, None),
+    ("sketch_add", "a latency added to a sketch", None, None),
+    ("sketch_quantile", "a quantile read from a sketch", None, None),
     ("classify_status/200", "the verdict on a 200", None, None),
     ("classify_status/503", "the verdict on a 503", None, None),
 ]
