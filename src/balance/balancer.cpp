@@ -7,6 +7,9 @@ namespace weir::balance {
 namespace {
 
 constexpr int kDraws = 6;  // before looking at all of them
+// At most one request in so many goes to an endpoint to see whether it is still slow: below 1 %, so
+// that no p99 shows it.
+constexpr std::uint32_t kPicksALook = 128;
 
 std::size_t draw_any(const Field& field, Random& random) {
     return random.below(static_cast<std::uint32_t>(field.candidates.size()));
@@ -37,7 +40,8 @@ double ewma_cost(const Field& field, std::size_t index) {
 class PowerOfTwo final : public Balancer {
   public:
     using Cost = double (*)(const Field&, std::size_t);
-    explicit PowerOfTwo(Cost cost) : cost_(cost) {}
+    // does_look: an endpoint that lost every draw for a second is taken all the same, now and then.
+    PowerOfTwo(Cost cost, bool does_look) : cost_(cost), does_look_(does_look) {}
 
     void on_change(std::span<Candidate* const> /*candidates*/) override {}
 
@@ -49,10 +53,22 @@ class PowerOfTwo final : public Balancer {
         const std::size_t second =
             size == 2 ? other_of_two(field, first) : draw(field, random, first);
         if (second == size) return first;
-        return cost_(field, second) < cost_(field, first) ? second : first;
+        const bool is_second = cost_(field, second) < cost_(field, first);
+        if (++picks_ >= kPicksALook && may_look(field, is_second ? first : second))
+            return is_second ? first : second;
+        return is_second ? second : first;
     }
 
   private:
+    // A latency a hundred times the others' would take a minute to fade below them, and the
+    // endpoint may have been well for long.
+    bool may_look(const Field& field, std::size_t loser) {
+        if (!does_look_ || !field.candidates[loser]->is_stale(field.now)) return false;
+        if (!field.is_plain && field.permille(loser) < 1000) return false;
+        picks_ = 0;
+        return true;
+    }
+
     static std::size_t other_of_two(const Field& field, std::size_t first) {
         return field.is_usable(1 - first) ? 1 - first : field.candidates.size();
     }
@@ -66,6 +82,8 @@ class PowerOfTwo final : public Balancer {
     }
 
     Cost cost_;
+    bool does_look_;
+    std::uint32_t picks_ = 0;  // since the last look
 };
 
 // A point on the line of weights: shares are exact in the long run.
@@ -180,13 +198,13 @@ std::unique_ptr<Balancer> make_balancer(config::Policy policy) {
         case config::Policy::round_robin:
             return std::make_unique<RoundRobin>();
         case config::Policy::least_request:
-            return std::make_unique<PowerOfTwo>(&least_request_cost);
+            return std::make_unique<PowerOfTwo>(&least_request_cost, false);
         case config::Policy::random:
             return std::make_unique<RandomChoice>();
         case config::Policy::p2c_ewma:
             break;
     }
-    return std::make_unique<PowerOfTwo>(&ewma_cost);
+    return std::make_unique<PowerOfTwo>(&ewma_cost, true);
 }
 
 }  // namespace weir::balance

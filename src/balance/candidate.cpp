@@ -17,7 +17,7 @@ void Candidate::observe(Duration latency, TimePoint now) {
         ewma_ = latency;
     } else {
         const double elapsed = static_cast<double>((now - observed_).count());
-        const double share = std::max(elapsed / (elapsed + kFade), 1.0 / 64);
+        const double share = std::clamp(elapsed / kFade, 1.0 / 64, 1.0);
         ewma_ += Duration{
             static_cast<Duration::rep>(static_cast<double>((latency - ewma_).count()) * share)};
     }
@@ -27,6 +27,11 @@ void Candidate::observe(Duration latency, TimePoint now) {
 void Candidate::observe_failure(TimePoint now) {
     failed_ = now;
     if (ewma_ == Duration::zero()) observed_ = now;
+}
+
+bool Candidate::is_stale(TimePoint now) const {
+    return active_ == 0 && ewma_ != Duration::zero() &&
+           static_cast<double>((now - observed_).count()) >= kFade;
 }
 
 // What was seen long ago counts for little, so that a slow endpoint is looked at again. A failure

@@ -34,6 +34,10 @@ class alignas(64) Candidate {
     void observe_failure(TimePoint now);
     [[nodiscard]] Duration ewma() const { return ewma_; }  // zero: unknown
 
+    // Known to be fast or slow, but not since a second, nor about to be: its cost may be out of
+    // date.
+    [[nodiscard]] bool is_stale(TimePoint now) const;
+
     // Expected wait; `now` fades what was seen long ago, `share` is of the weight.
     [[nodiscard]] double cost(TimePoint now, const Peers& peers, double share) const;
 

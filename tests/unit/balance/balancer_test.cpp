@@ -185,6 +185,49 @@ TEST_P(BalancerByLatencyTest, AFailingOneIsAvoidedAndLookedAtAgainWithinTwoSecon
     EXPECT_LE(waited, 2s);
 }
 
+// 400 requests a second among ten; the last is a hundred times slower, then well.
+class BalancerLookTest : public BalancerTest {
+  protected:
+    BalancerLookTest() {
+        add({100, 100, 100, 100, 100, 100, 100, 100, 100, 100});
+        for (std::size_t i = 0; i < candidates.size(); ++i)
+            candidate(i).observe(i == 9 ? 500ms : 5ms, fleet.now);
+    }
+    int requests_to_last(Duration latency, Duration length) {
+        int found = 0;
+        for (const TimePoint end = fleet.now + length; fleet.now < end; fleet.now += 2500us) {
+            const std::size_t index = pick();
+            candidate(index).observe(index == 9 ? latency : 5ms, fleet.now);
+            found += index == 9 ? 1 : 0;
+        }
+        return found;
+    }
+};
+
+TEST_P(BalancerLookTest, ASlowOneGetsLessThanOneRequestInAHundred) {
+    const int found = requests_to_last(500ms, 10s);
+    EXPECT_GE(found, 5);
+    EXPECT_LE(found, 11);
+}
+
+TEST_P(BalancerLookTest, ASlowOneThatIsWellAgainHasItsShareWithinThreeSeconds) {
+    requests_to_last(500ms, 10s);
+    requests_to_last(5ms, 3s);
+    EXPECT_GE(requests_to_last(5ms, 5s), 100);  // of 200
+}
+
+TEST_P(BalancerLookTest, OneThatHasYetToAnswerIsNotLookedAt) {
+    candidate(9).request_began();
+    EXPECT_EQ(requests_to_last(500ms, 10s), 0);
+}
+
+TEST_P(BalancerLookTest, OneOfLittleWeightIsNotLookedAt) {
+    fleet.members[9]->detector.start_ramp(fleet.now);
+    fleet.members[9]->standing.refresh(fleet.now);
+    EXPECT_EQ(requests_to_last(500ms, 1500ms), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, BalancerLookTest, ::testing::Values(Policy::p2c_ewma));
 INSTANTIATE_TEST_SUITE_P(Policies, BalancerTest, ::testing::ValuesIn(kPolicies));
 INSTANTIATE_TEST_SUITE_P(Policies,
                          BalancerByShareTest,
