@@ -117,6 +117,7 @@ bool CircuitBreaker::is_bad(const Verdict& verdict) const {
 void CircuitBreaker::end_runs() {
     fail_run_ = {};
     local_run_ = {};
+    suspect_.store(false, std::memory_order_relaxed);
     has_run_.store(is_penalized(), std::memory_order_relaxed);
 }
 
@@ -133,6 +134,9 @@ void CircuitBreaker::extend_run(const Permit& permit,
     Run& run = is_local ? local_run_ : fail_run_;
     if (run.length == 0) run.since = now;
     ++run.length;
+    const std::uint32_t threshold =
+        is_local ? options_.consecutive_local : options_.consecutive_failures;
+    if (threshold > 0 && run.length >= threshold) suspect_.store(true, std::memory_order_relaxed);
     has_run_.store(true, std::memory_order_relaxed);
 }
 

@@ -71,6 +71,9 @@ TripGate::Answer DetectorGroup::may_trip(TripReason reason, TimePoint now) {
         // A penalized one is failing now, however many good answers its window still holds: with
         // them the breaker of a cluster that dies as a whole opened only after 2 to 3 s.
         if (member.place != Place::ready || member.detector->machine().is_penalized()) return true;
+        // Neither is one amid a run that is long enough: where all of three refuse at once, waiting
+        // for the certainty of each (20, or 100 ms) cost 60 attempts instead of 20.
+        if (member.detector->machine().is_suspect()) return true;
         const SuccessWindow::Counts seen = member.detector->machine().counts(now);
         if (seen.ok > 0 && seen.failure_rate() < rate) ++well;
         return static_cast<double>(well) < enough;

@@ -36,6 +36,7 @@ class Row:
     seconds: float = 10  # of fault
     returns: str = "ok"
     extra: list = field(default_factory=list)
+    is_busy: bool = False  # other processes want the cores, too
 
 
 def lost(share):
@@ -79,7 +80,9 @@ ROWS = [
     Row("outage", "total outage for 10 s", 3, (0, 2), "refuse",
         [("amplification", 0.015, "0.015 attempts a request"), within("back_ms", 1500, BACK),
          ("herd", 2, "no herd (2x the rate in 100 ms)")]),
-    Row("idle", "origin closes idle connections", 3, (0, 2), "idle 10", [lost(0.001), NO_POST_TWICE]),
+    # On loopback, ahead of all others, a proxy sees each close within microseconds. Where it has to
+    # wait for its core, as sidecars do, a request meets a connection that was closed meanwhile.
+    Row("idle", "origin closes idle connections", 3, (0, 2), "idle 10", [lost(0.001), NO_POST_TWICE], is_busy=True),
 ]
 
 
@@ -123,7 +126,7 @@ class Cell:
         cores = os.sched_getaffinity(0)
         plan = self.folder / "plan"
         plan.write_text(self.plan())
-        first = self.options.first
+        first = [] if self.row.is_busy else self.options.first
         script = [*first, "sh", "-c", f"exec {self.options.out}/faults-rig < {plan}"]
         self.rig = rig.Process(self.net, "all", cores, script, self.folder / "rig.json")
         targets = [f"127.0.1.{i + 1}:9000" for i in range(self.row.origins)]
@@ -195,8 +198,10 @@ class Cell:
 
 def run_row(options, row, kinds, seed):
     """The cells of a row at the same time: {kind: figures}, and sentences of trouble."""
-    cells, found, trouble = [], {}, []
+    cells, found, trouble, others = [], {}, [], []
     try:
+        if row.is_busy:
+            others = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in os.sched_getaffinity(0)]
         for number, kind in enumerate(kinds):
             cells.append(Cell(options, row, kind, seed, number))
         for cell in cells:
@@ -208,6 +213,9 @@ def run_row(options, row, kinds, seed):
             else:
                 found[cell.kind] = figures
     finally:
+        for other in others:
+            other.kill()
+            other.wait()
         for cell in cells:
             cell.close()
     return found, trouble
@@ -257,6 +265,41 @@ COLUMNS = [
     ("POSTs twice", lambda f: shown(f["posts_twice"])),
     ("ejected", lambda f: shown(f["ejections"])),
 ]
+
+
+SHORT = {
+    "lost_share": lambda v: f"{v * 100:.2f} %", "lost_after": lambda v: f"{v:.0f} lost",
+    "attempts_bad": lambda v: f"{v:.0f} attempts", "posts_twice": lambda v: f"{v:.0f} POSTs twice",
+    "amplification": lambda v: f"{v:.3f} a request", "ejections": lambda v: f"{v:.0f} ejected",
+    "herd": lambda v: f"{v:.1f}x at once", "p99_ms": lambda v: f"p99 {v:.1f} ms",
+    "after_p99_ms": lambda v: f"p99 {v:.1f} ms", "refusal_p99_ms": lambda v: f"refused in {v:.1f} ms",
+}
+
+
+def in_short(row, figures):
+    """The figures that the goals of the row are about."""
+    words = []
+    for figure, _, _ in row.goals:
+        value = figures.get(figure)
+        if figure in SHORT:
+            words.append("-" if value is None or value == -1 else SHORT[figure](value))
+        else:
+            words.append("not back" if value is None or value == -1 else f"{value / 1000:.1f} s")
+    return ", ".join(words)
+
+
+def summary(results):
+    """The table for people: what the goals are about, and nothing else."""
+    lines = ["| fault | at most | Weir | HAProxy | nginx | met |", "|---|---|---|---|---|---|"]
+    for row in ROWS:
+        found = results.get(row.name)
+        if not found:
+            continue
+        cells = [in_short(row, found[kind]) if kind in found else "-" for kind in KINDS]
+        ours = found.get("weir")
+        met = "-" if not ours else "no" if verdict(row, ours) else "yes"
+        lines.append("| " + " | ".join([row.title, "; ".join(words for _, _, words in row.goals), *cells, met]) + " |")
+    return "\n".join(lines)
 
 
 def table(results):
@@ -314,10 +357,10 @@ def run(options, facts):
         "second; back: 99 % of a second's users are served within 1 s.",
         "; ".join(f"{key}: {value}" for key, value in facts.items()), *trouble,
     ]
-    text = table(results) + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
+    text = summary(results) + "\n\n" + table(results) + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
     (options.out / "faults.md").write_text(text)
     (options.out / "faults.json").write_text(json.dumps({"facts": facts, "results": results, "notes": notes}, indent=1))
-    print("\n" + text)
+    print("\n" + summary(results) + "\n")
     met = sum(1 for row in rows if results[row.name].get("weir") and not verdict(row, results[row.name]["weir"]))
     print(f"bench: {met} of {len(rows)} rows met by Weir, {len(trouble)} troubles, {options.out / 'faults.md'}")
     return 1 if trouble else 0

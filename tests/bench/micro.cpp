@@ -1,5 +1,6 @@
 // What the deciders cost, by Google Benchmark: figures, not tests. micro.py runs it and compares
 // with the goals; CPU time of the threads, as eight of them share few cores.
+#include "weir/balance/chooser.hpp"
 #include "weir/resilience/circuit_breaker.hpp"
 #include "weir/resilience/classifier.hpp"
 #include "weir/resilience/latency_sketch.hpp"
@@ -8,6 +9,7 @@
 
 #include <benchmark/benchmark.h>
 #include <memory>
+#include <vector>
 
 namespace {
 
@@ -138,6 +140,83 @@ void sketch_quantile(benchmark::State& state) {
         benchmark::DoNotOptimize(sketch.quantile(0.95, kStart));
 }
 
+// Endpoints as `upstream` puts them together, and one worker's choice among them.
+class Fleet {
+  public:
+    explicit Fleet(std::size_t size) {
+        balance::Chooser::Candidates candidates;
+        for (std::size_t i = 0; i < size; ++i) {
+            members_.push_back(std::make_unique<Member>(*this, i));
+            candidates.push_back(&members_.back()->candidate);
+            candidates.back()->observe(std::chrono::milliseconds{2}, kStart);
+        }
+        chooser.set(std::move(candidates));
+    }
+
+    // A request, chosen and answered.
+    void request(TimePoint now) {
+        const balance::Choice choice = chooser.choose({.now = now, .is_replay_safe = true}, random);
+        if (choice.index == balance::Choice::kNone) return;
+        balance::Candidate& candidate = *chooser.candidates()[choice.index];
+        candidate.request_began();
+        candidate.request_ended();
+        candidate.observe(std::chrono::milliseconds{2}, now);
+        chooser.observe(std::chrono::milliseconds{2});
+    }
+    // Its detector opens, or closes again.
+    void flap(std::size_t index, bool is_out, TimePoint now) {
+        CircuitBreaker& machine = members_[index]->detector.machine();
+        machine.force(is_out ? State::open : State::closed, now + std::chrono::hours{1}, now);
+    }
+
+    Random random{5};
+    std::shared_ptr<DetectorGroup> group =
+        std::make_shared<DetectorGroup>(DetectorGroup::Options{});
+    std::shared_ptr<balance::Roster> roster = std::make_shared<balance::Roster>(group);
+    balance::Chooser chooser{config::Policy::p2c_ewma, balance::NoneReady::least_bad, roster};
+
+  private:
+    struct Member final : TransitionSink {
+        Member(Fleet& fleet, std::uint64_t seed)
+            : detector({}, seed, kStart, fleet.group, this),
+              standing(fleet.roster, detector, kStart),
+              candidate(standing, 100) {}
+        void on_transition(const Transition& transition) override {
+            standing.refresh(transition.at);
+        }
+        void on_penalty(bool /*is_penalized*/, TimePoint at) override { standing.refresh(at); }
+
+        OutlierDetector detector;
+        balance::Standing standing;
+        balance::Candidate candidate;
+    };
+    std::vector<std::unique_ptr<Member>> members_;
+};
+
+void choose(benchmark::State& state) {
+    Fleet fleet(static_cast<std::size_t>(state.range(0)));
+    TimePoint now = kStart;
+    for (auto _ : state)
+        fleet.request(now += kStep);
+}
+
+// One endpoint leaves or returns before each choice: were a table rebuilt at that, its cost would
+// grow with the number of endpoints.
+void choose_flapping(benchmark::State& state) {
+    const auto size = static_cast<std::size_t>(state.range(0));
+    Fleet fleet(size);
+    TimePoint now = kStart;
+    std::size_t turn = 0;
+    for (auto _ : state) {
+        now += kStep;
+        fleet.flap((turn / 2) % size, turn % 2 == 0, now);
+        ++turn;
+        fleet.request(now);
+    }
+}
+
+BENCHMARK(choose)->Arg(3)->Arg(1000)->Arg(10'000);
+BENCHMARK(choose_flapping)->Arg(30)->Arg(10'000);
 BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down);
 BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down)->Threads(kThreads);
 BENCHMARK(breaker_and_detector)->Setup(set_up)->Teardown(tear_down);

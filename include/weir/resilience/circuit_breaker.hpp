@@ -163,6 +163,8 @@ class CircuitBreaker {
         return word_.load(std::memory_order_acquire) >> kEpochShift;
     }
     [[nodiscard]] bool is_penalized() const { return penalty() != TripReason::none; }
+    // Closed, and the present run of failures is as long as a threshold, however short it lasted.
+    [[nodiscard]] bool is_suspect() const { return suspect_.load(std::memory_order_relaxed); }
     // Why it has a tenth of its weight: none, floor (the gate kept it), throttle_rate. Takes no
     // lock.
     [[nodiscard]] TripReason penalty() const { return penalty_.load(std::memory_order_relaxed); }
@@ -282,6 +284,7 @@ class CircuitBreaker {
 
     // Read by every attempt, written at transitions and runs only.
     alignas(64) std::atomic<std::uint64_t> word_{0};
+    std::atomic<bool> suspect_{false};
     std::atomic<bool> has_run_{false};  // a run, or a penalty, that an ok would end
     std::atomic<TripReason> penalty_{TripReason::none};
     std::atomic<bool> release_early_{false};

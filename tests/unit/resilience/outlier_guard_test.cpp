@@ -465,6 +465,20 @@ TEST_F(DetectorGroupTest, DoesNotCallAPenalizedEndpointWellForItsOldGoodAnswers)
     EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
 }
 
+TEST_F(DetectorGroupTest, DoesNotCallAnEndpointWellAmidARunThatIsLongEnough) {
+    make(2);
+    answer(0, Outcome::ok, 50);
+    answer(0, Outcome::local_failure, 2);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
+    answer(0, Outcome::local_failure, 1);
+    ASSERT_TRUE(detectors[0]->is_selectable());
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
+    answer(0, Outcome::ok, 1);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::hold);
+    answer(0, Outcome::failure, 5);
+    EXPECT_EQ(group->may_trip(TripReason::consecutive, now), TripGate::Answer::trip);
+}
+
 TEST_F(DetectorGroupTest, DoesNotCallAnEjectedEndpointWell) {
     make(2);
     answer(0, Outcome::ok, 20);
