@@ -180,7 +180,50 @@ void write_health(JsonWriter& json,
 
 }  // namespace
 
-void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const WallClock& wall) {
+namespace {
+
+void write_transition(JsonWriter& json,
+                      const resilience::Transition& transition,
+                      const WallClock& wall) {
+    json.begin_object();
+    write_time(json, "at", wall(transition.at));
+    json.field("from", resilience::word(transition.from));
+    json.field("to", resilience::word(transition.to));
+    json.field("reason", resilience::word(transition.reason));
+    if (transition.to == resilience::State::open) {
+        write_milliseconds(json, "open_for_ms", transition.open_for);
+    }
+    if (transition.from == resilience::State::closed) {
+        json.field("run", transition.run);
+        write_milliseconds(json, "run_for_ms", transition.run_for);
+        json.field("requests", transition.seen.total());
+        json.field("failures", transition.seen.failed());
+    }
+    json.end_object();
+}
+
+void write_window(JsonWriter& json, const resilience::SuccessWindow::Counts& seen) {
+    json.key("window").begin_object();
+    json.field("requests", seen.total()).field("failures", seen.failed());
+    json.field("slow", seen.slow).field("throttled", seen.throttled).end_object();
+}
+
+void write_history(JsonWriter& json,
+                   const std::vector<resilience::Transition>& history,
+                   const WallClock& wall) {
+    json.key("history").begin_array();
+    for (const auto& transition : history)
+        write_transition(json, transition, wall);
+    json.end_array();
+}
+
+}  // namespace
+
+void write_endpoint(JsonWriter& json,
+                    const upstream::Cluster& cluster,
+                    const upstream::Endpoint& endpoint,
+                    const WallClock& wall,
+                    EndpointDetail detail) {
     const auto machine = endpoint.detector().machine().snapshot(wall.now());
     const auto totals = endpoint.totals();
     const bool is_out = machine.state == resilience::State::open;
@@ -221,31 +264,13 @@ void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const 
     } else {
         json.value(resilience::word(totals.last_failure));
     }
+    write_window(json, machine.window);
+    const upstream::Peers peers =
+        detail.peers != nullptr ? *detail.peers : upstream::look_at_peers(cluster, wall.now());
+    write_story(json, upstream::explain(cluster, endpoint, machine, peers, wall.now()), wall);
+    if (detail.has_history) write_history(json, machine.history, wall);
     json.end_object();
 }
-
-namespace {
-
-void write_transition(JsonWriter& json,
-                      const resilience::Transition& transition,
-                      const WallClock& wall) {
-    json.begin_object();
-    write_time(json, "at", wall(transition.at));
-    json.field("from", resilience::word(transition.from));
-    json.field("to", resilience::word(transition.to));
-    json.field("reason", resilience::word(transition.reason));
-    if (transition.to == resilience::State::open) {
-        write_milliseconds(json, "open_for_ms", transition.open_for);
-    }
-    if (transition.from == resilience::State::closed) {
-        json.field("run", transition.run);
-        json.field("requests", transition.seen.total());
-        json.field("failures", transition.seen.failed());
-    }
-    json.end_object();
-}
-
-}  // namespace
 
 void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall) {
     const auto machine = cluster.breaker().snapshot(wall.now());
@@ -267,16 +292,11 @@ void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const Wal
     }
     write_time(json, "forced_until", at(machine.forced_until));
     json.field("opens_total", machine.opens_total).field("trips", machine.trips);
-    write_time(json, "next_probe_at", at(machine.next_probe_at));
     json.field("probes", machine.probes).field("consecutive_failures", machine.fail_run);
-    json.key("window").begin_object();
-    json.field("requests", machine.window.total()).field("failures", machine.window.failed());
-    json.field("slow", machine.window.slow).field("throttled", machine.window.throttled);
+    write_window(json, machine.window);
+    write_story(json, upstream::explain_breaker(cluster, machine, wall.now()), wall);
+    write_history(json, machine.history, wall);
     json.end_object();
-    json.key("history").begin_array();
-    for (const auto& transition : machine.history)
-        write_transition(json, transition, wall);
-    json.end_array().end_object();
 }
 
 namespace {
@@ -369,8 +389,10 @@ Response endpoints(const Request& request, const Context& context) {
     Response response;
     JsonWriter json(response.body);
     json.begin_array();
+    const upstream::Peers peers = upstream::look_at_peers(*found, wall.now());
+    const EndpointDetail detail{.has_history = request.has_flag("history"), .peers = &peers};
     for (const auto& endpoint : found->endpoints()->endpoints)
-        write_endpoint(json, *endpoint, wall);
+        write_endpoint(json, *found, *endpoint, wall, detail);
     json.end_array();
     response.body += '\n';
     return response;

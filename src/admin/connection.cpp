@@ -174,12 +174,14 @@ Task<> Connection::serve_feed(TaskScope& scope, const Feed& feed) {
     for (;;) {
         const TimePoint now = Clock::refresh();
         std::string text = feed.next(now);
-        if (text.empty() && now - spoke >= limits_.heartbeat) text = kHeartbeat;
+        const bool is_quiet = text.empty() && now - spoke >= limits_.heartbeat;
+        if (is_quiet && feed.has_heartbeat) text = kHeartbeat;
         if (!text.empty()) {
             const bool is_sent = co_await stream_.write(scope, text, limits_.feed);
             if (!is_sent) co_return;
             spoke = now;
         }
+        if (feed.is_over && feed.is_over()) co_return;
         stream_.set_deadline(feed.period);
         const bool has_more = co_await stream_.read_more(scope, in_);
         if (has_more || !stream_.is_late()) co_return;

@@ -20,6 +20,10 @@ namespace weir::admin {
 [[nodiscard]] Response events(const Request& request, const Context& context);
 [[nodiscard]] Response stream(const Request& request, const Context& context);
 
+// stories.cpp
+[[nodiscard]] Response failures(const Request& request, const Context& context);
+[[nodiscard]] Response trace_export(const Request& request, const Context& context);
+
 // clusters.cpp
 [[nodiscard]] Response clusters(const Request& request, const Context& context);
 [[nodiscard]] Response cluster(const Request& request, const Context& context);

@@ -51,6 +51,8 @@ struct Request {
 struct Feed {
     Duration period{};
     std::function<std::string(TimePoint now)> next;  // empty: nothing new
+    std::function<bool()> is_over = {};              // after next(): none for never
+    bool has_heartbeat = true;                       // a comment of server-sent events
 };
 
 struct Response {
@@ -62,7 +64,7 @@ struct Response {
     bool is_gzip = false;         // the body
     bool may_be_gzip = false;     // another client would get it so
     bool asks_for_token = false;  // of a 401
-    std::optional<Feed> feed;     // server-sent events follow the body, until either side ends
+    std::optional<Feed> feed;     // what follows the body, until either side ends
 };
 
 // {"error":{"code","message"}}: what every failure looks like, on any route.

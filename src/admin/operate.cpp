@@ -138,7 +138,7 @@ Response endpoint_now(const Place& place, const proxy::Snapshot& snapshot) {
     const WallClock wall = refreshed(snapshot);
     Response response;
     JsonWriter json(response.body);
-    write_endpoint(json, *place.endpoint, wall);
+    write_endpoint(json, *place.cluster, *place.endpoint, wall);
     response.body += '\n';
     return response;
 }

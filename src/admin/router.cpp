@@ -13,7 +13,7 @@ constexpr auto kPost = http::Method::post;
 constexpr auto kPut = http::Method::put;
 
 // clang-format off
-constexpr std::array<Route, 36> kRoutes{{
+constexpr std::array<Route, 38> kRoutes{{
     {kGet, "/", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
@@ -29,7 +29,7 @@ constexpr std::array<Route, 36> kRoutes{{
      "host? string; path? string; method? string; header? [string]; listener? string", {}, "400 404"},
     {kGet, "/api/v1/clusters", Ports::admin, clusters, "All clusters, in short.", "[ClusterSummary]"},
     {kGet, "/api/v1/clusters/{cluster}", Ports::admin, cluster, "One cluster with its effective policy and where each value comes from.", "Cluster", {}, {}, "404"},
-    {kGet, "/api/v1/clusters/{cluster}/endpoints", Ports::admin, endpoints, "Its endpoints, their state and why.", "[Endpoint]", {}, {}, "404"},
+    {kGet, "/api/v1/clusters/{cluster}/endpoints", Ports::admin, endpoints, "Its endpoints, their state, why, and what would change it.", "[Endpoint]", "history? boolean", {}, "404"},
     {kPost, "/api/v1/clusters/{cluster}/endpoints/{address}/drain", Ports::admin, drain_endpoint,
      "No new requests, idle connections close, requests in flight finish; until undrained, or for a time.", "Endpoint", {}, "Hold", "404 409", "endpoint_drain"},
     {kPost, "/api/v1/clusters/{cluster}/endpoints/{address}/undrain", Ports::admin, undrain_endpoint,
@@ -45,6 +45,10 @@ constexpr std::array<Route, 36> kRoutes{{
     {kGet, "/api/v1/discovery", Ports::admin, discovery_sources, "Where endpoints come from, and how that went.", "[Source]"},
     {kGet, "/api/v1/events", Ports::admin, events, "The newest events, oldest first; as server-sent events by Accept: text/event-stream.", "[Event] text/event-stream",
      "n? integer; cluster? string; since? integer", {}, "503"},
+    {kGet, "/api/v1/failures", Ports::admin, failures, "The last 256 failed requests, newest first: what was tried, what was not and why, which deadline passed.", "[Failure]",
+     "n? integer; cluster? string; route? string; reason? string; id? string"},
+    {kGet, "/api/v1/trace-export", Ports::admin, trace_export, "Each attempt as it ends, one JSON object a line, for a time (10s): what weir simulate plays again.", "application/x-ndjson",
+     "for? string; cluster? string; n? integer", {}, "400 503"},
     {kGet, "/api/v1/config", Ports::admin, config_dump, "The effective configuration; its hash is the ETag.", "application/yaml ConfigDump",
      "format? enum(yaml,json); origin? boolean; defaults? boolean", {}, "400"},
     {kPut, "/api/v1/config", Ports::admin, config_apply, "This is the configuration now, in memory only unless persist; If-Match: the hash it replaces.", "ConfigApplied",

@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 46> kSchemas{{
+constexpr std::array<Schema, 52> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -68,23 +68,43 @@ constexpr std::array<Schema, 46> kSchemas{{
                  "state enum(healthy,penalized,half_open,ejected,unhealthy,draining); reason string; since time; ejected_until time|null;"
                  "forced Override|null; ejections integer; penalties integer; ramping boolean; consecutive_failures integer;"
                  "consecutive_local integer; active integer; connections integer; ewma_ms number|null; requests integer; errors integer;"
-                 "health EndpointHealth|null; last_error string|null",
-     "forced: what an operator has decided about it."},
+                 "health EndpointHealth|null; last_error string|null; window Window; why string; trips_next [Rule]; next_probe_at time|null; next_probe_by string|null;"
+                 "guard string|null; history? [Transition]",
+     "forced: what an operator has decided about it. why: in a sentence. trips_next: what would eject it, or end its trial. guard: what keeps it all the same."
+     " history: the last 100 transitions, where asked for."},
     {"EndpointHealth", "passing boolean; ignored boolean; at time; result enum(success,failure,timeout); detail string; took_ms number",
      "The last active check; ignored: it takes requests though checks fail, as too few would be left."},
     {"Override", "state enum(open,closed,ejected,draining); since time; until time|null; by string; reason string", ""},
     {"Hold", "for? string; reason? string; force? boolean", "for: a duration, 5m; force: also the last endpoint that takes requests."},
     {"Breaker", "id string; cluster string; scope enum(cluster); mode enum(enforce,shadow,off); state enum(closed,open,half_open); since time;"
-                "reason string; forced Override|null; forced_until time|null; opens_total integer; trips integer; next_probe_at time|null;"
-                "probes integer; consecutive_failures integer; window Window; history [Transition]", ""},
+                "reason string; forced Override|null; forced_until time|null; opens_total integer; trips integer;"
+                "probes integer; consecutive_failures integer; window Window; why string; trips_next [Rule]; next_probe_at time|null;"
+                "next_probe_by string|null; guard string|null; history [Transition]",
+     "why: in a sentence. trips_next: what would open it. guard: what keeps it closed all the same."},
     {"Window", "requests integer; failures integer; slow integer; throttled integer", ""},
     {"Transition", "at time; from enum(closed,open,half_open); to enum(closed,open,half_open); reason string; open_for_ms? number;"
-                   "run? integer; requests? integer; failures? integer", ""},
+                   "run? integer; run_for_ms? number; requests? integer; failures? integer", ""},
     {"Force", "for? string; reason? string", "for: a duration up to 24h."},
     {"Source", "cluster string; type enum(static,file,dns); answered boolean; last_contact time|null; age_s number|null; error string|null;"
                "size integer; updates integer; failures integer", ""},
     {"Event", "sequence integer; at time; kind enum(breaker,ejection,discovery,config,drain,health); cluster? string; endpoint? string; route? string;"
               "from? string; to? string; reason? string; detail? string", ""},
+
+    {"Failure", "sequence integer; at time; request_id string; method string|null; host string|null; path string|null; client string; listener string;"
+                "route string|null; cluster string|null; status integer; reason string; detail string|null; flags [string]; cut_off boolean;"
+                "duration_ms number; breaker enum(closed,open,half_open)|null; breaker_reason string|null; timers [FailureTimer]; endpoints integer;"
+                "candidates [Candidate]; excluded [Excluded]; attempts_total integer; attempts [FailureAttempt]; no_retry string|null; story string",
+     "A request that failed. endpoints: how many the cluster has; at most 16 are told, as they were then. no_retry: why there was no further attempt."},
+    {"FailureTimer", "key string; after string; fired boolean", "A deadline that applied, by its key."},
+    {"Candidate", "endpoint string; state string; why string|null", "why: the reason of its state."},
+    {"Excluded", "endpoint string; state string; why string|null; reason string", "reason: why no request could go there."},
+    {"FailureAttempt", "role enum(first,retry,hedge,rescue,probe_replay); endpoint string|null; began_ms number; duration_ms number; queued_ms number|null;"
+                       "connect_ms number|null; headers_ms number|null; sent boolean; reused boolean; probe boolean; none_ready boolean;"
+                       "status integer|null; outcome enum(ok,failure,local_failure,throttled,stale,ignored); kind string; slow boolean;"
+                       "reason string|null; detail string|null",
+     "began_ms: after the request's first byte. connect_ms: on a new connection only. headers_ms: from sending to the head of the answer."},
+    {"Rule", "rule string; value number; threshold number; met boolean; text string",
+     "What would change a state next. value and threshold: failures in a row, a share from 0 to 1, seconds or a factor, as the rule counts."},
 
     {"Problem", "code string; message string; file string|null; line integer|null; column integer|null; note string|null; help string|null",
      "One thing wrong with a configuration."},

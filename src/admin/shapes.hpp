@@ -2,6 +2,7 @@
 
 #include "weir/admin/server.hpp"
 #include "weir/core/json.hpp"
+#include "weir/upstream/explain.hpp"
 
 #include "admin/describe.hpp"
 #include "admin/message.hpp"
@@ -22,8 +23,19 @@ void write_listeners(JsonWriter& json, const proxy::Snapshot& snapshot, const Co
 void write_cluster_summary(JsonWriter& json,
                            const upstream::Cluster& cluster,
                            const Context& context);
-void write_endpoint(JsonWriter& json, const upstream::Endpoint& endpoint, const WallClock& wall);
+struct EndpointDetail {
+    bool has_history = false;                // the last 100 transitions
+    const upstream::Peers* peers = nullptr;  // of its cluster; looked at if not given
+};
+void write_endpoint(JsonWriter& json,
+                    const upstream::Cluster& cluster,
+                    const upstream::Endpoint& endpoint,
+                    const WallClock& wall,
+                    EndpointDetail detail = {});
 void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall);
+
+// why, trips_next, next_probe_at, next_probe_by and guard, as members of the object under way.
+void write_story(JsonWriter& json, const upstream::Story& story, const WallClock& wall);
 
 // Setting: where a value comes from is a place, or "built-in".
 void write_setting(JsonWriter& json,

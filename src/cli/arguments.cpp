@@ -36,6 +36,8 @@ struct Asking {
     ReloadVerb reload;
     ApplyVerb apply;
     EventsVerb events;
+    FailuresVerb failures;
+    TraceVerb trace;
 };
 
 // The verbs, what they write into while CLI11 parses, and the command each makes.
@@ -198,7 +200,7 @@ CLI::App* add_asking(
     AskOptions& options = line.asking.options;
     add_connection(sub, options);
     sub->add_option("-o,--output", options.output, "how it is written")
-        ->check(CLI::IsMember({"table", "json"}))
+        ->check(CLI::IsMember({"table", "wide", "json"}))
         ->capture_default_str();
     return sub;
 }
@@ -253,6 +255,26 @@ void add_looking(CommandLine& line) {
     events->add_flag("-f,--follow", asking.events.follows, "go on as they come, until Ctrl-C");
     events->add_option("-n", asking.events.count, "so many of the newest")->capture_default_str();
     events->add_option("--cluster", asking.events.cluster, "of one cluster");
+}
+
+void add_failures(CommandLine& line) {
+    Asking& asking = line.asking;
+    FailuresVerb& verb = asking.failures;
+    CLI::App* failures = add_asking(line, line.app, "failures",
+                                    "The last failed requests, each with its story", verb);
+    auto* id = failures->add_option("ID", verb.id, "of a request: its story in full");
+    failures->add_option("-n", verb.count, "so many of the newest")->capture_default_str();
+    failures->add_option("--cluster", verb.cluster, "of one cluster");
+    failures->add_option("--route", verb.route, "of one route");
+    failures->add_option("--reason", verb.reason, "with this weir-error");
+    add_watch(failures, asking.options)->excludes(id);
+
+    TraceVerb& trace = asking.trace;
+    CLI::App* record = add_asking(line, line.app, "trace-export",
+                                  "Record each attempt, a JSON object a line, to simulate", trace);
+    add_duration(record, "--for", trace.lasting, "for so long")->capture_default_str();
+    record->add_option("-n", trace.count, "at most so many; 0 for all")->capture_default_str();
+    record->add_option("--cluster", trace.cluster, "of one cluster");
 }
 
 void add_log(CommandLine& line) {
@@ -378,6 +400,7 @@ CommandLine::CommandLine() {
     verb->group(kServing);
     verb->add_flag("--once", demo.is_once, "play the story once and assert it");
     add_looking(*this);
+    add_failures(*this);
     add_steering(*this);
     add_log(*this);
     add_ending(*this);

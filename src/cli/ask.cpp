@@ -108,6 +108,7 @@ class Asker {
         : options_(options), client_(std::move(client)) {}
 
     [[nodiscard]] bool is_json() const { return options_.output == "json"; }
+    [[nodiscard]] bool is_wide() const { return options_.output == "wide"; }
     [[nodiscard]] View view() const {
         Clock::refresh();
         return {look_of_stdout(), Clock::wall()};
@@ -273,6 +274,22 @@ class Verbs {
         });
     }
 
+    int operator()(const FailuresVerb& verb) const {
+        const Question question =
+            client::look_at_failures({.id = verb.id,
+                                      .newest = verb.id.empty() ? verb.count : 0,
+                                      .cluster = verb.cluster,
+                                      .route = verb.route,
+                                      .reason = verb.reason});
+        const bool is_full = !verb.id.empty() || asker_.is_wide();
+        return show(question, is_full ? show_failures_in_full : show_failures);
+    }
+
+    // Its lines as they come, for a file or a pipe.
+    int operator()(const TraceVerb& verb) const {
+        return stream(client::record_trace(verb.lasting, verb.cluster, verb.count));
+    }
+
   private:
     // What may be shown again each second, and what is done once.
     [[nodiscard]] int show(const Question& question, Show view) const {
@@ -329,7 +346,8 @@ class Verbs {
             if (!cluster.empty() && asker_.is_json()) return {.out = body};
             all += (all.empty() ? "" : ",") + quoted(name) + ":" + body;
         }
-        return asker_.shown("{" + all + "}\n", show_endpoints);
+        return asker_.shown("{" + all + "}\n",
+                            asker_.is_wide() ? show_endpoints_in_full : show_endpoints);
     }
 
     [[nodiscard]] Said breaker(const std::string& name) const {
@@ -358,6 +376,23 @@ class Verbs {
         for (const JsonValue& problem : (*value)["errors"].items())
             said.err += show_problem(problem, "error", {});
         return said;
+    }
+
+    [[nodiscard]] int stream(const Question& question) const {
+        const Interrupts interrupts;
+        client::AdminClient::Options options = asker_.client().options();
+        options.interrupt_fd = interrupts.fd();
+        const auto result = client::AdminClient(options).ask(question, [](std::string_view bytes) {
+            return print({.out = std::string(bytes)}) == kSuccess;
+        });
+        if (const auto* failures = std::get_if<1>(&result)) {
+            if (failures->back().kind == client::Failure::Kind::interrupted) return kSuccess;
+            return print({kUnanswered, {}, say_unanswered(*failures)});
+        }
+        const auto& answer = std::get<Answer>(result);
+        if (answer.is_success()) return kSuccess;
+        if (!is_of_weir(answer)) return print({kUnanswered, {}, say_stranger(answer)});
+        return print({kFailure, {}, say_refusal(answer, asker_.view())});
     }
 
     [[nodiscard]] int follow(Question question) const {

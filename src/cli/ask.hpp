@@ -77,6 +77,19 @@ struct EventsVerb {
     bool follows = false;
 };
 
+struct FailuresVerb {
+    std::string id;  // of a request: that one in full
+    std::uint32_t count = 20;
+    std::string cluster;
+    std::string route;
+    std::string reason;
+};
+struct TraceVerb {
+    std::string lasting = "10s";
+    std::string cluster;
+    std::uint64_t count = 0;  // 0: as many as there are
+};
+
 using AskVerb = std::variant<StatusVerb,
                              GetVerb,
                              EndpointsVerb,
@@ -91,7 +104,9 @@ using AskVerb = std::variant<StatusVerb,
                              DumpVerb,
                              ExplainVerb,
                              DifferenceVerb,
-                             EventsVerb>;
+                             EventsVerb,
+                             FailuresVerb,
+                             TraceVerb>;
 
 struct AskCommand {
     AskOptions options;

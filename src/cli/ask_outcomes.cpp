@@ -118,7 +118,7 @@ bool is_of_weir(const client::Answer& answer) {
     const bool is_json = type.starts_with("application/json");
     if (answer.is_success()) {
         return is_json || type.starts_with("application/yaml") ||
-               type.starts_with("text/event-stream");
+               type.starts_with("application/x-ndjson") || type.starts_with("text/event-stream");
     }
     const auto value = JsonValue::parse(answer.body);
     return is_json && value && (*value)["error"]["code"].is_string();

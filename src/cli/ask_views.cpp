@@ -1,5 +1,7 @@
 #include "cli/ask_views.hpp"
 
+#include "cli/ask_pieces.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -14,6 +16,8 @@ constexpr std::size_t kAddress = 21;  // of IPv4 and port: to be copied, hence n
 constexpr std::array<std::string_view, 6> kEndpointStates{"healthy", "penalized", "half_open",
                                                           "ejected", "unhealthy", "draining"};
 
+}  // namespace
+
 Tone tone_of(std::string_view state) {
     constexpr std::pair<std::string_view, Tone> kTones[] = {
         {"ok", Tone::good},          {"closed", Tone::good},       {"healthy", Tone::good},
@@ -26,9 +30,11 @@ Tone tone_of(std::string_view state) {
     return Tone::plain;
 }
 
-Cell state_cell(const JsonValue& state) {
+Table::Cell state_cell(const JsonValue& state) {
     return {state.text(), tone_of(state.text())};
 }
+
+namespace {
 
 template <typename Write>
 std::string number_text(const JsonValue& value, Write&& write) {
@@ -36,9 +42,13 @@ std::string number_text(const JsonValue& value, Write&& write) {
     return number ? write(*number) : std::string{};
 }
 
+}  // namespace
+
 std::string milliseconds_text(const JsonValue& value) {
     return number_text(value, brief_milliseconds);
 }
+
+namespace {
 
 std::string bytes_text(const JsonValue& value) {
     const auto bytes = value.integer();
@@ -51,46 +61,20 @@ std::string seconds_text(const JsonValue& value) {
     });
 }
 
+}  // namespace
+
 std::string ago(const JsonValue& time, const View& view) {
     const auto at = parse_time(time.text());
     return at ? brief(view.now - *at) : std::string{};
 }
 
-// "in 4.2s", or "now" for what is due.
 std::string until(const JsonValue& time, const View& view) {
     const auto at = parse_time(time.text());
     if (!at) return {};
     return *at <= view.now ? "now" : "in " + brief(*at - view.now);
 }
 
-// Names and values, the names in a column.
-class Facts {
-  public:
-    void add(std::string name, std::string value, Tone tone = Tone::plain) {
-        if (!value.empty()) rows_.push_back({std::move(name), std::move(value), tone});
-    }
-
-    [[nodiscard]] std::string render(const Look& look) const {
-        std::size_t widest = 0;
-        for (const Row& row : rows_)
-            widest = std::max(widest, row.name.size() + 2);
-        std::string out;
-        for (const Row& row : rows_) {
-            out += painted(row.name, Tone::strong, look);
-            out.append(widest - row.name.size(), ' ');
-            out += painted(wrapped(printable(row.value), look, widest), row.tone, look) + "\n";
-        }
-        return out;
-    }
-
-  private:
-    struct Row {
-        std::string name;
-        std::string value;
-        Tone tone;
-    };
-    std::vector<Row> rows_;
-};
+namespace {
 
 // "health: status 503"
 std::string why_text(const JsonValue& endpoint) {
@@ -99,7 +83,8 @@ std::string why_text(const JsonValue& endpoint) {
            (is_unhealthy ? ": " + endpoint["health"]["detail"].text() : std::string());
 }
 
-// "by uid 0, until 12:01 (in 5m00s): looking into it"
+}  // namespace
+
 std::string override_text(const JsonValue& forced, const View& view) {
     if (!forced.is_object()) return {};
     std::string out = forced["state"].text();
@@ -110,6 +95,8 @@ std::string override_text(const JsonValue& forced, const View& view) {
     if (const std::string& why = forced["reason"].text(); !why.empty()) out += ": " + why;
     return out;
 }
+
+namespace {
 
 // "2/3"
 std::string healthy_text(const JsonValue& counts) {
@@ -372,9 +359,9 @@ std::string show_breaker(const JsonValue& breaker, const View& view) {
     const std::string since = ago(breaker["since"], view);
     facts.add("state", breaker["state"].text() + (since.empty() ? "" : ", for " + since),
               tone_of(breaker["state"].text()));
-    facts.add("why", breaker["reason"].text());
+    facts.add("reason", breaker["reason"].text());
     facts.add("by hand", override_text(breaker["forced"], view), Tone::warning);
-    facts.add("next try", until(breaker["next_probe_at"], view));
+    add_story(facts, breaker, view);
     facts.add("mode", breaker["mode"].text());
     const JsonValue& window = breaker["window"];
     facts.add("window", window["requests"].text() + " requests, " + window["failures"].text() +

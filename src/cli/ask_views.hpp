@@ -23,6 +23,11 @@ struct View {
 [[nodiscard]] std::string show_cluster(const JsonValue& answer, const View& view);
 // {"orders": [endpoint, ...]}: with the cluster's name in front if there are several.
 [[nodiscard]] std::string show_endpoints(const JsonValue& by_cluster, const View& view);
+// -o wide: each with why it is so, what would change it, and when it is tried next.
+[[nodiscard]] std::string show_endpoints_in_full(const JsonValue& by_cluster, const View& view);
+// Two lines and more for each: what it was, and its story. In full: attempts and endpoints, too.
+[[nodiscard]] std::string show_failures(const JsonValue& answer, const View& view);
+[[nodiscard]] std::string show_failures_in_full(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_breakers(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_breaker(const JsonValue& breaker, const View& view);
 [[nodiscard]] std::string show_discovery(const JsonValue& answer, const View& view);

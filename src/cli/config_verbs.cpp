@@ -3,6 +3,7 @@
 #include "weir/describe/format.hpp"
 #include "weir/manual/first_config.hpp"
 #include "weir/manual/pages.hpp"
+#include "weir/transport/certificates.hpp"
 
 #include "cli/commands.hpp"
 #include "cli/configuration.hpp"
@@ -10,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -21,6 +23,11 @@
 
 namespace weir::cli {
 namespace {
+
+config::LoadResult checked(config::LoadResult loaded) {
+    transport::check_all(loaded);
+    return loaded;
+}
 
 struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -125,6 +132,34 @@ std::optional<manual::FirstConfig> ask_all() {
 }
 
 }  // namespace
+
+config::LoadResult load(const std::string& file) {
+    return checked(config::load_file(file));
+}
+
+config::LoadResult load_text(const std::string& text, const std::string& name) {
+    return checked(config::load_text(text, name));
+}
+
+void print_problems(const config::LoadResult& loaded) {
+    const bool has_colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+    const std::string text = config::render(loaded.report, loaded.sources, {}, has_colour);
+    std::fputs(text.c_str(), stderr);
+}
+
+int check(const CheckCommand& command) {
+    config::LoadResult loaded = load(command.file);
+    if (loaded.draft) transport::check_ports(*loaded.draft, loaded.report);
+    if (command.format == "json") {
+        std::fputs(config::render_json(loaded.report, loaded.sources).c_str(), stdout);
+    } else if (command.format == "github") {
+        std::fputs(config::render_github(loaded.report, loaded.sources).c_str(), stdout);
+    } else {
+        print_problems(loaded);
+        if (loaded) std::printf("%s: ok\n", command.file.c_str());
+    }
+    return loaded ? kSuccess : kFailure;
+}
 
 int config_dump(const ConfigDumpCommand& command) {
     if (command.file.empty()) {

@@ -71,6 +71,28 @@ Question look_at_events(std::size_t newest, std::string_view cluster) {
     return look_at(cluster.empty() ? target : target + "&cluster=" + percent_encoded(cluster));
 }
 
+Question look_at_failures(const FailureFilter& filter) {
+    std::string target = "failures";
+    const auto add = [&target](std::string_view key, const std::string& value) {
+        if (value.empty()) return;
+        target += target.find('?') == std::string::npos ? '?' : '&';
+        target.append(key).append("=").append(percent_encoded(value));
+    };
+    add("n", filter.newest == 0 ? "" : std::to_string(filter.newest));
+    add("id", filter.id);
+    add("cluster", filter.cluster);
+    add("route", filter.route);
+    add("reason", filter.reason);
+    return look_at(target);
+}
+
+Question record_trace(std::string_view lasting, std::string_view cluster, std::uint64_t most) {
+    std::string target = "trace-export?for=" + percent_encoded(lasting);
+    if (!cluster.empty()) target += "&cluster=" + percent_encoded(cluster);
+    if (most > 0) target += "&n=" + std::to_string(most);
+    return look_at(target);
+}
+
 Question look_at_config(bool is_json, bool has_origins, bool has_defaults) {
     std::string target = "config?format=";
     target += is_json ? "json" : "yaml";

@@ -109,9 +109,12 @@ void Exchange::reset() {
     is_upgrade_ = is_chunked_ = keeps_alive_ = wants_problem_json_ = false;
     is_request_whole_ = true;
     retry_depth_ = 0;
-    attempts_ = retries_ = 0;
+    attempts_ = retries_ = noted_ = 0;
     is_replay_ = is_budget_spent_ = false;
     caller_deadline_ = TimePoint::max();
+    role_ = telemetry::AttemptRole::first;
+    refusal_ = resilience::RetryRefusal::none;
+    detail_ = "";
     request_deadline_ = TimePoint::max();
     metrics_ = nullptr;
     session_ = nullptr;
@@ -129,6 +132,7 @@ const ListenerState& Exchange::open(Session& session) {
     snapshot_ = session.listener().snapshot();
     began_ = Clock::now();
     began_wall_ = Clock::wall();
+    number_ = context_.next_number();
     const ListenerState& listener = session.listener().state();
     context_.shard.add(listener.metrics.requests_active);
     metrics_ = &listener.unmatched;
@@ -334,7 +338,10 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .is_replay = is_replay_,
             .retry_depth = static_cast<std::uint8_t>(is_again ? retry_depth_ + 1 : retry_depth_),
             .deadline = std::min(request_deadline_, caller_deadline_),
-            .caller_deadline = caller_deadline_};
+            .caller_deadline = caller_deadline_,
+            .number = number_,
+            .attempt = attempts_,
+            .role = role_};
 }
 
 bool Exchange::is_request_full() const {

@@ -123,6 +123,16 @@ class Exchange final : private upstream::AttemptHandler {
     void reply(const Error& error, Duration retry_after, std::uint16_t status = 0);
     [[nodiscard]] std::string describe_limit(const Error& error) const;
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
+    // For the story of a request that fails in the end: an attempt has ended, but not the request.
+    // Before the attempt is used again.
+    void note_attempt(const upstream::Attempt& attempt);
+    [[nodiscard]] bool is_failure(std::uint16_t status,
+                                  Reason reason,
+                                  telemetry::Outcome outcome) const;
+    void tell_failure(TimePoint now, std::uint16_t status, Reason reason);
+    void tell_request(telemetry::Failure& failure) const;
+    void tell_attempts(TimePoint now, telemetry::Failure& failure);
+    void tell_timers(telemetry::Failure& failure) const;
     [[nodiscard]] const telemetry::AccessPolicy& access_policy() const;
     void tell_none_ready();
     void note_fields(const http::RequestHead& head);
@@ -168,6 +178,13 @@ class Exchange final : private upstream::AttemptHandler {
     Error last_error_;
     std::uint16_t last_status_ = 0;
     TimePoint caller_deadline_ = TimePoint::max();
+    std::uint64_t number_ = 0;  // of the request, in the process
+    // Of attempts that were followed by others: the first noted_, the rest is capacity.
+    std::vector<telemetry::AttemptRecord> tried_;
+    std::uint32_t noted_ = 0;
+    telemetry::AttemptRole role_ = telemetry::AttemptRole::first;  // of the next attempt
+    resilience::RetryRefusal refusal_ = resilience::RetryRefusal::none;
+    const char* detail_ = "";  // of the error that ended it
     TimePoint request_deadline_ = TimePoint::max();
     std::uint16_t status_ = 0;
     std::uint8_t flags_ = 0;

@@ -49,6 +49,7 @@ void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t sta
         .is_head = method_id_ == http::Method::head,
         .keeps_alive = is_readable && session_->may_keep_alive(),
         .client_minor = session_->client_minor()};
+    detail_ = error.detail;
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
     finish(status != 0 ? status : info(error.reason).status, error.reason, to_label(error.reason));
@@ -96,6 +97,7 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
     if (is_upgrade_ && status == 101)
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
     log_access(now, status, reason);
+    if (!is_good && is_failure(status, reason, outcome)) tell_failure(now, status, reason);
     state_ = State::over;
     cancel_timers();
 }

@@ -10,6 +10,17 @@ namespace {
 
 // A probe that has no answer for so long, at least, makes nobody wait.
 constexpr Duration kProbePatience = std::chrono::milliseconds{50};
+telemetry::AttemptRole role_of(telemetry::Second kind) {
+    switch (kind) {
+        case telemetry::Second::hedge:
+            return telemetry::AttemptRole::hedge;
+        case telemetry::Second::rescue:
+            return telemetry::AttemptRole::rescue;
+        default:
+            return telemetry::AttemptRole::probe_replay;
+    }
+}
+
 }  // namespace
 
 Duration Exchange::median_latency(TimePoint now) const {
@@ -65,6 +76,8 @@ void Exchange::start_second(telemetry::Second kind) {
     auto request = attempt_request(tries_.lead().endpoint());
     request.is_second = true;
     request.retry_depth = static_cast<std::uint8_t>(retry_depth_ + 1);
+    request.attempt = attempts_ + 1;
+    request.role = role_of(kind);
     tries_.begin_race(kind).start(snapshot_->clusters[target_->cluster], request);
     if (!tries_.is_racing()) return;  // no other endpoint is well: refunded
     ++attempts_;
@@ -106,6 +119,7 @@ bool Exchange::is_first_to_answer(upstream::Attempt& attempt) {
         let_probe_go_on(tries_.take_rival());
     } else {
         tries_.rival().cancel_lost();
+        note_attempt(tries_.rival());
     }
     return true;
 }
@@ -116,6 +130,7 @@ void Exchange::drop_out(upstream::Attempt& attempt) {
     // A rival that got nowhere was none.
     if (was_first || attempt.endpoint() != nullptr)
         context_.shard.add(cluster().cluster().metrics().of(tries_.kind(), was_first));
+    note_attempt(attempt);
     tries_.drop(attempt);
 }
 

@@ -64,6 +64,8 @@ bool Exchange::retries(bool was_retried_below) {
     last_error_ = input.error;
     last_status_ = input.status.value_or(0);
     if (attempt.is_running()) attempt.cancel_answered();
+    note_attempt(attempt);
+    role_ = telemetry::AttemptRole::retry;
     ++retries_;
     is_replay_ = false;
     back_off(input.wait);
@@ -80,6 +82,8 @@ bool Exchange::replays_probe(TimePoint now) {
     cluster().cluster().budget().charge_always(now);
     context_.shard.add(cluster().cluster().metrics().of(telemetry::Second::probe, true));
     if (attempt.is_running()) attempt.cancel_answered();
+    note_attempt(attempt);
+    role_ = telemetry::AttemptRole::probe_replay;
     is_replay_ = true;
     back_off(Duration::zero());
     return true;
@@ -99,6 +103,7 @@ bool Exchange::charges_retry(resilience::RetryRefusal refusal, TimePoint now) {
         refusal = resilience::RetryRefusal::budget;
         is_budget_spent_ = true;
     }
+    refusal_ = refusal;
     note_refusal(refusal);
     return false;
 }
@@ -177,6 +182,7 @@ void Exchange::time_out(const char* which, bool is_callers) {
     const Error error{is_clients ? Reason::request_timeout : Reason::upstream_timeout,
                       is_clients ? Error::Origin::downstream : Error::Origin::upstream,
                       Error::Retry::never, which};
+    detail_ = which;
     tries_.cancel(error, is_clients || is_callers);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::failure);

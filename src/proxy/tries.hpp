@@ -39,6 +39,7 @@ class Tries {
     }
     [[nodiscard]] telemetry::Second kind() const { return kind_; }
     [[nodiscard]] upstream::Attempt& rival() { return *rival_; }
+    [[nodiscard]] const upstream::Attempt* rival_or_none() const { return rival_.get(); }
 
     // It leads from now on; the other is the rival, which the caller ends or takes.
     void win(const upstream::Attempt& winner) {

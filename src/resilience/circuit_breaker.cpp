@@ -254,7 +254,9 @@ void CircuitBreaker::enter(State next, TripReason reason, TimePoint at, Notices&
     Transition transition{
         .epoch = epoch() + 1, .at = at, .from = state(), .to = next, .reason = reason};
     if (transition.from == State::closed) {
-        transition.run = std::max(fail_run_.length, local_run_.length);
+        const Run& run = fail_run_.length >= local_run_.length ? fail_run_ : local_run_;
+        transition.run = run.length;
+        if (run.length > 0) transition.run_for = at - run.since;
         transition.seen = window_.sum(epoch(), at);
     }
     if (next == State::open) {

@@ -142,6 +142,11 @@ SuccessWindow::Counts CircuitBreaker::counts(TimePoint now) const {
     return window_.sum(word_.load(std::memory_order_acquire) >> kEpochShift, now);
 }
 
+TripReason CircuitBreaker::reason() const {
+    const std::lock_guard lock(mutex_);
+    return reason_;
+}
+
 CircuitBreaker::Snapshot CircuitBreaker::snapshot(TimePoint now) const {
     const std::lock_guard lock(mutex_);
     Snapshot snapshot;
@@ -159,6 +164,14 @@ CircuitBreaker::Snapshot CircuitBreaker::snapshot(TimePoint now) const {
     snapshot.probes = static_cast<std::uint32_t>(leases_.size());
     snapshot.fail_run = fail_run_.length;
     snapshot.local_run = local_run_.length;
+    if (fail_run_.length > 0) snapshot.fail_run_for = now - fail_run_.since;
+    if (local_run_.length > 0) snapshot.local_run_for = now - local_run_.since;
+    snapshot.ok_run = ok_run_;
+    snapshot.penalty_reason = penalty() == TripReason::floor ? penalty_reason_ : penalty();
+    for (const Lease& lease : leases_) {
+        if (!snapshot.lease_ends_at || lease.deadline < *snapshot.lease_ends_at)
+            snapshot.lease_ends_at = lease.deadline;
+    }
     snapshot.window = window_.sum(epoch(), now);
     snapshot.history.assign(history_.begin(), history_.end());
     return snapshot;

@@ -179,7 +179,10 @@ void CircuitBreaker::try_trip(TripReason reason, TimePoint now, Duration hint, N
         const TripGate::Answer answer = gate_->may_trip(reason, now);
         if (answer != TripGate::Answer::trip) {
             ask_gate_at_ = now + kAskGateAgain;
-            if (answer == TripGate::Answer::penalize) set_penalty(TripReason::floor, now, notices);
+            if (answer == TripGate::Answer::penalize) {
+                set_penalty(TripReason::floor, now, notices);
+                penalty_reason_ = reason;
+            }
             return;
         }
     }

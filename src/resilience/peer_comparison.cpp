@@ -46,15 +46,26 @@ double lowest_by_stdev(std::span<const double> rates) {
 
 }  // namespace
 
+double PeerComparison::lowest(std::span<const double> success_rates, const Options& options) {
+    return options.compare == Compare::mad ? lowest_by_mad(success_rates, options.compare_gap)
+                                           : lowest_by_stdev(success_rates);
+}
+
+Duration PeerComparison::highest(std::span<const Duration> p95, double factor) {
+    std::vector<double> all;
+    for (const Duration each : p95)
+        all.push_back(static_cast<double>(each.count()));
+    const Duration usual{static_cast<Duration::rep>(factor * median(std::move(all)))};
+    return std::max(usual, kNeverSlow);
+}
+
 std::vector<std::size_t> PeerComparison::low(std::span<const double> success_rates,
                                              const Options& options) {
     std::vector<std::size_t> found;
     if (success_rates.empty() || options.compare == Compare::off) return found;
-    const double lowest = options.compare == Compare::mad
-                              ? lowest_by_mad(success_rates, options.compare_gap)
-                              : lowest_by_stdev(success_rates);
+    const double least = lowest(success_rates, options);
     for (std::size_t i = 0; i < success_rates.size(); ++i) {
-        if (success_rates[i] < lowest - kSame) found.push_back(i);
+        if (success_rates[i] < least - kSame) found.push_back(i);
     }
     std::sort(found.begin(), found.end(),
               [&](std::size_t a, std::size_t b) { return success_rates[a] < success_rates[b]; });
@@ -64,14 +75,9 @@ std::vector<std::size_t> PeerComparison::low(std::span<const double> success_rat
 std::vector<std::size_t> PeerComparison::slow(std::span<const Duration> p95, double factor) {
     std::vector<std::size_t> found;
     if (p95.empty() || factor <= 0) return found;
-    std::vector<double> all;
-    for (const Duration each : p95)
-        all.push_back(static_cast<double>(each.count()));
-    const double highest = factor * median(std::move(all));
+    const Duration most = highest(p95, factor);
     for (std::size_t i = 0; i < p95.size(); ++i) {
-        if (p95[i] > kNeverSlow && static_cast<double>(p95[i].count()) > highest) {
-            found.push_back(i);
-        }
+        if (p95[i] > most) found.push_back(i);
     }
     std::sort(found.begin(), found.end(),
               [&](std::size_t a, std::size_t b) { return p95[a] > p95[b]; });

@@ -54,6 +54,8 @@ struct Server::State {
     telemetry::Registry registry;
     telemetry::EventLog events;
     telemetry::AccessLog access_log;
+    telemetry::FailureLog failures;
+    telemetry::AttemptTrace trace;
     unsigned worker_count;
     std::atomic<std::uint64_t> connections{0};
     SocketTable sockets;
@@ -88,7 +90,8 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     });
     registry.set_info(telemetry::Family::build_info, {kVersion, kCommit});
     for (unsigned number = 0; number < worker_count; ++number) {
-        workers.push_back(std::make_unique<Worker>(number, connections, registry, access_log));
+        workers.push_back(std::make_unique<Worker>(
+            number, connections, Worker::Records{registry, access_log, failures, trace}));
     }
     install(options.config);
     configurator.emplace(
@@ -166,6 +169,8 @@ admin::Context Server::State::admin_context() {
             .reopen_logs = [this] { reopen_logs(); },
             .registry = registry,
             .events = events,
+            .failures = failures,
+            .trace = trace,
             .started = started,
             .workers = worker_count,
             .listen_addresses =

@@ -20,16 +20,18 @@ std::string socket_key(const config::Listener& listener, const config::ListenAdd
     return is_any_port ? listener.name + " " + address.text : address.address.to_string();
 }
 
-Worker::Worker(unsigned number,
-               std::atomic<std::uint64_t>& connections,
-               telemetry::Registry& registry,
-               telemetry::AccessLog& access_log)
+Worker::Worker(unsigned number, std::atomic<std::uint64_t>& connections, const Records& records)
     : number_(number),
-      shard_(registry.make_shard()),
-      lag_(registry.histogram(telemetry::Family::event_loop_lag, {std::to_string(number)})),
-      access_log_(access_log),
-      upstream_{.loop = loop_, .shard = shard_, .worker = number, .random = Random::from_system()},
+      shard_(records.registry.make_shard()),
+      lag_(records.registry.histogram(telemetry::Family::event_loop_lag, {std::to_string(number)})),
+      access_log_(records.access_log),
+      upstream_{.loop = loop_,
+                .shard = shard_,
+                .worker = number,
+                .random = Random::from_system(),
+                .trace = &records.trace},
       context_(upstream_, access_log_, connections) {
+    context_.failures = &records.failures;
     loop_.set_end_of_turn([this] { context_.end_turn(); });
 }
 

@@ -33,10 +33,14 @@ struct BoundSocket {
 // (main).
 class Worker {
   public:
-    Worker(unsigned number,
-           std::atomic<std::uint64_t>& connections,
-           telemetry::Registry& registry,
-           telemetry::AccessLog& access_log);
+    // What it tells of requests; all outlive it.
+    struct Records {
+        telemetry::Registry& registry;
+        telemetry::AccessLog& access_log;
+        telemetry::FailureLog& failures;
+        telemetry::AttemptTrace& trace;
+    };
+    Worker(unsigned number, std::atomic<std::uint64_t>& connections, const Records& records);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     ~Worker();

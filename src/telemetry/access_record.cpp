@@ -399,4 +399,12 @@ char* write_text(char* out, const AccessRecord& record, std::string_view path, A
     return out;
 }
 
+std::vector<std::string_view> words_of_flags(std::uint8_t flags) {
+    std::vector<std::string_view> words;
+    for (std::size_t i = 0; i < kFlagWords.size(); ++i) {
+        if ((flags & (1U << i)) != 0) words.push_back(kFlagWords[i]);
+    }
+    return words;
+}
+
 }  // namespace weir::telemetry

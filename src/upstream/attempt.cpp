@@ -125,7 +125,8 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     is_running_ = true;
     is_sent_ = false;
     is_provably_unread_ = false;
-    was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = was_held_up_ = false;
+    was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = was_held_up_ = was_reused_ = false;
+    connect_time_ = {};
     endpoint_.reset();
     end_ = {};
     verdict_ = {};
@@ -181,6 +182,7 @@ Attempt::Lease Attempt::lease(Error& error) {
         if (!opened) error = opened.error();
     }
     endpoint_ = std::move(choice.endpoint);
+    leased_ = now;
     was_none_ready_ = choice.is_none_ready;
     holds_endpoint_ = static_cast<bool>(admission);
     endpoint_permit_ = admission.permit;
@@ -419,6 +421,7 @@ void Attempt::finish_tunnel() {
 // Refused by ourselves: it says nothing about anybody's health.
 void Attempt::refuse(const Error& error, Duration retry_after) {
     verdict_ = {.outcome = resilience::Outcome::ignored};
+    end_.error = error;
     report();
     handler_->on_attempt_failed(*this, {error, retry_after});
 }
@@ -482,9 +485,53 @@ void Attempt::give_back_adaptive(TimePoint now) {
     adaptive_slot_.reset();
 }
 
+void Attempt::record(telemetry::AttemptRecord& record) const {
+    record.endpoint.assign(endpoint_ ? std::string_view(endpoint_->shared().name())
+                                     : std::string_view());
+    record.began = started_;
+    record.ended = ended_;
+    record.queued.reset();
+    if (endpoint_ && leased_ > started_) record.queued = leased_ - started_;
+    record.connect.reset();
+    if (is_sent_ && !was_reused_) record.connect = connect_time_;
+    record.headers.reset();
+    if (end_.status) record.headers = end_.waited;
+    record.verdict = verdict_;
+    record.error = end_.error;
+    record.status = end_.status.value_or(0);
+    record.role = request_.role;
+    record.is_sent = is_sent_;
+    record.is_reused = was_reused_;
+    record.is_endpoint_probe = was_endpoint_probe_;
+    record.is_breaker_probe = was_breaker_probe_;
+    record.is_none_ready = was_none_ready_;
+}
+
+void Attempt::trace(TimePoint now) {
+    std::optional<Duration> headers;
+    if (end_.status) headers = sent_ - started_ + end_.waited;
+    const RouteTarget::Section& section = request_.route->section();
+    const std::string route = section.listener + "/" + section.route;
+    context_.trace->add(
+        {.cluster = cluster_->cluster().name(),
+         .route = route,
+         .endpoint = endpoint_ ? std::string_view(endpoint_->shared().name()) : std::string_view(),
+         .method = request_.head.substr(0, request_.head.find(' ')),
+         .began = started_,
+         .ended = now,
+         .headers = headers,
+         .verdict = verdict_,
+         .request = request_.number,
+         .attempt = request_.attempt,
+         .status = end_.status.value_or(0),
+         .is_replay_safe = request_.is_replay_safe,
+         .is_probe = was_probe()});
+}
+
 // Gives back whatever is held, with the verdict: the one place where an attempt ends.
 void Attempt::report() {
     const TimePoint now = Clock::now();
+    ended_ = now;
     Cluster& shared = cluster_->cluster();
     timer_.cancel();
     StallWatch::remove(waiting_);
@@ -508,7 +555,12 @@ void Attempt::report() {
     holds_endpoint_ = holds_breaker_ = false;
     request_slot_.reset();
     if (adaptive_slot_.is_held()) give_back_adaptive(now);
-    if (connection_ != nullptr) std::exchange(connection_, nullptr)->detach();
+    if (context_.trace != nullptr && context_.trace->is_on()) trace(now);
+    if (connection_ != nullptr) {
+        was_reused_ = connection_->is_reused();
+        connect_time_ = connection_->connect_time();
+        std::exchange(connection_, nullptr)->detach();
+    }
     cluster_.reset();  // it may be gone from the configuration
 }
 

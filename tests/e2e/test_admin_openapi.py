@@ -10,6 +10,7 @@ from urllib.parse import quote
 import jsonschema
 from admin_api import YAML, Answer, Events, ask
 from harness import SharedWeirTest
+from origins import fixed
 
 Operation = tuple[str, str]  # "get", "/api/v1/status"
 
@@ -108,6 +109,7 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
         ("get", "/api/v1/status"): {}, ("get", "/api/v1/listeners"): {}, ("get", "/api/v1/routes"): {},
         ("get", "/api/v1/clusters"): {}, ("get", "/api/v1/clusters/{cluster}"): {"place": cluster},
         ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},
+        ("get", "/api/v1/failures"): {}, ("get", "/api/v1/trace-export"): {"query": "for=100ms"},
         ("get", "/api/v1/stream"): {"is_stream": True}, ("get", "/api/v1/memory"): {},
         ("get", "/api/v1/config"): {"query": "format=json&origin=1&defaults=1"},
         ("get", "/api/v1/config/explain"): {"query": "path=threads"},
@@ -155,6 +157,8 @@ class Answers(DocumentTest):
         for _ in range(3):
             self.weir_.ask()
         self.weir_.ask("/", "GET", {"Host": "x"})
+        self.origin_.answer = fixed(500)
+        self.weir_.ask("/fails")
         operations = self.operations()
         todo = calls(self.origin_.address, self.weir_.file.read_text())
         self.assertEqual(set(todo), set(operations), "the document has a route this test does not know, or lacks one")

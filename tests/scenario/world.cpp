@@ -64,11 +64,21 @@ Message Client::exchange(std::string_view method,
 World::World(std::uint64_t seed)
     : log_({.to = "off"}, registry_),
       log_shard_(log_),
-      upstream_{
-          .loop = loop_, .shard = registry_.make_shard(), .worker = 0, .random = Random(seed)},
+      upstream_{.loop = loop_,
+                .shard = registry_.make_shard(),
+                .worker = 0,
+                .random = Random(seed),
+                .trace = &trace_},
       context_(upstream_, log_shard_, connections_) {
+    context_.failures = &failures_;
     log::set_level(log::Level::error);
     loop_.set_end_of_turn([this] { context_.end_turn(); });
+}
+
+telemetry::Failure World::failure() const {
+    const auto found = failures_.recent({.most = 1});
+    EXPECT_FALSE(found.empty()) << "no request has failed";
+    return found.empty() ? telemetry::Failure{} : found.front();
 }
 
 World::~World() {

@@ -109,6 +109,10 @@ class World {
     [[nodiscard]] resilience::State breaker() { return cluster().breaker().state(); }
     void set_endpoints(const std::vector<const Origin*>& origins);
     void drain();
+    // The story of the newest failed request.
+    [[nodiscard]] telemetry::Failure failure() const;
+    [[nodiscard]] const telemetry::FailureLog& failures() const { return failures_; }
+    [[nodiscard]] telemetry::AttemptTrace& trace() { return trace_; }
     [[nodiscard]] transport::EventLoop& loop() { return loop_; }
     [[nodiscard]] TimePoint now() const { return clock_.now(); }
 
@@ -124,6 +128,8 @@ class World {
     telemetry::AccessLog log_;
     std::atomic<std::uint64_t> connections_{0};
     telemetry::AccessLogShard log_shard_;
+    telemetry::FailureLog failures_;
+    telemetry::AttemptTrace trace_;
     upstream::LocalContext upstream_;
     proxy::WorkerContext context_;
     proxy::LocalSnapshotPtr snapshot_;

@@ -6,7 +6,9 @@
 #include "weir/describe/effective.hpp"
 #include "weir/discovery/provider.hpp"
 #include "weir/proxy/snapshot.hpp"
+#include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/events.hpp"
+#include "weir/telemetry/failures.hpp"
 #include "weir/telemetry/metrics.hpp"
 
 #include <cstdint>
@@ -80,6 +82,8 @@ struct Context {
     std::function<void()> reopen_logs;
     telemetry::Registry& registry;
     telemetry::EventLog& events;
+    telemetry::FailureLog& failures;
+    telemetry::AttemptTrace& trace;
     WallTime started;
     unsigned workers = 1;
     // Where a listener listens, as bound; without it, what its configuration says.

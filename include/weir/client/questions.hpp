@@ -16,6 +16,18 @@ namespace weir::client {
 [[nodiscard]] Question look_at_cluster(std::string_view name);
 [[nodiscard]] Question look_at_endpoints(std::string_view cluster);
 [[nodiscard]] Question look_at_events(std::size_t newest, std::string_view cluster);
+// What is empty is not asked for.
+struct FailureFilter {
+    std::string id;
+    std::size_t newest = 0;  // 0: all that are kept
+    std::string cluster;
+    std::string route;
+    std::string reason;
+};
+[[nodiscard]] Question look_at_failures(const FailureFilter& filter);
+[[nodiscard]] Question record_trace(std::string_view lasting,
+                                    std::string_view cluster,
+                                    std::uint64_t most);
 [[nodiscard]] Question look_at_config(bool is_json, bool has_origins, bool has_defaults);
 [[nodiscard]] Question explain_key(std::string_view path);
 // `url` is http://host:port/path?query, or only the path; a method is written in capitals.

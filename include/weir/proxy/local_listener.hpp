@@ -2,6 +2,7 @@
 
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/access_log.hpp"
+#include "weir/telemetry/failures.hpp"
 #include "weir/transport/socket.hpp"
 #include "weir/upstream/local_context.hpp"
 
@@ -46,18 +47,24 @@ class WorkerContext {
     [[nodiscard]] bool admit_connection();
     void forget_connection();
 
+    // Of a request: unique in the process.
+    [[nodiscard]] std::uint64_t next_number() { return (requests_++ << 10U) + upstream.worker; }
+
     upstream::LocalContext& upstream;
     transport::EventLoop& loop;
     telemetry::Shard& shard;
     telemetry::AccessLogShard& access_log;
-    http::RequestHead request_head;  // being handled; valid within one callback
-    std::string out;                 // the head being written; valid within one callback
-    bool is_draining = false;        // connections are closed after their request
+    telemetry::FailureLog* failures = nullptr;  // none, or outlives it
+    telemetry::Failure failure;                 // being told; its capacity is kept
+    http::RequestHead request_head;             // being handled; valid within one callback
+    std::string out;                            // the head being written; valid within one callback
+    bool is_draining = false;                   // connections are closed after their request
     std::uint64_t sessions = 0;
     std::uint64_t connection_limit = UINT64_MAX;  // limits.connections
 
   private:
     std::atomic<std::uint64_t>& connections_;
+    std::uint64_t requests_ = 0;
     std::vector<std::unique_ptr<Exchange>> free_;
     std::vector<std::unique_ptr<Exchange>> given_back_;
     std::vector<std::string> buffers_;

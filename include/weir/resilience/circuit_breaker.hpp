@@ -168,6 +168,7 @@ class CircuitBreaker {
     // Why it has a tenth of its weight: none, floor (the gate kept it), throttle_rate. Takes no
     // lock.
     [[nodiscard]] TripReason penalty() const { return penalty_.load(std::memory_order_relaxed); }
+    [[nodiscard]] TripReason reason() const;  // of the last transition
     // Should the next request be offered as a probe? A balancer asks before it chooses; acquire()
     // may still refuse (another thread was first, or the lease of a probe has just run out): then
     // it chooses again. Takes no lock.
@@ -192,6 +193,11 @@ class CircuitBreaker {
         std::uint32_t probes = 0;  // in flight
         std::uint32_t fail_run = 0;
         std::uint32_t local_run = 0;
+        Duration fail_run_for{0};  // since the first of the run
+        Duration local_run_for{0};
+        std::uint32_t ok_run = 0;  // half_open: good probes in a row; penalized: good answers
+        TripReason penalty_reason = TripReason::none;  // penalized: the rule that was met
+        std::optional<TimePoint> lease_ends_at;        // half_open: of the first probe under way
         SuccessWindow::Counts window;
         std::vector<Transition> history;  // oldest first, the last 100
     };
@@ -318,6 +324,7 @@ class CircuitBreaker {
     std::uint64_t opens_total_ = 0;
     std::uint64_t penalties_total_ = 0;
     TripReason reason_ = TripReason::none;
+    TripReason penalty_reason_ = TripReason::none;
     std::deque<Transition> history_;
 };
 

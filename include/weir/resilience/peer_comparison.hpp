@@ -39,6 +39,10 @@ class PeerComparison {
     // Compares, if the interval has passed since it last did.
     void run(std::span<OutlierDetector* const> peers, TimePoint now);
 
+    // Below which success rate, and above which p95, one of them stands out. Not of none.
+    [[nodiscard]] static double lowest(std::span<const double> success_rates,
+                                       const Options& options);
+    [[nodiscard]] static Duration highest(std::span<const Duration> p95, double factor);
     // Which of them stand out, the worst first.
     [[nodiscard]] static std::vector<std::size_t> low(std::span<const double> success_rates,
                                                       const Options& options);

@@ -46,6 +46,7 @@ struct Transition {
     TripReason reason = TripReason::none;
     Duration open_for{0};          // to == open: until the next probe
     std::uint32_t run = 0;         // from closed: failures in a row just before
+    Duration run_for{0};           // from closed: since the first of them
     SuccessWindow::Counts seen{};  // from closed: the window just before
 };
 

@@ -30,6 +30,9 @@ enum class Flag : std::uint8_t {
     hedged = 64,      // a second attempt ran beside the first
 };
 
+// The words of the bits that are set.
+[[nodiscard]] std::vector<std::string_view> words_of_flags(std::uint8_t flags);
+
 // One request. Views need to live during append() only; empty ones are written as empty.
 struct AccessRecord {
     WallTime time{};                       // of the request's first byte

@@ -10,6 +10,7 @@
 #include "weir/resilience/limit.hpp"
 #include "weir/resilience/outcome.hpp"
 #include "weir/resilience/retry_policy.hpp"
+#include "weir/telemetry/failures.hpp"
 #include "weir/transport/stream.hpp"
 #include "weir/upstream/connection.hpp"
 #include "weir/upstream/local_cluster.hpp"
@@ -53,6 +54,10 @@ struct AttemptRequest {
     std::uint8_t retry_depth = 0;           // sent unless 0
     TimePoint deadline = TimePoint::max();  // of the answer's head; what remains of it is sent
     TimePoint caller_deadline = TimePoint::max();  // until when the caller said it would wait
+    // For its record.
+    std::uint64_t number = 0;   // of the request, in the process
+    std::uint32_t attempt = 1;  // of the request
+    telemetry::AttemptRole role = telemetry::AttemptRole::first;
 };
 
 // How an attempt ended, when it did not end well: told to its owner after everything was reported.
@@ -131,6 +136,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
 
     // What the end of this attempt means for another: all of it but what the exchange knows.
     void describe(resilience::RetryInput& input) const;
+    // How it went, once it has ended: for the story of a request that failed.
+    void record(telemetry::AttemptRecord& record) const;
 
     [[nodiscard]] bool is_running() const { return is_running_; }
     // Where it went, or nullptr if it got nowhere. Valid until the next start().
@@ -175,6 +182,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void classify(const Error& error, bool client_left);
     void give_back_adaptive(TimePoint now);
     void report();
+    void trace(TimePoint now);
 
     LocalContext& context_;
     AttemptHandler* handler_;
@@ -200,6 +208,10 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     bool was_held_up_ = false;  // by a limit of connections, and that is counted
     TimePoint started_;
     TimePoint sent_;
+    TimePoint leased_;  // when it had a connection, or began to make one
+    TimePoint ended_;
+    Duration connect_time_{};  // of its connection
+    bool was_reused_ = false;
     Duration upstream_time_{};
     TimerOf<Attempt, &Attempt::on_timer> timer_{*this};
     StallWatch::Entry waiting_{*this};

@@ -109,6 +109,7 @@ class Endpoint final : public resilience::TransitionSink {
     void leave();
     void rejoin(TimePoint now);
     [[nodiscard]] resilience::Limit& connections() { return connections_; }
+    [[nodiscard]] const resilience::Limit& connections() const { return connections_; }
     [[nodiscard]] resilience::Limit& connecting() { return connecting_; }
 
     void set_limits(const config::ClusterLimits& limits);

@@ -2,6 +2,7 @@
 
 #include "weir/core/random.hpp"
 #include "weir/http/h1.hpp"
+#include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/transport/event_loop.hpp"
 
@@ -13,7 +14,8 @@ struct LocalContext {
     telemetry::Shard& shard;
     unsigned worker = 0;  // its number: the shard of the deciders' windows
     Random random;
-    http::H1Limits upstream_limits{};  // of response heads
+    telemetry::AttemptTrace* trace = nullptr;  // none, or outlives it
+    http::H1Limits upstream_limits{};          // of response heads
     http::ResponseHead
         response_head{};  // being handed over; its capacity is kept from answer to answer
 };

@@ -98,12 +98,16 @@ struct FakeProcess {
                     },
                 .registry = registry,
                 .events = events,
+                .failures = failures,
+                .trace = trace,
                 .started = Clock::wall() - std::chrono::seconds{90},
                 .workers = 1};
     }
 
     telemetry::Registry registry;
     telemetry::EventLog events;
+    telemetry::FailureLog failures;
+    telemetry::AttemptTrace trace;
     std::vector<std::shared_ptr<upstream::Cluster>> clusters;
     std::shared_ptr<const proxy::Snapshot> snapshot;
     Readiness readiness{.is_ready = true, .is_draining = false, .waiting = {}};

@@ -123,6 +123,14 @@ TEST(Arguments, VerbsThatAskARunningWeirAreCommands) {
     EXPECT_TRUE(events.follows);
     EXPECT_EQ(events.count, 3U);
     EXPECT_EQ(events.cluster, "c");
+    const auto failures = ask_verb<FailuresVerb>(
+        {"failures", "-n", "3", "--cluster", "c", "--route", "r", "--reason", "breaker_open"});
+    EXPECT_EQ(failures.count, 3U);
+    EXPECT_EQ(failures.cluster + failures.route + failures.reason, "crbreaker_open");
+    EXPECT_EQ(ask_verb<FailuresVerb>({"failures", "abc"}).id, "abc");
+    const auto trace = ask_verb<TraceVerb>({"trace-export", "--for", "1m", "-n", "9"});
+    EXPECT_EQ(trace.lasting, "1m");
+    EXPECT_EQ(trace.count, 9U);
 }
 
 TEST(Arguments, WrongUseOfAVerbThatAsksIsExitCode2BeforeAnybodyIsAsked) {

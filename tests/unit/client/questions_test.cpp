@@ -16,6 +16,15 @@ TEST(Questions, NamesAreEncoded) {
     EXPECT_EQ(look_at_config(false, false, false).target, "/api/v1/config?format=yaml");
 }
 
+TEST(Questions, FailuresAreAskedForByWhatIsSaid) {
+    EXPECT_EQ(look_at_failures({}).target, "/api/v1/failures");
+    EXPECT_EQ(look_at_failures({.id = "a b"}).target, "/api/v1/failures?id=a%20b");
+    EXPECT_EQ(look_at_failures({.newest = 5, .cluster = "c", .route = "r", .reason = "x"}).target,
+              "/api/v1/failures?n=5&cluster=c&route=r&reason=x");
+    EXPECT_EQ(record_trace("30s", "", 0).target, "/api/v1/trace-export?for=30s");
+    EXPECT_EQ(record_trace("30s", "c", 7).target, "/api/v1/trace-export?for=30s&cluster=c&n=7");
+}
+
 TEST(Questions, ARouteIsTriedByItsUrl) {
     struct Row {
         std::string_view url;
