@@ -5,36 +5,40 @@ _weir() {
         config) verb+=" ${COMP_WORDS[2]}" ;;
     esac
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run demo status get discovery route events endpoints breakers breaker log drain reload check init fmt config explain schema openapi reference man completion version --help'
+        words='run demo status get discovery route events failures trace-export endpoints breakers breaker log drain reload check init fmt config explain schema openapi reference man completion version --help'
     else
         case "$verb $prev" in
-            'status -o') words='table json' ;;
-            'status --output') words='table json' ;;
-            'get -o') words='table json' ;;
-            'get --output') words='table json' ;;
-            'discovery -o') words='table json' ;;
-            'discovery --output') words='table json' ;;
-            'route -o') words='table json' ;;
-            'route --output') words='table json' ;;
-            'events -o') words='table json' ;;
-            'events --output') words='table json' ;;
-            'endpoints -o') words='table json' ;;
-            'endpoints --output') words='table json' ;;
-            'breakers -o') words='table json' ;;
-            'breakers --output') words='table json' ;;
-            'breaker -o') words='table json' ;;
-            'breaker --output') words='table json' ;;
-            'log -o') words='table json' ;;
-            'log --output') words='table json' ;;
-            'drain -o') words='table json' ;;
-            'drain --output') words='table json' ;;
-            'reload -o') words='table json' ;;
-            'reload --output') words='table json' ;;
+            'status -o') words='table wide json' ;;
+            'status --output') words='table wide json' ;;
+            'get -o') words='table wide json' ;;
+            'get --output') words='table wide json' ;;
+            'discovery -o') words='table wide json' ;;
+            'discovery --output') words='table wide json' ;;
+            'route -o') words='table wide json' ;;
+            'route --output') words='table wide json' ;;
+            'events -o') words='table wide json' ;;
+            'events --output') words='table wide json' ;;
+            'failures -o') words='table wide json' ;;
+            'failures --output') words='table wide json' ;;
+            'trace-export -o') words='table wide json' ;;
+            'trace-export --output') words='table wide json' ;;
+            'endpoints -o') words='table wide json' ;;
+            'endpoints --output') words='table wide json' ;;
+            'breakers -o') words='table wide json' ;;
+            'breakers --output') words='table wide json' ;;
+            'breaker -o') words='table wide json' ;;
+            'breaker --output') words='table wide json' ;;
+            'log -o') words='table wide json' ;;
+            'log --output') words='table wide json' ;;
+            'drain -o') words='table wide json' ;;
+            'drain --output') words='table wide json' ;;
+            'reload -o') words='table wide json' ;;
+            'reload --output') words='table wide json' ;;
             'check --format') words='text json github' ;;
             'config dump -o') words='yaml json' ;;
             'config dump --output') words='yaml json' ;;
-            'config apply -o') words='table json' ;;
-            'config apply --output') words='table json' ;;
+            'config apply -o') words='table wide json' ;;
+            'config apply --output') words='table wide json' ;;
             *) case $verb in
                 'config') words='dump explain apply diff' ;;
                 'run') words='-h --help --from --to --print-config --core-dumps' ;;
@@ -44,6 +48,8 @@ _weir() {
                 'discovery') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;
                 'route') words='-h --help --admin --token-file --timeout -o --output -H --header --listener' ;;
                 'events') words='-h --help --admin --token-file --timeout -o --output -f --follow -n --cluster' ;;
+                'failures') words='-h --help --admin --token-file --timeout -o --output -n --cluster --route --reason -w --watch' ;;
+                'trace-export') words='-h --help --admin --token-file --timeout -o --output --for -n --cluster' ;;
                 'endpoints') words='-h --help --admin --token-file --timeout -o --output --for --reason --force -w --watch drain undrain eject uneject' ;;
                 'breakers') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;
                 'breaker') words='-h --help --admin --token-file --timeout -o --output --for --reason -w --watch open close auto' ;;
