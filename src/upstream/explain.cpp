@@ -2,8 +2,7 @@
 
 #include "weir/resilience/peer_comparison.hpp"
 #include "weir/resilience/stall_rule.hpp"
-
-#include "options.hpp"
+#include "weir/upstream/options.hpp"
 
 #include <algorithm>
 
