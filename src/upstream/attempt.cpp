@@ -390,6 +390,10 @@ void Attempt::cancel_answered() {
 }
 
 void Attempt::cancel_lost() {
+    // It would have taken longer yet: the balancer must not take it for unknown, or for idle.
+    const TimePoint now = Clock::now();
+    if (is_sent_ && endpoint_ && now - sent_ > endpoint_->candidate().ewma())
+        endpoint_->candidate().observe(now - sent_, now);
     cancel({Reason::client_closed, Error::Origin::downstream, Error::Retry::never,
             "another attempt has answered"},
            true);

@@ -91,6 +91,29 @@ TEST_F(Hedges, TheLoserIsNotAFailureOfItsEndpoint) {
     world.expect_nothing_leaks();
 }
 
+// Its attempts are cancelled before they say anything, all of them: it must not look idle.
+TEST_F(Hedges, AnEndpointThatLosesThemAllAttractsFewRequests) {
+    world.start_cluster("    retry: {hedge_after: 50ms, budget: 100%}\n    outlier: off\n");
+    const auto ask = [this](int times) {
+        for (int i = 0; i < times; ++i) {
+            Client& client = send();
+            world.advance(60ms);
+            EXPECT_EQ(client.await().status, 200);
+            client.close();
+        }
+    };
+    a.usually(answer(200).after(5ms));
+    b.usually(answer(200).after(5ms));
+    ask(20);
+    const std::size_t before = a.requests().size();
+    ASSERT_GE(before, 1U);
+    a.usually(hang());
+    ask(60);
+    EXPECT_GT(a.requests().size(), before);
+    EXPECT_LE(a.requests().size(), before + 20);
+    world.expect_nothing_leaks();
+}
+
 TEST_F(Hedges, OnlyAGoodHeadWins) {
     first = answer(200, "first").after(100ms);
     second = answer(503);
