@@ -5,7 +5,7 @@ _weir() {
         config) verb+=" ${COMP_WORDS[2]}" ;;
     esac
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run demo status get discovery route events failures trace-export endpoints breakers breaker log drain reload check init fmt config explain schema openapi reference man completion version --help'
+        words='run demo status get discovery route events failures trace-export endpoints breakers breaker log drain reload check simulate init fmt config explain schema openapi reference man completion version --help'
     else
         case "$verb $prev" in
             'status -o') words='table wide json' ;;
@@ -35,6 +35,8 @@ _weir() {
             'reload -o') words='table wide json' ;;
             'reload --output') words='table wide json' ;;
             'check --format') words='text json github' ;;
+            'simulate -o') words='text json' ;;
+            'simulate --output') words='text json' ;;
             'config dump -o') words='yaml json' ;;
             'config dump --output') words='yaml json' ;;
             'config apply -o') words='table wide json' ;;
@@ -57,6 +59,7 @@ _weir() {
                 'drain') words='-h --help --admin --token-file --timeout -o --output --exit' ;;
                 'reload') words='-h --help --admin --token-file --timeout -o --output' ;;
                 'check') words='-h --help --format --diff --admin --token-file --timeout' ;;
+                'simulate') words='-h --help -f --file --cluster --trace -o --output --html --svg --seed --for' ;;
                 'init') words='-h --help --from --to -o --output --force' ;;
                 'fmt') words='-h --help --write --check' ;;
                 'config dump') words='-h --help --origin --defaults -o --output --admin --token-file --timeout' ;;

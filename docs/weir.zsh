@@ -21,6 +21,7 @@ _weir() {
             'drain:Not ready from now on; requests are still served'
             'reload:Read the configuration file again'
             'check:Check a configuration; exit 0 if it is valid'
+            'simulate:Play a scenario, or a recorded trace, on simulated time'
             'init:Write a first configuration, with comments'
             'fmt:Indent a configuration and mend what YAML refuses'
             'config:see weir config --help'
@@ -143,6 +144,12 @@ _weir() {
                 --format) compadd -- text json github; return ;;
             esac
             [[ $PREFIX == -* ]] && compadd -- -h --help --format --diff --admin --token-file --timeout && return
+            _files ;;
+        'simulate')
+            case ${words[CURRENT-1]} in
+                -o|--output) compadd -- text json; return ;;
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help -f --file --cluster --trace -o --output --html --svg --seed --for && return
             _files ;;
         'init')
             case ${words[CURRENT-1]} in

@@ -272,20 +272,25 @@ void write_endpoint(JsonWriter& json,
     json.end_object();
 }
 
-void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall) {
-    const auto machine = cluster.breaker().snapshot(wall.now());
+void write_breaker(JsonWriter& json,
+                   const upstream::Cluster& cluster,
+                   const upstream::Breaker& breaker,
+                   const WallClock& wall) {
+    const auto machine = breaker.machine().snapshot(wall.now());
     const auto at = [&](const std::optional<TimePoint>& time) {
         return time ? std::optional(wall(*time)) : std::nullopt;
     };
     json.begin_object();
-    json.field("id", cluster.name()).field("cluster", cluster.name()).field("scope", "cluster");
+    json.field("id", breaker.id()).field("cluster", breaker.cluster());
+    json.field("scope", breaker.scope());
+    if (!breaker.route().empty()) json.field("route", breaker.route());
     json.field("mode", resilience::word(machine.mode));
     json.field("state", resilience::word(machine.state));
     write_time(json, "since", wall(machine.since));
     json.field("reason", machine.reason == resilience::TripReason::none
                              ? std::string_view{}
                              : resilience::word(machine.reason));
-    if (const auto order = cluster.breaker_order()) {
+    if (const auto order = breaker.order()) {
         write_order(json, resilience::word(machine.state), *order, wall);
     } else {
         json.key("forced").null();
@@ -294,7 +299,7 @@ void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const Wal
     json.field("opens_total", machine.opens_total).field("trips", machine.trips);
     json.field("probes", machine.probes).field("consecutive_failures", machine.fail_run);
     write_window(json, machine.window);
-    write_story(json, upstream::explain_breaker(cluster, machine, wall.now()), wall);
+    write_story(json, upstream::explain_breaker(cluster, breaker, machine, wall.now()), wall);
     write_history(json, machine.history, wall);
     json.end_object();
 }
@@ -400,7 +405,8 @@ Response endpoints(const Request& request, const Context& context) {
 
 Response breakers(const Request& /*request*/, const Context& context) {
     return list_of_clusters(context, [](JsonWriter& json, const auto& cluster, const auto& wall) {
-        write_breaker(json, cluster, wall);
+        for (const auto& breaker : cluster.breakers())
+            write_breaker(json, cluster, *breaker, wall);
     });
 }
 

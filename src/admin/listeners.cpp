@@ -105,6 +105,12 @@ void write_targets(JsonWriter& json,
         json.begin_object().field("cluster", target.cluster).field("weight", target.weight);
         json.field("state", cluster_state(*cluster, count_endpoints(*cluster)));
         json.field("breaker", resilience::word(cluster->breaker().state()));
+        const auto& fallback =
+            target.breaker ? target.breaker->fallback : cluster->config().breaker.fallback;
+        if (fallback) {
+            json.field("fallback",
+                       fallback->to.empty() ? std::to_string(fallback->status) : fallback->to);
+        }
         json.key("endpoints").begin_array();
         for (const auto& endpoint : cluster->endpoints()->endpoints) {
             json.begin_object().field("address", endpoint->name());

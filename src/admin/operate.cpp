@@ -183,11 +183,27 @@ Response bring_back(const Request& request, const Context& context, Act&& act) {
 
 // ---- breakers
 
-Response breaker_now(const upstream::Cluster& cluster, const proxy::Snapshot& snapshot) {
+// Of CLUSTER or CLUSTER@ROUTE; null if there is none. The newest, while a reload replaces one.
+struct FoundBreaker {
+    std::shared_ptr<const upstream::Cluster> cluster;
+    std::shared_ptr<upstream::Breaker> breaker;
+};
+FoundBreaker find_breaker(const proxy::Snapshot& snapshot, std::string_view id) {
+    FoundBreaker found;
+    for (const auto& cluster : snapshot.clusters()) {
+        if (!id.starts_with(cluster->name())) continue;
+        for (const auto& breaker : cluster->breakers()) {
+            if (breaker->id() == id) found = {cluster, breaker};
+        }
+    }
+    return found;
+}
+
+Response breaker_now(const FoundBreaker& found, const proxy::Snapshot& snapshot) {
     const WallClock wall = refreshed(snapshot);
     Response response;
     JsonWriter json(response.body);
-    write_breaker(json, cluster, wall);
+    write_breaker(json, *found.cluster, *found.breaker, wall);
     response.body += '\n';
     return response;
 }
@@ -198,16 +214,16 @@ Response no_such_breaker(const std::string& id) {
 
 Response force(const Request& request, const Context& context, resilience::State state) {
     const auto snapshot = context.snapshot();
-    const auto cluster = snapshot->find_cluster(request.parameters.front());
-    if (!cluster) return no_such_breaker(request.parameters.front());
+    const auto found = find_breaker(*snapshot, request.parameters.front());
+    if (!found.breaker) return no_such_breaker(request.parameters.front());
     Body body(request, {"for", "reason"});
     const Duration time = body.time(kLongestForce).value_or(kForceFor);
     upstream::Order order{.until = {}, .by = request.peer, .reason = body.reason()};
     if (body.has_failed()) return body.refusal();
     const TimePoint now = Clock::refresh();
     order.until = now + time;
-    cluster->force_breaker(state, std::move(order), now);
-    return breaker_now(*cluster, *snapshot);
+    found.breaker->force(state, std::move(order), now);
+    return breaker_now(found, *snapshot);
 }
 
 // ---- the process
@@ -297,10 +313,10 @@ Response close_breaker(const Request& request, const Context& context) {
 Response free_breaker(const Request& request, const Context& context) {
     if (auto refusal = refuse_members(request)) return *std::move(refusal);
     const auto snapshot = context.snapshot();
-    const auto cluster = snapshot->find_cluster(request.parameters.front());
-    if (!cluster) return no_such_breaker(request.parameters.front());
-    cluster->free_breaker(Clock::refresh());
-    return breaker_now(*cluster, *snapshot);
+    const auto found = find_breaker(*snapshot, request.parameters.front());
+    if (!found.breaker) return no_such_breaker(request.parameters.front());
+    found.breaker->unforce(Clock::refresh());
+    return breaker_now(found, *snapshot);
 }
 
 Response log_levels(const Request& /*request*/, const Context& /*context*/) {

@@ -41,7 +41,7 @@ constexpr std::array<Schema, 52> kSchemas{{
     {"RouteTrial", "listener string|null; route string|null; action enum(forward,respond,redirect,none); method string; host string; path string;"
                    "status integer|null; location string|null; forwarded_path string|null; targets [TrialTarget]; misses [Miss]",
      "path: normalised, as routes see it; status: of the answer that Weir itself gives."},
-    {"TrialTarget", "cluster string; weight integer; state enum(ok,degraded,down); breaker enum(closed,open,half_open); endpoints [TrialEndpoint]", ""},
+    {"TrialTarget", "cluster string; weight integer; state enum(ok,degraded,down); breaker enum(closed,open,half_open); fallback? string; endpoints [TrialEndpoint]", ""},
     {"TrialEndpoint", "address string; state string; takes_requests boolean", ""},
     {"Miss", "listener string; route string; why string", ""},
 
@@ -76,7 +76,7 @@ constexpr std::array<Schema, 52> kSchemas{{
      "The last active check; ignored: it takes requests though checks fail, as too few would be left."},
     {"Override", "state enum(open,closed,ejected,draining); since time; until time|null; by string; reason string", ""},
     {"Hold", "for? string; reason? string; force? boolean", "for: a duration, 5m; force: also the last endpoint that takes requests."},
-    {"Breaker", "id string; cluster string; scope enum(cluster); mode enum(enforce,shadow,off); state enum(closed,open,half_open); since time;"
+    {"Breaker", "id string; cluster string; scope enum(cluster,route); route? string; mode enum(enforce,shadow,off); state enum(closed,open,half_open); since time;"
                 "reason string; forced Override|null; forced_until time|null; opens_total integer; trips integer;"
                 "probes integer; consecutive_failures integer; window Window; why string; trips_next [Rule]; next_probe_at time|null;"
                 "next_probe_by string|null; guard string|null; history [Transition]",

@@ -32,7 +32,10 @@ void write_endpoint(JsonWriter& json,
                     const upstream::Endpoint& endpoint,
                     const WallClock& wall,
                     EndpointDetail detail = {});
-void write_breaker(JsonWriter& json, const upstream::Cluster& cluster, const WallClock& wall);
+void write_breaker(JsonWriter& json,
+                   const upstream::Cluster& cluster,
+                   const upstream::Breaker& breaker,
+                   const WallClock& wall);
 
 // why, trips_next, next_probe_at, next_probe_by and guard, as members of the object under way.
 void write_story(JsonWriter& json, const upstream::Story& story, const WallClock& wall);

@@ -24,11 +24,14 @@ using telemetry::Family;
 
 void collect_cluster(Collector& out, const upstream::Cluster& cluster) {
     const std::string& name = cluster.name();
-    const resilience::State breaker = cluster.breaker().state();
-    for (const auto state :
-         {resilience::State::closed, resilience::State::open, resilience::State::half_open}) {
-        out.gauge(Family::breaker_state, {name, telemetry::kAll, resilience::word(state)},
-                  state == breaker ? 1 : 0);
+    for (const auto& breaker : cluster.breakers()) {
+        const std::string_view route =
+            breaker->route().empty() ? telemetry::kAll : std::string_view(breaker->route());
+        for (const auto state :
+             {resilience::State::closed, resilience::State::open, resilience::State::half_open}) {
+            out.gauge(Family::breaker_state, {name, route, resilience::word(state)},
+                      state == breaker->machine().state() ? 1 : 0);
+        }
     }
     const EndpointCounts counts = count_endpoints(cluster);
     for (std::size_t i = 0; i < kEndpointStates.size(); ++i) {

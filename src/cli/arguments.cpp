@@ -323,7 +323,8 @@ void add_steering(CommandLine& line) {
 
     CLI::App* breaker =
         add_asking(line, line.app, "breaker", "One breaker: its history; force it", asking.breaker);
-    breaker->add_option("NAME", asking.breaker.name, "of its cluster")->required();
+    breaker->add_option("NAME", asking.breaker.name, "of its cluster, or CLUSTER@ROUTE")
+        ->required();
     action = breaker->add_option("ACTION", asking.breaker.action, "hold it, or let it decide again")
                  ->check(CLI::IsMember({"open", "close", "auto"}));
     add_duration(breaker, "--for", asking.breaker.lasting, "then it decides again; 10m if not said")

@@ -61,7 +61,8 @@ void say(std::string_view line) {
 
 std::string line_of(const telemetry::Event& event) {
     std::string line = "●  ";
-    line += event.endpoint.empty() ? "breaker " + event.cluster
+    const std::string route = event.route.empty() ? std::string() : "@" + event.route;
+    line += event.endpoint.empty() ? "breaker " + event.cluster + route
                                    : "endpoint " + event.cluster + " " + event.endpoint;
     line += "  " + event.from + " → " + event.to;
     const std::string& why = event.detail.empty() ? event.reason : event.detail;

@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::string_view kRequestId = "x-request-id: ";
 
+// No client waits longer for an answer on a connection that it has ended.
+constexpr Duration kLongestPatience = std::chrono::hours{1};
+
 // So long a small body is waited for before its request is sent.
 constexpr Duration kGathering = std::chrono::milliseconds{2};
 
@@ -405,6 +408,22 @@ void Exchange::on_client_left() {
     finish(status_ != 0 ? status_ : info(Reason::client_closed).status, Reason::client_closed,
            telemetry::Outcome::ignored);
     end(false);
+}
+
+void Exchange::on_client_end() {
+    if (target_ == nullptr || state_ == State::responding || state_ == State::tunnelling) return;
+    const TimePoint now = Clock::now();
+    const auto& timeout = target_->config->timeout.request;
+    const Duration patience = target_->route->patience(context_.upstream.worker, now, timeout);
+    // From then on its leaving is a timeout of the upstream.
+    constexpr Duration kBeyond = std::chrono::milliseconds{1};
+    if (patience < kLongestPatience)
+        context_.loop.timers().arm(left_timer_, now + patience + kBeyond);
+}
+
+void Exchange::on_left_timer() {
+    if (state_ == State::responding || state_ == State::tunnelling) return;
+    session_->client_left();
 }
 
 void Exchange::on_abandoned() {

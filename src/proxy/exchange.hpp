@@ -43,6 +43,8 @@ class Exchange final : private upstream::AttemptHandler {
     void on_request_broken(const Error& error);
     void on_downstream_drained();
     void on_client_left();
+    // It has ended its side, and may still read the answer: until it has waited long enough.
+    void on_client_end();
     // The worker ends, or its drain is over.
     void on_abandoned();
 
@@ -93,6 +95,7 @@ class Exchange final : private upstream::AttemptHandler {
     void drop_out(upstream::Attempt& attempt);
     void let_probe_go_on(std::unique_ptr<upstream::Attempt> probe);
     void on_second_timer();
+    void on_left_timer();
     // May the attempt that just ended be followed by another? If so, the back-off has begun.
     [[nodiscard]] bool retries(bool was_retried_below = false);
     [[nodiscard]] bool replays_probe(TimePoint now);
@@ -119,6 +122,9 @@ class Exchange final : private upstream::AttemptHandler {
 
     // No attempt follows: the request is answered here.
     void refused(const upstream::AttemptFailure& failure);
+    // An open breaker refused it: does something else answer?
+    [[nodiscard]] bool falls_back(const upstream::AttemptFailure& failure);
+    void answer_instead(const config::Fallback& fallback, Duration retry_after);
     // status: 0 for the reason's.
     void reply(const Error& error, Duration retry_after, std::uint16_t status = 0);
     [[nodiscard]] std::string describe_limit(const Error& error) const;
@@ -200,6 +206,7 @@ class Exchange final : private upstream::AttemptHandler {
     TimerOf<Exchange, &Exchange::on_stream_timer> stream_timer_{*this};
     TimerOf<Exchange, &Exchange::on_start_timer> start_timer_{*this};
     TimerOf<Exchange, &Exchange::on_second_timer> second_timer_{*this};
+    TimerOf<Exchange, &Exchange::on_left_timer> left_timer_{*this};
 };
 
 }  // namespace weir::proxy

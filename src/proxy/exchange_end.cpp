@@ -92,6 +92,8 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
     if (attempts_ > 1) flags_ |= static_cast<std::uint8_t>(telemetry::Flag::retried);
     if (attempts_ > 0 && tries_.lead().was_none_ready())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::none_ready);
+    if (attempts_ > 0 && tries_.lead().was_shadowed())
+        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::shadow);
     if (attempts_ > 0 && tries_.lead().was_probe())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
     if (is_upgrade_ && status == 101)
@@ -159,6 +161,7 @@ void Exchange::cancel_timers() {
     total_timer_.cancel();
     stream_timer_.cancel();
     start_timer_.cancel();
+    left_timer_.cancel();
     second_timer_.cancel();
 }
 

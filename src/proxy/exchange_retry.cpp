@@ -17,6 +17,7 @@ void Exchange::on_attempt_failed(upstream::Attempt& attempt,
         session_->cut_off();
         return end(false);
     }
+    if (failure.error.reason == Reason::breaker_open && falls_back(failure)) return;
     if (retries()) return;
     refused(failure);
 }

@@ -59,7 +59,7 @@ std::size_t write_local_reply(std::string& out, const LocalReply& reply) {
     std::string made;
     std::string_view body = reply.body;
     std::string_view type = "text/plain; charset=utf-8";
-    if (reply.reason != Reason::none) {
+    if (reply.reason != Reason::none && !reply.has_own_body) {
         if (reply.wants_problem_json) type = "application/problem+json";
         made = reply.wants_problem_json ? problem_body(reply, status) : plain_body(reply);
         body = made;

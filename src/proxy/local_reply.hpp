@@ -16,6 +16,7 @@ struct LocalReply {
         Reason::none;  // none: a route's `respond` or `redirect`, with status and body below
     std::uint16_t status = 0;  // 0: the reason's
     std::string_view body;
+    bool has_own_body = false;  // body, though there is a reason
     std::string_view location;  // of a redirect
     std::string_view request_id;
     std::string_view cluster;    // empty: not to be named (errors.detail: public)

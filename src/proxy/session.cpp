@@ -300,6 +300,9 @@ void Session::on_eof() {
         case State::lingering:
             close();
             return;
+        case State::waiting:
+            if (exchange_) exchange_->on_client_end();
+            return;
         default:
             return;
     }

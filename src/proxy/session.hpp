@@ -75,6 +75,8 @@ class Session final : public transport::Retired,
     void on_write_failed() override;
     void on_drained() override;
     void on_ready(transport::Readiness readiness) override;  // scheduled: go on with what waits
+    // It gave up, or nobody believes that it waits: the exchange ends, and the connection.
+    void client_left();
 
   private:
     enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, closed };
@@ -88,7 +90,6 @@ class Session final : public transport::Retired,
     [[nodiscard]] bool take_body(std::string_view& input);
     void begin_request();
     void refuse(const Error& error);
-    void client_left();
     void linger();
     void finish_close();
     void set_deadline(Duration from_now);

@@ -1,6 +1,8 @@
 #include "weir/proxy/snapshot.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace weir::proxy {
 namespace {
@@ -10,6 +12,76 @@ std::uint32_t method_bits(const std::vector<std::string>& methods) {
     for (const std::string& method : methods)
         bits |= 1U << static_cast<unsigned>(http::method_from(method));
     return bits;
+}
+
+using Section = upstream::RouteTarget::Section;
+
+Section::Has breaker_of(const config::Target& target,
+                        const config::Breaker& clusters,
+                        bool is_only_route) {
+    const config::Breaker& rules = target.breaker ? *target.breaker : clusters;
+    if (rules.mode == config::Enforcement::off) return Section::Has::none;
+    if (target.breaker || clusters.scope == config::Breaker::Scope::route)
+        return Section::Has::always;
+    // Beside no other route it would say what the cluster's says.
+    const bool is_auto = clusters.scope == config::Breaker::Scope::automatic;
+    return is_auto && !is_only_route ? Section::Has::when_needed : Section::Has::none;
+}
+
+resilience::Hearing hearing_of(const config::Target& target,
+                               const config::Breaker& clusters,
+                               bool is_only_route) {
+    switch (clusters.scope) {
+        case config::Breaker::Scope::cluster:
+            return resilience::Hearing::all;
+        case config::Breaker::Scope::route:
+            return resilience::Hearing::unreached;
+        case config::Breaker::Scope::automatic:
+            break;
+    }
+    const bool is_alone = is_only_route && !target.breaker;
+    return is_alone ? resilience::Hearing::all : resilience::Hearing::gone;
+}
+
+Section section_of(const config::Listener& listener,
+                   const config::Route& route,
+                   const config::Target& target,
+                   const config::Cluster& cluster,
+                   bool is_only_route) {
+    return {.listener = listener.name,
+            .route = route.name,
+            .judge = target.breaker.value_or(cluster.breaker),
+            .endpoint_slow_call = cluster.outlier.slow_call,
+            .has = breaker_of(target, cluster.breaker, is_only_route),
+            .cluster_hears = hearing_of(target, cluster.breaker, is_only_route)};
+}
+
+// What answers in place of a refusal of the breakers before that cluster, if anything.
+const std::optional<config::Fallback>& fallback_of(const config::Target& target,
+                                                   const config::Cluster& cluster) {
+    return target.breaker ? target.breaker->fallback : cluster.breaker.fallback;
+}
+
+// The names of the routes into each cluster, those included that come as a fallback.
+using RoutesInto = std::map<std::string_view, std::set<std::string_view>>;
+RoutesInto routes_into(const config::Config& config) {
+    RoutesInto found;
+    for (const config::Listener& listener : config.listeners) {
+        for (const config::Route& route : listener.routes) {
+            const auto* const forward = std::get_if<config::Forward>(&route.action);
+            if (forward == nullptr) continue;
+            for (const config::Target& target : forward->targets) {
+                const config::Cluster* into = &config.clusters.at(target.cluster);
+                const auto* fallback = &fallback_of(target, *into);
+                while (found[into->name].insert(route.name).second && *fallback &&
+                       !(*fallback)->to.empty()) {
+                    into = &config.clusters.at((*fallback)->to);
+                    fallback = &into->breaker.fallback;
+                }
+            }
+        }
+    }
+    return found;
 }
 
 http::H1Limits head_limits(const config::Listener& listener) {
@@ -70,17 +142,18 @@ ListenerState::ListenerState(const config::Listener& listener, telemetry::Regist
     }
 }
 
+struct Snapshot::Making {
+    telemetry::Registry& registry;
+    const RoutesInto& routes;
+    const config::Listener& listener;
+    const config::Route& route;
+};
+
 Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
                    std::vector<std::shared_ptr<upstream::Cluster>> clusters,
                    telemetry::Registry& registry)
     : config_(std::move(config)), clusters_(std::move(clusters)) {
-    const auto index_of = [this](std::string_view name) {
-        const auto found =
-            std::find_if(clusters_.begin(), clusters_.end(),
-                         [&](const auto& cluster) { return cluster->name() == name; });
-        WEIR_ASSERT(found != clusters_.end());
-        return static_cast<std::uint32_t>(found - clusters_.begin());
-    };
+    const RoutesInto routes = routes_into(*config_);
     for (const config::Listener& listener : config_->listeners) {
         auto state = std::make_unique<ListenerState>(listener, registry);
         for (const config::Route& route : listener.routes) {
@@ -92,24 +165,53 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
                                                                     route.name, std::string_view());
             const auto* const forward = std::get_if<config::Forward>(&route.action);
             if (forward == nullptr) continue;
+            const Making making{registry, routes, listener, route};
             for (const config::Target& target : forward->targets) {
-                const std::uint32_t cluster = index_of(target.cluster);
                 made.total_weight += target.weight;
-                made.targets.push_back(
-                    {.config = &target,
-                     .cluster = cluster,
-                     .route = clusters_[cluster]->routes().take(
-                         {listener.name, route.name, clusters_[cluster]->config().breaker}),
-                     .replayable_methods = method_bits(target.retry.methods),
-                     .retry = retry_options(target.retry),
-                     .metrics = std::make_unique<telemetry::RequestMetrics>(
-                         registry, listener.name, route.name, target.cluster),
-                     .access = std::make_unique<telemetry::AccessPolicy>(
-                         route.access_log, listener.name, route.name, target.cluster)});
+                made.targets.push_back(make_target(making, target));
             }
         }
         listeners_.push_back(std::move(state));
     }
+}
+
+std::uint32_t Snapshot::index_of(std::string_view cluster) const {
+    const auto found = std::find_if(clusters_.begin(), clusters_.end(),
+                                    [&](const auto& each) { return each->name() == cluster; });
+    WEIR_ASSERT(found != clusters_.end());
+    return static_cast<std::uint32_t>(found - clusters_.begin());
+}
+
+TargetState Snapshot::make_target(const Making& making, const config::Target& target) const {
+    const auto& [registry, routes, listener, route] = making;
+    const std::uint32_t index = index_of(target.cluster);
+    upstream::Cluster& cluster = *clusters_[index];
+    const bool is_only_route = routes.at(target.cluster).size() == 1;
+    TargetState made{
+        .config = &target,
+        .cluster = index,
+        .route = cluster.routes().take(
+            section_of(listener, route, target, cluster.config(), is_only_route), Clock::now()),
+        .replayable_methods = method_bits(target.retry.methods),
+        .retry = retry_options(target.retry),
+        .metrics = std::make_unique<telemetry::RequestMetrics>(registry, listener.name, route.name,
+                                                               target.cluster),
+        .access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
+                                                            route.name, target.cluster)};
+    const auto& fallback = fallback_of(target, cluster.config());
+    if (!fallback) return made;
+    const std::string_view to = fallback->to.empty() ? telemetry::kNone : fallback->to;
+    made.fallback_used = registry.counter(telemetry::Family::breaker_fallback, {target.cluster, to},
+                                          telemetry::Show::once_used);
+    if (fallback->to.empty()) return made;
+    // With the timeouts and retries of the route: its caller waits no longer because of it.
+    config::Target instead = target;
+    instead.cluster = fallback->to;
+    instead.breaker.reset();
+    auto config = std::make_unique<const config::Target>(std::move(instead));
+    made.fallback = std::make_unique<TargetState>(make_target(making, *config));
+    made.fallback->made = std::move(config);
+    return made;
 }
 
 const ListenerState* Snapshot::find_listener(std::string_view name) const {

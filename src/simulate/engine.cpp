@@ -23,7 +23,12 @@ bool is_later(const auto& a, const auto& b) {
 
 Engine::Station::Station(const Policy& policy, TimePoint now)
     : target(std::make_unique<upstream::RouteTarget>(
-          upstream::RouteTarget::Section{"simulated", "all", policy.cluster.breaker}, 1)),
+          upstream::RouteTarget::Section{.listener = "simulated",
+                                         .route = "all",
+                                         .judge = policy.cluster.breaker,
+                                         .endpoint_slow_call = policy.cluster.outlier.slow_call},
+          1,
+          nullptr)),
       budget(std::make_unique<resilience::RetryBudget>(
           resilience::RetryBudget::Options{.ratio = policy.cluster.retry.budget,
                                            .min_rate = policy.cluster.retry.budget_min,

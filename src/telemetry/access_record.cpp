@@ -126,8 +126,8 @@ Block to_escape(Block bytes) {
     found |= to_escape(reinterpret_cast<Block>(words));
 }
 
-constexpr std::array<std::string_view, 7> kFlagWords{
-    "retried", "none_ready", "probe", "stale_reuse", "shadow", "upgraded", "hedged"};
+constexpr std::array<std::string_view, 8> kFlagWords{
+    "retried", "none_ready", "probe", "stale_reuse", "shadow", "upgraded", "hedged", "fallback"};
 
 char* put_flags(char* out, std::uint8_t flags) {
     const char* separator = "";

@@ -46,6 +46,7 @@ constexpr Names<3> kSecondLabels{"cluster", "kind", "result"};
 constexpr Names<2> kClusterStateLabels{"cluster", "state"};
 constexpr Names<2> kClusterLimitLabels{"cluster", "limit"};
 constexpr Names<2> kClusterDecisionLabels{"cluster", "decision"};
+constexpr Names<2> kClusterToLabels{"cluster", "to"};
 constexpr Names<2> kEndpointLabels{"cluster", "endpoint"};
 constexpr Names<2> kBuildLabels{"version", "commit"};
 constexpr Names<1> kListenerLabel{"listener"};
@@ -106,6 +107,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Changes of a breaker's state.", kTransitionLabels, nullptr},
     {F::breaker_rejected, "weir_breaker_rejected_total", kCounter, false,
      "Requests refused because a breaker was open.", kClusterLabel, nullptr},
+    {F::breaker_fallback, "weir_breaker_fallback_total", kCounter, false,
+     "Requests refused by an open breaker that a fallback answered: that cluster, or a fixed answer.", kClusterToLabels, nullptr},
     {F::endpoints, "weir_endpoints", kGauge, false,
      "Endpoints of a cluster by state.", kClusterStateLabels, nullptr},
     {F::outlier_ejections, "weir_outlier_ejections_total", kCounter, true,

@@ -26,18 +26,6 @@ telemetry::ConnectFailure to_label(Reason reason) {
     }
 }
 
-// Seconds, or a date we do not read: then at least a second.
-Duration retry_after(const http::ResponseHead& head) {
-    const http::HeaderField* const field = head.headers.find(http::HeaderId::retry_after);
-    if (field == nullptr) return Duration::zero();
-    std::int64_t seconds = 0;
-    for (const char c : field->value) {
-        if (c < '0' || c > '9' || seconds > 86'400) return std::chrono::seconds{1};
-        seconds = seconds * 10 + (c - '0');
-    }
-    return std::chrono::seconds{seconds};
-}
-
 // What each try says of itself, and the empty line. At most kEndOfHead bytes.
 constexpr std::size_t kEndOfHead = 80;
 std::string_view end_of_head(const AttemptRequest& request, TimePoint now, char* const buffer) {
@@ -71,15 +59,7 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     begin(std::move(cluster), request);
     Cluster& shared = cluster_->cluster();
     const telemetry::ClusterMetrics& metrics = shared.metrics();
-    const auto admission =
-        shared.breaker().acquire(started_, {.is_replay_safe = request.is_replay_safe});
-    if (!admission) {
-        context_.shard.add(metrics.breaker_rejected);
-        return refuse(local_error(Reason::breaker_open, ""), admission.retry_after);
-    }
-    breaker_permit_ = admission.permit;
-    holds_breaker_ = true;
-    was_breaker_probe_ = admission.permit.is_probe;
+    if (!pass_breakers()) return;
     Error error;
     if (!is_within_limits(shared, error)) return refuse(error, {});
     switch (lease(error)) {
@@ -117,6 +97,44 @@ bool Attempt::is_within_limits(Cluster& cluster, Error& error) {
     return true;
 }
 
+// The cluster's, and the route's if there is one: both must admit it.
+bool Attempt::pass_breakers() {
+    Cluster& shared = cluster_->cluster();
+    resilience::CircuitBreaker& machine = shared.breaker();
+    const bool is_fixed = shared.config().breaker.probe_timeout.has_value();
+    auto admission = machine.acquire(started_, acquire_options(machine, is_fixed));
+    holds_breaker_ = static_cast<bool>(admission);
+    breaker_permit_ = admission.permit;
+    was_breaker_probe_ = admission.permit.is_probe;
+    was_shadowed_ = admission.would_refuse;
+    Breaker* const own = request_.route->breaker();
+    if (admission && own != nullptr) {
+        const bool is_own_fixed = own->config().probe_timeout.has_value();
+        admission = own->machine().acquire(started_, acquire_options(own->machine(), is_own_fixed));
+        if (admission) route_breaker_ = own;
+        route_permit_ = admission.permit;
+        was_breaker_probe_ = was_breaker_probe_ || admission.permit.is_probe;
+        was_shadowed_ = was_shadowed_ || admission.would_refuse;
+    }
+    if (admission) return true;
+    was_breaker_probe_ = false;
+    context_.shard.add(shared.metrics().breaker_rejected);
+    refuse(local_error(Reason::breaker_open, holds_breaker_ ? "the breaker of its route" : ""),
+           admission.retry_after);
+    return false;
+}
+
+// The lease of the probe that this may become is looked up only where there are probes.
+resilience::CircuitBreaker::AcquireOptions Attempt::acquire_options(
+    const resilience::CircuitBreaker& machine, bool has_fixed_lease) const {
+    resilience::CircuitBreaker::AcquireOptions options{.is_replay_safe = request_.is_replay_safe};
+    if (machine.state() != resilience::State::closed && !has_fixed_lease) {
+        options.probe_timeout =
+            request_.route->probe_lease(context_.worker, Clock::now(), request_.timeouts->request);
+    }
+    return options;
+}
+
 void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request) {
     WEIR_ASSERT(!is_running_ && request.route != nullptr);
     cluster_ = std::move(cluster);
@@ -127,6 +145,8 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     is_provably_unread_ = false;
     was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = was_held_up_ = was_reused_ = false;
     connect_time_ = {};
+    was_shadowed_ = is_grpc_ = is_start_awaited_ = false;
+    route_breaker_ = nullptr;
     endpoint_.reset();
     end_ = {};
     verdict_ = {};
@@ -157,13 +177,15 @@ Attempt::Lease Attempt::lease(Error& error) {
                                 : "an operator holds every endpoint");
         return Lease::failed;
     }
-    const resilience::CircuitBreaker::AcquireOptions options{.is_replay_safe =
-                                                                 request_.is_replay_safe};
-    auto admission = choice.endpoint->shared().detector().acquire(now, options);
+    const auto acquire = [&] {
+        resilience::OutlierDetector& detector = choice.endpoint->shared().detector();
+        return detector.acquire(now, acquire_options(detector.machine(), false));
+    };
+    auto admission = acquire();
     if (!admission && !choice.is_none_ready) {
         // Another worker's request became its probe a moment ago.
         choice = cluster_->choose(now, false, &choice.endpoint->shared());
-        admission = choice.endpoint->shared().detector().acquire(now, options);
+        admission = acquire();
     }
     H1Connection* connection =
         choice.endpoint->take_idle(request_.needs_fresh       ? LocalEndpoint::Reuse::proven
@@ -318,34 +340,14 @@ void Attempt::on_head(const http::ResponseHead& head) {
     StallWatch::remove(waiting_);
     // The upstream may take what follows on this connection for the other protocol.
     if (request_.is_upgrade && !head.is_upgrade) connection_->do_not_reuse();
-    const TimePoint now = Clock::now();
-    const Duration latency = now - sent_;
-    endpoint_->answered(now);
-    cluster_->stalls().answered(now);
-    end_.status = head.status;
-    end_.got_response_bytes = true;
-    end_.retry_after = retry_after(head);
-    end_.has_retry_after = end_.retry_after > Duration::zero();
-    const http::HeaderField* const weir_error = head.headers.find(http::HeaderId::weir_error);
-    end_.weir_error = weir_error != nullptr ? weir_error->value : std::string_view();
-    end_.waited = latency;
-    verdict_ = request_.route->classifier().classify(end_);
-    end_.weir_error = {};
-    if (verdict_.outcome == resilience::Outcome::ok) {
-        endpoint_->observe(latency, now);
-        request_.route->observe(context_.worker, latency, now);
-        if (holds_endpoint_)
-            endpoint_->shared().detector().headers_ok(endpoint_permit_, now, verdict_);
-        if (holds_breaker_)
-            cluster_->cluster().breaker().headers_ok(breaker_permit_, now, verdict_);
-    } else {
-        endpoint_->observe_failure(now);
-    }
+    judge_head(head, Clock::now());
     handler_->on_response_head(*this, head);
 }
 
 void Attempt::on_body(std::string_view data, bool is_last, std::string_view trailers) {
+    if (is_start_awaited_ && !data.empty()) tell_good_start(Clock::now());
     if (is_last) {
+        if (is_grpc_) take_grpc_trailers(trailers);
         upstream_time_ = Clock::now() - sent_;
         report();
     }
@@ -438,30 +440,6 @@ void Attempt::fail(const Error& error) {
     handler_->on_attempt_failed(*this, {error, {}});
 }
 
-void Attempt::classify(const Error& error, bool client_left) {
-    const TimePoint now = Clock::now();
-    end_.error = error;
-    end_.client_left = client_left;
-    if (connection_ != nullptr && is_sent_) {
-        end_.reused_connection = connection_->is_reused();
-        end_.got_response_bytes = connection_->has_response_bytes();
-        end_.since_last_write = now - connection_->last_write();
-        end_.connect_time = connection_->connect_time();
-    }
-    if (!end_.status) end_.waited = is_sent_ ? now - sent_ : Duration::zero();
-    if (client_left) {
-        end_.patience = request_.route->patience(context_.worker, now, request_.timeouts->request);
-    }
-    verdict_ = error.origin == Error::Origin::local
-                   ? resilience::Verdict{.outcome = resilience::Outcome::ignored}
-                   : request_.route->classifier().classify(end_);
-    const bool is_failure = verdict_.outcome == resilience::Outcome::failure ||
-                            verdict_.outcome == resilience::Outcome::local_failure;
-    if (is_failure && endpoint_) endpoint_->observe_failure(now);
-    if (verdict_.outcome == resilience::Outcome::stale)
-        endpoint_->on_idle_closed(sent_ - connection_->idle_since(), now);
-}
-
 const Endpoint* Attempt::endpoint() const {
     return endpoint_ ? &endpoint_->shared() : nullptr;
 }
@@ -474,19 +452,6 @@ void Attempt::describe(resilience::RetryInput& input) const {
     input.got_response_bytes = end_.got_response_bytes;
     input.is_provably_unread = is_provably_unread_;
     if (!is_sent_) input.is_body_replayable = true;
-}
-
-// What is answered or timed out says how long it takes; a quick failure does not.
-void Attempt::give_back_adaptive(TimePoint now) {
-    using resilience::FailureKind;
-    using resilience::Outcome;
-    if (!is_sent_) return adaptive_slot_.reset();
-    const bool is_refusal =
-        verdict_.outcome == Outcome::throttled || verdict_.kind == FailureKind::peer_refused;
-    if (is_refusal) return adaptive_slot_.refused(now);
-    if (verdict_.outcome == Outcome::ok || verdict_.kind == FailureKind::timeout)
-        return adaptive_slot_.finish(end_.waited, now);
-    adaptive_slot_.reset();
 }
 
 void Attempt::record(telemetry::AttemptRecord& record) const {
@@ -530,42 +495,6 @@ void Attempt::trace(TimePoint now) {
          .status = end_.status.value_or(0),
          .is_replay_safe = request_.is_replay_safe,
          .is_probe = was_probe()});
-}
-
-// Gives back whatever is held, with the verdict: the one place where an attempt ends.
-void Attempt::report() {
-    const TimePoint now = Clock::now();
-    ended_ = now;
-    Cluster& shared = cluster_->cluster();
-    timer_.cancel();
-    StallWatch::remove(waiting_);
-    cluster_->dequeue(*this);
-    is_running_ = false;
-    context_.shard.sub(shared.metrics().requests_active);
-    if (is_sent_) context_.shard.observe(shared.metrics().request_duration, now - started_);
-    const bool is_error = verdict_.outcome == resilience::Outcome::failure ||
-                          verdict_.outcome == resilience::Outcome::local_failure;
-    resilience::FailureKey key;
-    if (endpoint_) {
-        if (is_error)
-            key = resilience::FailureKey::of(endpoint_->shared().id(), context_.loop.turns());
-        if (holds_endpoint_)
-            endpoint_->shared().detector().complete(endpoint_permit_, verdict_, now,
-                                                    context_.worker);
-        endpoint_->request_ended(verdict_);
-    }
-    if (holds_breaker_)
-        shared.breaker().complete(breaker_permit_, verdict_, now, context_.worker, key);
-    holds_endpoint_ = holds_breaker_ = false;
-    request_slot_.reset();
-    if (adaptive_slot_.is_held()) give_back_adaptive(now);
-    if (context_.trace != nullptr && context_.trace->is_on()) trace(now);
-    if (connection_ != nullptr) {
-        was_reused_ = connection_->is_reused();
-        connect_time_ = connection_->connect_time();
-        std::exchange(connection_, nullptr)->detach();
-    }
-    cluster_.reset();  // it may be gone from the configuration
 }
 
 }  // namespace weir::upstream

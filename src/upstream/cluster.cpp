@@ -1,7 +1,5 @@
 #include "weir/upstream/cluster.hpp"
 
-#include "cluster_breaker.hpp"
-
 #include <algorithm>
 
 namespace weir::upstream {
@@ -36,10 +34,18 @@ Cluster::Cluster(const config::Cluster& config,
       group_(before != nullptr && before->group_->fits(config)
                  ? before->group_
                  : std::make_shared<EndpointGroup>(config, surroundings)),
-      breaker_(
-          before != nullptr && before->config_.breaker == config.breaker
-              ? before->breaker_
-              : std::make_shared<ClusterBreaker>(config, surroundings, now, group_->detectors)),
+      routes_(before != nullptr
+                  ? before->routes_
+                  : std::make_shared<RouteTargets>(
+                        config.name, surroundings, std::make_shared<PeersGate>(group_->detectors))),
+      breaker_(before != nullptr && before->config_.breaker == config.breaker
+                   ? before->breaker_
+                   : std::make_shared<Breaker>(config.name,
+                                               std::string(),
+                                               config.breaker,
+                                               surroundings,
+                                               now,
+                                               routes_->gate())),
       machine_(breaker_->machine()),
       budget_(before != nullptr && before->config_.retry.budget == config.retry.budget &&
                       before->config_.retry.budget_min == config.retry.budget_min
@@ -56,8 +62,6 @@ Cluster::Cluster(const config::Cluster& config,
                     ? before->adaptive_
                     : std::make_shared<resilience::AdaptiveLimit>(
                           resilience::AdaptiveLimit::Options{}, now)),
-      routes_(before != nullptr ? before->routes_
-                                : std::make_shared<RouteTargets>(surroundings.workers)),
       awaited_until_(now + kAwaited),
       is_known_(before != nullptr && before->is_known_.load(std::memory_order_relaxed)),
       endpoints_(std::make_shared<EndpointSet>()),
@@ -90,7 +94,7 @@ void Cluster::inherit_endpoints(const Cluster& before, TimePoint now) {
 
 void Cluster::take_over(const Cluster& before, TimePoint now) {
     group_->listen(this, [this] { announce(); });
-    breaker_->set_detectors(group_->detectors);
+    routes_->gate()->set(group_->detectors);
     load_->requests.set_max(config_.limits.max_requests);
     load_->pending.set_max(config_.limits.max_pending);
     if (breaker_ != before.breaker_) {
@@ -166,7 +170,8 @@ std::uint32_t Cluster::waiting(TimePoint since) const {
 }
 
 void Cluster::tick(TimePoint now) {
-    machine_.tick(now);
+    for (const auto& breaker : breakers())
+        breaker->machine().tick(now);
     const auto set = endpoints();
     for (const auto& endpoint : set->endpoints)
         endpoint->tick(now);
@@ -201,6 +206,12 @@ std::optional<resilience::AdaptiveLimit::Slot> Cluster::acquire_adaptive() {
     auto slot = adaptive_->try_acquire();
     if (!slot && is_shadow_over_limit()) return adaptive_->acquire_always();
     return slot;
+}
+
+std::vector<std::shared_ptr<Breaker>> Cluster::breakers() const {
+    auto all = routes_->breakers();
+    all.insert(all.begin(), breaker_);
+    return all;
 }
 
 void Cluster::force_breaker(resilience::State state, Order order, TimePoint now) {

@@ -164,21 +164,24 @@ Story explain(const Cluster& cluster,
 }
 
 Story explain_breaker(const Cluster& cluster,
+                      const Breaker& breaker,
                       const resilience::CircuitBreaker::Snapshot& snapshot,
                       TimePoint now) {
     Story story;
     story.machine = resilience::explain(resilience::Subject::breaker, snapshot,
-                                        cluster.breaker().options(), now);
-    if (!story.machine.rules.empty() && snapshot.state == resilience::State::closed) {
-        const config::Breaker& breaker = cluster.config().breaker;
-        add_stall_rule(story.machine.rules, stall_options(breaker.stall_after, breaker.mode),
+                                        breaker.machine().options(), now);
+    const bool may_trip =
+        !story.machine.rules.empty() && snapshot.state == resilience::State::closed;
+    if (may_trip && breaker.route().empty()) {
+        const config::Breaker& rules = breaker.config();
+        add_stall_rule(story.machine.rules, stall_options(rules.stall_after, rules.mode),
                        cluster.waiting(now - kStallCounted), resilience::kWaitingInCluster,
                        "requests wait and no endpoint answers anything");
     }
-    if (const auto order = cluster.breaker_order()) {
+    if (const auto order = breaker.order()) {
         story.machine.why = std::string(resilience::word(snapshot.state)) + " " + describe(*order);
     }
-    if (snapshot.state != resilience::State::closed || story.machine.rules.empty()) return story;
+    if (!may_trip) return story;
     if (cluster.detectors()->may_trip(resilience::TripReason::consecutive, now) ==
         resilience::TripGate::Answer::hold)
         story.guard = "enough of its endpoints are well: those that fail are ejected first";

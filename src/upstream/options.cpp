@@ -99,6 +99,19 @@ resilience::StallOptions stall_options(const config::StallAfter& stall, config::
     return {};
 }
 
+resilience::Classifier::Options classifier_options(const config::Breaker& breaker,
+                                                   std::optional<Duration> endpoint_slow_call) {
+    resilience::Classifier::Options options;
+    options.failure_statuses = breaker.failure_on.statuses;
+    options.failure_grpc = breaker.failure_on.grpc;
+    options.is_connect_failure = breaker.failure_on.connect;
+    options.is_timeout_failure = breaker.failure_on.timeout;
+    options.is_reset_failure = breaker.failure_on.reset;
+    options.slow_call = breaker.slow_call.value_or(Duration::zero());
+    options.slow_call_at_endpoint = endpoint_slow_call.value_or(Duration::zero());
+    return options;
+}
+
 std::string describe(const resilience::Transition& transition) {
     std::string text;
     switch (transition.reason) {

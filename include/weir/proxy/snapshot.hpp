@@ -31,6 +31,12 @@ struct TargetState {
     resilience::RetryOptions retry;
     std::unique_ptr<telemetry::RequestMetrics> metrics;
     std::unique_ptr<telemetry::AccessPolicy> access;
+
+    // Where requests go that an open breaker keeps from the cluster (breaker.fallback.to). May have
+    // one of its own; they form no circle.
+    std::unique_ptr<TargetState> fallback;
+    telemetry::CellId fallback_used{};
+    std::unique_ptr<const config::Target> made;  // config of a fallback: no target of the route
 };
 
 struct RouteState {
@@ -84,6 +90,10 @@ class Snapshot {
     [[nodiscard]] std::shared_ptr<upstream::Cluster> find_cluster(std::string_view name) const;
 
   private:
+    struct Making;
+    TargetState make_target(const Making& making, const config::Target& target) const;
+    [[nodiscard]] std::uint32_t index_of(std::string_view cluster) const;
+
     std::shared_ptr<const config::Config> config_;
     std::vector<std::shared_ptr<upstream::Cluster>> clusters_;
     std::vector<std::unique_ptr<ListenerState>> listeners_;

@@ -28,6 +28,7 @@ enum class Flag : std::uint8_t {
     shadow = 16,      // a breaker or limit in shadow mode would have refused
     upgraded = 32,    // became a tunnel
     hedged = 64,      // a second attempt ran beside the first
+    fallback = 128,   // an open breaker's fallback answered
 };
 
 // The words of the bits that are set.

@@ -30,6 +30,7 @@ enum class Family : std::uint8_t {
     breaker_state,
     breaker_transitions,
     breaker_rejected,
+    breaker_fallback,
     endpoints,
     outlier_ejections,
     endpoint_requests,

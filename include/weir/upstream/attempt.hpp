@@ -145,6 +145,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] bool was_probe() const { return was_endpoint_probe_ || was_breaker_probe_; }
     [[nodiscard]] bool was_endpoint_probe() const { return was_endpoint_probe_; }
     [[nodiscard]] bool was_none_ready() const { return was_none_ready_; }
+    // A breaker in shadow mode would have refused it.
+    [[nodiscard]] bool was_shadowed() const { return was_shadowed_; }
     [[nodiscard]] bool lost_stale_connection() const {
         return verdict_.outcome == resilience::Outcome::stale;
     }
@@ -170,6 +172,9 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
 
     void begin(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request);
     [[nodiscard]] bool is_within_limits(Cluster& cluster, Error& error);
+    [[nodiscard]] bool pass_breakers();
+    [[nodiscard]] resilience::CircuitBreaker::AcquireOptions acquire_options(
+        const resilience::CircuitBreaker& machine, bool has_fixed_lease) const;
     [[nodiscard]] Lease lease(Error& error);
     void send();
     void arm_answer_timer();
@@ -179,6 +184,11 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
                     bool is_last);
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
+    void judge_head(const http::ResponseHead& head, TimePoint now);
+    void take_grpc_status(std::string_view value);
+    void take_grpc_trailers(std::string_view trailers);
+    [[nodiscard]] resilience::Verdict at_endpoint() const;
+    void tell_good_start(TimePoint now);
     void classify(const Error& error, bool client_left);
     void give_back_adaptive(TimePoint now);
     void report();
@@ -192,7 +202,9 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     H1Connection* connection_ = nullptr;
     std::optional<ConnectionToken> tunnel_token_;
     resilience::Permit breaker_permit_;
+    resilience::Permit route_permit_;
     resilience::Permit endpoint_permit_;
+    Breaker* route_breaker_ = nullptr;  // whose permit is held; request_.route keeps it
     resilience::Limit::Slot request_slot_;
     resilience::AdaptiveLimit::Slot adaptive_slot_;
     resilience::AttemptEnd end_;
@@ -206,6 +218,9 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     bool was_endpoint_probe_ = false;
     bool was_breaker_probe_ = false;
     bool was_held_up_ = false;  // by a limit of connections, and that is counted
+    bool was_shadowed_ = false;
+    bool is_grpc_ = false;           // the answer
+    bool is_start_awaited_ = false;  // its first message is what its head is elsewhere
     TimePoint started_;
     TimePoint sent_;
     TimePoint leased_;  // when it had a connection, or began to make one

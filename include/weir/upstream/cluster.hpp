@@ -9,6 +9,7 @@
 #include "weir/resilience/retry_budget.hpp"
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/handles.hpp"
+#include "weir/upstream/breaker.hpp"
 #include "weir/upstream/endpoint.hpp"
 #include "weir/upstream/route_target.hpp"
 
@@ -21,8 +22,6 @@
 #include <vector>
 
 namespace weir::upstream {
-
-class ClusterBreaker;
 
 // A cluster for the whole process: its breaker, budget and limits, and who its endpoints are.
 // Thread: any, but for construction, take_over() and set_endpoints() (main). Attempts hold it
@@ -63,7 +62,10 @@ class Cluster final {
     [[nodiscard]] const std::shared_ptr<resilience::DetectorGroup>& detectors() const {
         return group_->detectors;
     }
+    // Of routes into it. How answers of a route with that section are judged is decided there.
     [[nodiscard]] RouteTargets& routes() { return *routes_; }
+    // The cluster's breaker first, then those of its routes that have one now.
+    [[nodiscard]] std::vector<std::shared_ptr<Breaker>> breakers() const;
     [[nodiscard]] resilience::Limit& requests() { return load_->requests; }
     [[nodiscard]] resilience::Limit& pending() { return load_->pending; }
     // Of limits.adaptive; nullptr where that is off.
@@ -187,12 +189,12 @@ class Cluster final {
     const telemetry::ClusterMetrics metrics_;
     // Co-owned by the objects that reloads made of this cluster.
     const std::shared_ptr<EndpointGroup> group_;
-    const std::shared_ptr<ClusterBreaker> breaker_;
+    const std::shared_ptr<RouteTargets> routes_;
+    const std::shared_ptr<Breaker> breaker_;
     resilience::CircuitBreaker& machine_;  // of breaker_
     const std::shared_ptr<resilience::RetryBudget> budget_;
     const std::shared_ptr<Load> load_;
     const std::shared_ptr<resilience::AdaptiveLimit> adaptive_;
-    const std::shared_ptr<RouteTargets> routes_;
 
     const TimePoint awaited_until_;
     std::atomic<bool> is_known_;

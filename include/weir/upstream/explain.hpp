@@ -27,6 +27,7 @@ struct Peers {
                             const Peers& peers,
                             TimePoint now);
 [[nodiscard]] Story explain_breaker(const Cluster& cluster,
+                                    const Breaker& breaker,  // the cluster's, or of a route into it
                                     const resilience::CircuitBreaker::Snapshot& snapshot,
                                     TimePoint now);
 

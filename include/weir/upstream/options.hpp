@@ -2,10 +2,12 @@
 
 #include "weir/config/config.hpp"
 #include "weir/resilience/circuit_breaker.hpp"
+#include "weir/resilience/classifier.hpp"
 #include "weir/resilience/outlier_detector.hpp"
 #include "weir/resilience/peer_comparison.hpp"
 #include "weir/resilience/stall_rule.hpp"
 
+#include <optional>
 #include <string>
 
 // From the configuration's words to the deciders' options.
@@ -20,6 +22,9 @@ namespace weir::upstream {
 // Off where the whole machine is.
 [[nodiscard]] resilience::StallOptions stall_options(const config::StallAfter& stall,
                                                      config::Enforcement mode);
+// failure_on and slow_call of a breaker; and when an endpoint's detector calls an answer slow.
+[[nodiscard]] resilience::Classifier::Options classifier_options(
+    const config::Breaker& breaker, std::optional<Duration> endpoint_slow_call);
 
 // For people: "5 failures in a row; next try in 0.5s".
 [[nodiscard]] std::string describe(const resilience::Transition& transition);

@@ -4,9 +4,11 @@
 #include "weir/core/clock.hpp"
 #include "weir/resilience/classifier.hpp"
 #include "weir/resilience/latency_sketch.hpp"
+#include "weir/upstream/breaker.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -29,9 +31,33 @@ struct RouteLatency {
     [[nodiscard]] bool is_known() const { return samples >= kEnough; }
 };
 
+// A breaker that is made when there is something to tell it. Co-owned by the routes of one name and
+// configuration, and by what reloads made of them. Thread: any.
+class LazyBreaker final {
+  public:
+    using Make = std::function<std::unique_ptr<Breaker>(TimePoint now)>;
+
+    LazyBreaker(const config::Breaker& config, Make make)
+        : config_(config), make_(std::move(make)) {}
+    LazyBreaker(const LazyBreaker&) = delete;
+    LazyBreaker& operator=(const LazyBreaker&) = delete;
+    ~LazyBreaker() { delete made_.load(std::memory_order_acquire); }
+
+    [[nodiscard]] const config::Breaker& config() const { return config_; }
+    [[nodiscard]] Breaker* get() const { return made_.load(std::memory_order_acquire); }
+    Breaker& make(TimePoint now);
+
+  private:
+    const config::Breaker config_;
+    const Make make_;
+    std::mutex mutex_;  // held while it is made
+    std::atomic<Breaker*> made_{nullptr};
+};
+
 // What the attempts of one route into one cluster share in the whole process: how they are judged,
-// and how long they usually take. It survives reloads: with the same section it is the same object,
-// with another one it goes on with the latencies of the one before. Thread: any, but for what says
+// how long they usually take, and the route's breaker if there is one. It survives reloads: with
+// the same section it is the same object; with another one it goes on with the latencies of the one
+// before, and with its breaker if that one's section is the same. Thread: any, but for what says
 // "by the worker".
 class RouteTarget final {
   public:
@@ -39,18 +65,46 @@ class RouteTarget final {
     struct Section {
         std::string listener;
         std::string route;
-        config::Breaker breaker;  // by whose words its answers are judged
+        config::Breaker judge;  // the route's own, or its cluster's: failure_on and slow_call count
+        std::optional<Duration> endpoint_slow_call;  // outlier.slow_call
+        // Whether there is a breaker of the route, and from when on.
+        enum class Has : std::uint8_t { none, when_needed, always };
+        Has has = Has::none;
+        resilience::Hearing cluster_hears = resilience::Hearing::all;
 
         bool operator==(const Section&) const = default;
     };
 
-    RouteTarget(Section section, unsigned workers, const RouteTarget* before = nullptr);
+    // breaker: null if section.has is none.
+    RouteTarget(Section section,
+                unsigned workers,
+                std::shared_ptr<LazyBreaker> breaker,
+                const RouteTarget* before = nullptr);
     RouteTarget(const RouteTarget&) = delete;
     RouteTarget& operator=(const RouteTarget&) = delete;
     ~RouteTarget();
 
     [[nodiscard]] const Section& section() const { return section_; }
     [[nodiscard]] const resilience::Classifier& classifier() const { return classifier_; }
+
+    // The route's breaker, which must admit an attempt beside the cluster's; null while there is
+    // none.
+    [[nodiscard]] Breaker* breaker() const { return breaker_ ? breaker_->get() : nullptr; }
+    // What the cluster's breaker hears of the end of an attempt.
+    [[nodiscard]] resilience::Verdict for_cluster(const resilience::Verdict& verdict,
+                                                  bool is_probe) const {
+        return resilience::heard(verdict, section_.cluster_hears, is_probe);
+    }
+    [[nodiscard]] resilience::Verdict for_route(const resilience::Verdict& verdict,
+                                                bool is_probe) const {
+        return resilience::heard(verdict, route_hears_, is_probe);
+    }
+    // An attempt failed that no breaker of the route had admitted: the first such failure makes the
+    // breaker, where the route may have one.
+    void failed_without(const resilience::Verdict& verdict,
+                        TimePoint now,
+                        unsigned worker,
+                        resilience::FailureKey key);
 
     // Good headers came after `latency`. By the worker; a few nanoseconds.
     void observe(unsigned worker, Duration latency, TimePoint now) {
@@ -99,24 +153,41 @@ class RouteTarget final {
 
     const Section section_;
     const resilience::Classifier classifier_;
+    const resilience::Hearing route_hears_;
     const std::shared_ptr<Times> times_;
+    const std::shared_ptr<LazyBreaker> breaker_;
 };
 
-// The routes into one cluster, by listener and name. Co-owned by the cluster's objects that reloads
-// made; a target lives as long as a snapshot holds it. Thread: any.
+// The routes into one cluster, by listener and name. Routes of one name in several listeners share
+// a breaker, if its section is the same. Co-owned by the cluster's objects that reloads made; a
+// target lives as long as a snapshot holds it. Thread: any.
 class RouteTargets final {
   public:
-    explicit RouteTargets(unsigned workers) : workers_(workers) {}
+    RouteTargets(std::string cluster,
+                 const Surroundings& surroundings,
+                 std::shared_ptr<PeersGate> gate)
+        : cluster_(std::move(cluster)), surroundings_(surroundings), gate_(std::move(gate)) {}
 
-    [[nodiscard]] std::shared_ptr<RouteTarget> take(const RouteTarget::Section& section);
+    [[nodiscard]] std::shared_ptr<RouteTarget> take(const RouteTarget::Section& section,
+                                                    TimePoint now);
+    // The breakers of routes that there are, by the routes' names.
+    [[nodiscard]] std::vector<std::shared_ptr<Breaker>> breakers() const;
+
+    [[nodiscard]] const std::shared_ptr<PeersGate>& gate() const { return gate_; }
 
   private:
     using Name = std::pair<std::string, std::string>;
 
-    const unsigned workers_;
-    std::mutex mutex_;
-    // Guarded by mutex_. Oldest first; more than one while a snapshot is made, or still in use.
+    std::shared_ptr<LazyBreaker> take_breaker(const RouteTarget::Section& section, TimePoint now);
+
+    const std::string cluster_;
+    const Surroundings surroundings_;
+    const std::shared_ptr<PeersGate> gate_;
+    mutable std::mutex mutex_;
+    // Both guarded by mutex_. Oldest first; more than one while a snapshot is made, or an older one
+    // is still in use.
     std::map<Name, std::vector<std::weak_ptr<RouteTarget>>> known_;
+    std::map<std::string, std::vector<std::weak_ptr<LazyBreaker>>> breakers_;
 };
 
 }  // namespace weir::upstream

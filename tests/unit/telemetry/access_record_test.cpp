@@ -95,7 +95,7 @@ TEST(AccessRecordJson, NamesReasonAndFlags) {
     EXPECT_EQ(parsed.at("status"), 503);
     record.flags = 255;
     EXPECT_EQ(boost::json::parse(json(record)).at("flags"),
-              "retried,none_ready,probe,stale_reuse,shadow,upgraded,hedged");
+              "retried,none_ready,probe,stale_reuse,shadow,upgraded,hedged,fallback");
 }
 
 TEST(AccessRecordJson, KeepsTheTimeOfEachSecond) {

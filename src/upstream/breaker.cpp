@@ -1,38 +1,18 @@
-#include "cluster_breaker.hpp"
+#include "weir/upstream/breaker.hpp"
 
 #include "weir/core/log.hpp"
 #include "weir/upstream/options.hpp"
 
+#include <functional>
+
 namespace weir::upstream {
 
-ClusterBreaker::ClusterBreaker(const config::Cluster& config,
-                               const Surroundings& surroundings,
-                               TimePoint now,
-                               std::shared_ptr<resilience::DetectorGroup> detectors)
-    : cluster_(config.name),
-      surroundings_(surroundings),
-      detectors_(std::move(detectors)),
-      machine_(breaker_options(config.breaker, surroundings.workers),
-               surroundings.seed,
-               now,
-               this,
-               this) {
-    // At 0 from the start: to an alert the step from nothing to one is no increase.
-    for (const auto reason :
-         {resilience::TripReason::consecutive, resilience::TripReason::failure_rate}) {
-        surroundings.registry.count(
-            telemetry::Family::breaker_transitions,
-            {config.name, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
-    }
-}
-
-void ClusterBreaker::set_detectors(std::shared_ptr<resilience::DetectorGroup> detectors) {
+void PeersGate::set(std::shared_ptr<resilience::DetectorGroup> detectors) {
     const std::lock_guard lock(mutex_);
     detectors_ = std::move(detectors);
 }
 
-resilience::TripGate::Answer ClusterBreaker::may_trip(resilience::TripReason reason,
-                                                      TimePoint now) {
+resilience::TripGate::Answer PeersGate::may_trip(resilience::TripReason reason, TimePoint now) {
     std::shared_ptr<resilience::DetectorGroup> detectors;
     {
         const std::lock_guard lock(mutex_);
@@ -41,7 +21,33 @@ resilience::TripGate::Answer ClusterBreaker::may_trip(resilience::TripReason rea
     return detectors->may_trip(reason, now);
 }
 
-void ClusterBreaker::force(resilience::State state, Order order, TimePoint now) {
+Breaker::Breaker(std::string cluster,
+                 std::string route,
+                 const config::Breaker& config,
+                 const Surroundings& surroundings,
+                 TimePoint now,
+                 std::shared_ptr<PeersGate> gate)
+    : cluster_(std::move(cluster)),
+      route_(std::move(route)),
+      id_(route_.empty() ? cluster_ : cluster_ + "@" + route_),
+      config_(config),
+      surroundings_(surroundings),
+      gate_(std::move(gate)),
+      machine_(breaker_options(config, surroundings.workers),
+               surroundings.seed ^ std::hash<std::string>{}(route_),
+               now,
+               gate_.get(),
+               this) {
+    // At 0 from the start: to an alert the step from nothing to one is no increase.
+    for (const auto reason :
+         {resilience::TripReason::consecutive, resilience::TripReason::failure_rate}) {
+        surroundings.registry.count(
+            telemetry::Family::breaker_transitions,
+            {cluster_, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
+    }
+}
+
+void Breaker::force(resilience::State state, Order order, TimePoint now) {
     order.since = now;
     const TimePoint until = order.until.value_or(TimePoint::max());
     const bool was_so = machine_.state() == state;
@@ -55,7 +61,7 @@ void ClusterBreaker::force(resilience::State state, Order order, TimePoint now) 
     if (was_so) tell(state, state, resilience::word(resilience::TripReason::forced), detail);
 }
 
-void ClusterBreaker::unforce(TimePoint now) {
+void Breaker::unforce(TimePoint now) {
     const bool was_closed = machine_.state() == resilience::State::closed;
     const bool was_forced = machine_.is_forced();
     machine_.unforce(now);
@@ -64,13 +70,13 @@ void ClusterBreaker::unforce(TimePoint now) {
     }
 }
 
-std::optional<Order> ClusterBreaker::order() const {
+std::optional<Order> Breaker::order() const {
     if (!machine_.is_forced()) return std::nullopt;
     const std::lock_guard lock(mutex_);
     return order_;
 }
 
-void ClusterBreaker::on_transition(const resilience::Transition& transition) {
+void Breaker::on_transition(const resilience::Transition& transition) {
     const std::string_view to = resilience::word(transition.to);
     const std::string_view reason = resilience::word(transition.reason);
     const bool is_forced = transition.reason == resilience::TripReason::forced;
@@ -83,6 +89,7 @@ void ClusterBreaker::on_transition(const resilience::Transition& transition) {
     if (const auto given = order(); given && is_forced) detail = describe(*given);
     log::info(is_shadow ? "breaker would change state" : "breaker changed state",
               {{"cluster", cluster_},
+               {"route", route_.empty() ? telemetry::kAll : std::string_view(route_)},
                {"from", resilience::word(transition.from)},
                {"to", to},
                {"reason", reason},
@@ -90,13 +97,14 @@ void ClusterBreaker::on_transition(const resilience::Transition& transition) {
     tell(transition.from, transition.to, reason, detail);
 }
 
-void ClusterBreaker::tell(resilience::State from,
-                          resilience::State to,
-                          std::string_view reason,
-                          const std::string& detail) {
+void Breaker::tell(resilience::State from,
+                   resilience::State to,
+                   std::string_view reason,
+                   const std::string& detail) {
     surroundings_.events.add({.kind = telemetry::Event::Kind::breaker,
                               .at = Clock::wall(),
                               .cluster = cluster_,
+                              .route = route_,
                               .from = std::string(resilience::word(from)),
                               .to = std::string(resilience::word(to)),
                               .reason = std::string(reason),

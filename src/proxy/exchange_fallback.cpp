@@ -1,0 +1,47 @@
+#include "exchange.hpp"
+#include "local_reply.hpp"
+#include "session.hpp"
+
+// What answers in place of an open breaker's refusal.
+namespace weir::proxy {
+
+// Only the first refusal: after an attempt that reached the upstream, its failure is the answer.
+bool Exchange::falls_back(const upstream::AttemptFailure& failure) {
+    const auto& fallback = target_->route->section().judge.fallback;
+    if (!fallback || attempts_ != 1 || !is_body_kept_) return false;
+    context_.shard.add(target_->fallback_used);
+    flags_ |= static_cast<std::uint8_t>(telemetry::Flag::fallback);
+    if (target_->fallback == nullptr) {
+        answer_instead(*fallback, failure.retry_after);
+        return true;
+    }
+    target_ = target_->fallback.get();
+    metrics_ = target_->metrics.get();
+    attempts_ = 0;
+    cluster().cluster().budget().count_original(context_.upstream.worker, Clock::now());
+    start_attempt();
+    return true;
+}
+
+void Exchange::answer_instead(const config::Fallback& fallback, Duration retry_after) {
+    const LocalReply local{
+        .reason = Reason::breaker_open,
+        .status = fallback.status,
+        .body = fallback.body,
+        .has_own_body = true,
+        .request_id = request_id_,
+        .retry_after = retry_after,
+        .is_head = method_id_ == http::Method::head,
+        .keeps_alive = session_->is_request_whole() && session_->may_keep_alive(),
+        .client_minor = session_->client_minor()};
+    context_.out.clear();
+    response_bytes_ = write_local_reply(context_.out, local);
+    // Whoever gives a good status to it means that it is none of its users' failures.
+    const auto outcome =
+        fallback.status >= 500 ? telemetry::Outcome::failure : telemetry::Outcome::ignored;
+    finish(fallback.status, Reason::breaker_open, outcome);
+    session_->send_local(context_.out);
+    end(local.keeps_alive);
+}
+
+}  // namespace weir::proxy
