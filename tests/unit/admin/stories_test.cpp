@@ -105,7 +105,7 @@ TEST_F(Stories, ExcludedEndpointsAreApartAndCounted) {
 
 TEST_F(Stories, AttemptsBeyondTheBoundAreCounted) {
     for (int i = 0; i < 10; ++i)
-        failure.add_attempt();
+        static_cast<void>(failure.add_attempt());
     EXPECT_NE(story().find("; and 2 more"), std::string::npos);
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 class Keep final : public TripGate {
   public:
-    Answer may_trip(TimePoint) override { return Answer::penalize; }
+    Answer may_trip(TripReason, TimePoint) override { return Answer::penalize; }
 };
 
 class ExplainTest : public MachineTest {
