@@ -331,7 +331,7 @@ def prepare(options):
     # Ahead of whatever else the machine does: latencies are in the goals.
     ahead = ["chrt", "--rr", "1"]
     options.first = ahead if subprocess.run([*ahead, "true"], capture_output=True).returncode == 0 else []
-    options.warm, options.fault, options.after = (3, 6, 5) if options.quick else (5, 10, 10)
+    options.warm, options.fault, options.after = (3, 6, 7) if options.quick else (5, 10, 10)
 
 
 def run(options, facts):
