@@ -2,6 +2,7 @@
 #include "weir/resilience/circuit_breaker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::resilience {
 namespace {
@@ -60,15 +61,34 @@ void CircuitBreaker::judge_throttling(const Permit& permit,
         return;
     }
     if (!is_throttled || is_penalized() || !may_ask(ask_peers_at_, now)) return;
-    const SuccessWindow::Counts seen = window_.sum(epoch(), now);
-    const auto n = static_cast<double>(seen.total());
-    if (seen.total() < std::max(options_.min_requests, 1U)) return;
-    if (static_cast<double>(seen.throttled) < options_.throttle_rate * n) return;
+    if (!is_throttling(now)) return;
     if (gate_->do_peers_throttle_less(options_.throttle_rate / 2, now)) {
         set_penalty(TripReason::throttle_rate, now, notices);
     } else {
         ask_peers_at_ = now + kAskGateAgain;
     }
+}
+
+// Over the window, or over the answers since a throttled one: an endpoint that begins to throttle
+// would else be hidden by the good answers of the whole window.
+bool CircuitBreaker::is_throttling(TimePoint now) {
+    const std::uint64_t enough = std::max(options_.min_requests, 1U);
+    const auto holds = [&](std::uint64_t throttled, std::uint64_t n) {
+        return n >= enough &&
+               static_cast<double>(throttled) >= options_.throttle_rate * static_cast<double>(n);
+    };
+    const SuccessWindow::Counts seen = window_.sum(epoch(), now);
+    if (holds(seen.throttled, seen.total())) return true;
+
+    if (batch_throttled_ == 0 || now - batch_since_ >= options_.window) {
+        batch_throttled_ = 0;
+        batch_ok_base_ = window_.ok_total();
+        batch_since_ = now;
+    }
+    ++batch_throttled_;
+    const std::uint64_t n = batch_throttled_ + (window_.ok_total() - batch_ok_base_);
+    if (n < enough) return false;
+    return holds(std::exchange(batch_throttled_, 0), n);
 }
 
 void CircuitBreaker::judge_probe(const Permit& permit,

@@ -265,6 +265,7 @@ class CircuitBreaker {
     [[nodiscard]] TripReason rule(TimePoint now) const;
     void try_trip(TripReason reason, TimePoint now, Duration hint, Notices& notices);
     void set_penalty(TripReason penalty, TimePoint now, Notices& notices);
+    [[nodiscard]] bool is_throttling(TimePoint now);
     void judge_throttling(const Permit& permit,
                           const Verdict& verdict,
                           TimePoint now,
@@ -321,6 +322,10 @@ class CircuitBreaker {
     TimePoint penalized_at_{};
     std::uint32_t seen_under_penalty_ = 0;  // answers to requests that began under it
     std::uint32_t throttled_under_penalty_ = 0;
+    // Answers since a throttled one, for a share that old good answers do not hide.
+    std::uint32_t batch_throttled_ = 0;
+    std::uint64_t batch_ok_base_ = 0;
+    TimePoint batch_since_{};
     std::uint64_t opens_total_ = 0;
     std::uint64_t penalties_total_ = 0;
     TripReason reason_ = TripReason::none;

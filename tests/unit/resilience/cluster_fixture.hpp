@@ -53,7 +53,7 @@ class SimulatedCluster {
         for (int tries = 0; tries < 3; ++tries) {
             const bool was_refused = outcome == Outcome::ignored;
             if (tries > 0 && !was_refused && !may_retry(outcome, is_replay_safe)) break;
-            const auto admission = breaker.acquire(now, {is_replay_safe, 0s});
+            const auto admission = breaker.acquire(now, {.is_replay_safe = is_replay_safe});
             if (!admission.is_admitted) break;
             const std::optional<std::size_t> chosen = choose(is_replay_safe, before);
             if (!chosen) {
@@ -129,7 +129,7 @@ class SimulatedCluster {
     }
 
     Outcome attempt(std::size_t index, const Permit& breaker_permit, bool is_replay_safe) {
-        const auto admission = detectors[index]->acquire(now, {is_replay_safe, 0s});
+        const auto admission = detectors[index]->acquire(now, {.is_replay_safe = is_replay_safe});
         if (!admission.is_admitted) {
             breaker.release(breaker_permit);
             return Outcome::ignored;

@@ -29,6 +29,18 @@ TEST(ThrottleRule, EjectsOneOfThreeThatAnswers429AfterAPenalty) {
     EXPECT_LE(cluster.attempts_on[0], 32U);
 }
 
+// Ten seconds of good answers, half of which the window would want to see followed by as many 429.
+TEST(ThrottleRule, EjectsAtOnceOneThatBeginsToAnswer429) {
+    SimulatedCluster cluster(three());
+    cluster.answers = [](std::size_t) { return Outcome::ok; };
+    cluster.run(10s, 400);
+    const std::size_t before = cluster.attempts_on[0];
+    cluster.answers = first_throttles;
+    cluster.run(2s, 400);
+    EXPECT_EQ(cluster.count(State::closed), 2U);
+    EXPECT_LE(cluster.attempts_on[0] - before, 32U);
+}
+
 TEST(ThrottleRule, LosesAThirdToOneOfThreeThatAnswers429WhenItIsOff) {
     SimulatedCluster::Options options = three();
     options.detector.machine.throttle_rate = 0;
