@@ -57,6 +57,17 @@ class Documents(WeirTest):
         self.assertEqual({path.name for path in (ROOT / "docs").iterdir() if path.is_file()},
                          set(self.documents()))
 
+    def test_guides_name_keys_that_exist_and_files_that_are_there(self) -> None:
+        known = {f"{block.split('.')[-1]}.{key}" for block, body in json.loads(printed("schema"))["$defs"].items()
+                 for key in body.get("properties", {})}
+        blocks = ("breaker", "outlier", "retry", "timeout", "limits", "health", "lb")
+        for guide in sorted((ROOT / "docs" / "guide").glob("*.md")):
+            text = guide.read_text()
+            for key in re.findall(rf"`((?:{'|'.join(blocks)})\.[a-z_.]+)`", text):
+                self.assertIn(key, known, f"{guide.name}: no such key")
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+                self.assertTrue((guide.parent / link).exists(), f"{guide.name}: {link} is not there")
+
     def test_a_full_disk_is_a_failure(self) -> None:
         with open("/dev/full", "w") as full:
             result = subprocess.run([BINARY, "schema"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)

@@ -245,7 +245,7 @@ TEST_F(AdminServer, EndpointsSayTheirStateAndWhy) {
     EXPECT_THAT(body, HasSubstr("{\"address\":\"127.0.0.1:9001\",\"zone\":null,\"weight\":100,"));
     EXPECT_THAT(body, HasSubstr("\"state\":\"ejected\",\"reason\":\"forced\""));
     EXPECT_THAT(body, HasSubstr("\"ewma_ms\":2"));
-    EXPECT_THAT(body, HasSubstr("\"requests\":7,\"errors\":0,\"last_error\":null}"));
+    EXPECT_THAT(body, HasSubstr("\"requests\":7,\"errors\":0,\"last_error\":null,"));
     EXPECT_THAT(body, HasSubstr("{\"address\":\"127.0.0.1:9002\""));
     EXPECT_THAT(body_of("/api/v1/clusters"), HasSubstr("\"healthy\":1,\"penalized\":0,"
                                                        "\"half_open\":0,\"ejected\":1"));

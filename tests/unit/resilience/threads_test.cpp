@@ -123,7 +123,7 @@ TEST(Threads, LeaveAGroupThatAddsUp) {
             const TimePoint now = kStart + Duration{10us} * ticks.fetch_add(1);
             OutlierDetector& detector = *detectors[random.below(6)];
             const auto leave = breaker.acquire(now);
-            auto admission = detector.acquire(now, {random.below(2) == 0, 0s});
+            auto admission = detector.acquire(now, {.is_replay_safe = random.below(2) == 0});
             const bool is_bad = random.below(3) != 0;
             const Verdict verdict = verdict_of(is_bad ? Outcome::failure : Outcome::ok);
             if (admission.is_admitted) {
