@@ -92,7 +92,8 @@ class Rules(SharedWeirTest):
                      .replace("{id}", "c"))
             if place.endswith("/stream"):
                 continue
-            for query in ("", "?for=5m&force=true&level=debug&persist=1&path=threads"):
+            time = "100ms" if place.endswith("/trace-export") else "5m"
+            for query in (f"?for={time}", f"?for={time}&force=true&level=debug&persist=1&path=threads"):
                 status = self.ask("GET", place + query).status
                 self.assertIn(status, (200, 400, 404) if "get" in methods else (405,), place)
         self.assertEqual(self.state(), before)

@@ -124,6 +124,7 @@ TEST_F(ExplainTest, OnTrialItCountsGoodProbes) {
 
 TEST_F(ExplainTest, AnEndpointIsTriedByWhatMayBeSentAgain) {
     make(Options::outlier());
+    gap = 60ms;
     fail_locally(3);
     ASSERT_EQ(machine->state(), State::open);
     EXPECT_EQ(told(Subject::endpoint).probe,
@@ -143,6 +144,7 @@ TEST_F(ExplainTest, BackItSaysThatItsProbesWereGood) {
 TEST_F(ExplainTest, APenaltyNamesTheRuleThatWasMet) {
     Keep gate;
     make(Options::outlier(), 7, &gate);
+    gap = 60ms;
     fail_locally(3);
     ASSERT_TRUE(machine->is_penalized());
     const std::string why = told(Subject::endpoint).why;
