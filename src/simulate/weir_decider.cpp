@@ -1,3 +1,4 @@
+#include "weir/resilience/adaptive_limit.hpp"
 #include "weir/upstream/options.hpp"
 
 #include "decider.hpp"
@@ -63,6 +64,7 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
               upstream::stall_options(cluster.outlier.stall_after, cluster.outlier.mode)),
           cluster_rule_(upstream::stall_options(cluster.breaker.stall_after, cluster.breaker.mode)),
           max_requests_(cluster.limits.max_requests) {
+        if (cluster.limits.adaptive) adaptive_.emplace(resilience::AdaptiveLimit::Options{}, now);
         const auto options = upstream::detector_options(cluster.outlier, 1);
         balance::Chooser::Candidates candidates;
         members_.reserve(endpoints);
@@ -83,6 +85,15 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
             breaker_.release(leave.permit);
             return {std::nullopt, Reason::limit_exceeded};
         }
+        resilience::AdaptiveLimit::Slot slot;
+        if (adaptive_) {
+            auto taken = adaptive_->try_acquire();
+            if (!taken) {
+                breaker_.release(leave.permit);
+                return {std::nullopt, Reason::limit_exceeded};
+            }
+            slot = std::move(*taken);
+        }
         Ticket ticket{.breaker = leave.permit};
         if (!choose(asked, random, ticket)) {
             breaker_.release(leave.permit);
@@ -91,7 +102,7 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
         ++active_;
         members_[ticket.endpoint]->candidate.request_began();
         ticket.serial = first_wait_ + waits_.size();
-        waits_.push_back({asked.now, ticket.endpoint, true});
+        waits_.push_back({asked.now, ticket.endpoint, true, std::move(slot)});
         return {ticket, Reason::none};
     }
 
@@ -100,7 +111,7 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
         member.detector.observe(latency, chooser_.peers().median, now, 0);
         member.candidate.observe(latency, now);
         chooser_.observe(latency);
-        end_wait(ticket);
+        end_wait(ticket, {.outcome = resilience::Outcome::ok}, now);
         note_answer(member, now);
         if (ticket.holds_own) member.detector.headers_ok(ticket.own, now);
         breaker_.headers_ok(ticket.breaker, now);
@@ -112,7 +123,7 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
         Member& member = *members_[ticket.endpoint];
         const bool is_error = verdict.outcome == resilience::Outcome::failure ||
                               verdict.outcome == resilience::Outcome::local_failure;
-        end_wait(ticket);
+        end_wait(ticket, verdict, now);
         if (verdict.kind >= resilience::FailureKind::status_500 &&
             verdict.kind <= resilience::FailureKind::status_other)
             note_answer(member, now);
@@ -151,6 +162,14 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
     }
 
   private:
+    // Attempts that wait for headers, oldest first; those that have them leave when they are first.
+    struct Wait {
+        TimePoint since;
+        std::size_t endpoint;
+        bool is_open;
+        resilience::AdaptiveLimit::Slot slot;
+    };
+
     // As Attempt::lease() does.
     bool choose(const Asked& asked, Random& random, Ticket& ticket) {
         balance::Wish wish{.now = asked.now, .is_replay_safe = asked.is_replay_safe};
@@ -174,9 +193,24 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
         return true;
     }
 
-    void end_wait(const Ticket& ticket) {
+    void end_wait(const Ticket& ticket, const resilience::Verdict& verdict, TimePoint now) {
         if (ticket.serial < first_wait_) return;
-        waits_[ticket.serial - first_wait_].is_open = false;
+        Wait& wait = waits_[ticket.serial - first_wait_];
+        wait.is_open = false;
+        if (wait.slot.is_held()) give_back_adaptive(wait, verdict, now);
+    }
+
+    // As Attempt::give_back_adaptive() does.
+    static void give_back_adaptive(Wait& wait, const resilience::Verdict& verdict, TimePoint now) {
+        using resilience::FailureKind;
+        using resilience::Outcome;
+        if (verdict.outcome == Outcome::throttled || verdict.kind == FailureKind::peer_refused) {
+            wait.slot.refused(now);
+        } else if (verdict.outcome == Outcome::ok || verdict.kind == FailureKind::timeout) {
+            wait.slot.finish(now - wait.since, now);
+        } else {
+            wait.slot.reset();
+        }
     }
 
     void note_answer(Member& member, TimePoint now) {
@@ -243,12 +277,7 @@ class WeirDecider final : public Decider, private resilience::TransitionSink {
     const resilience::StallOptions endpoint_rule_;
     const resilience::StallOptions cluster_rule_;
     const std::optional<std::uint32_t> max_requests_;
-    // Attempts that wait for headers, oldest first; those that have them leave when they are first.
-    struct Wait {
-        TimePoint since;
-        std::size_t endpoint;
-        bool is_open;
-    };
+    std::optional<resilience::AdaptiveLimit> adaptive_;
     std::deque<Wait> waits_;
     std::uint64_t first_wait_ = 0;
     resilience::Answering answering_;

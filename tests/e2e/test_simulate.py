@@ -6,10 +6,11 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 from typing import Any, Callable
 
 from harness import Weir, WeirTest, eventually
-from origins import fixed
+from origins import RawOrigin, fixed
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "config" / "simulate"
@@ -142,21 +143,38 @@ class LiveTest(WeirTest):
         live = self.changes(weir, broken.address)
         self.assertGreaterEqual(len(live), 5)
         eventually(lambda: len(weir.access_log()) == self.asked, "all requests are in the log")
+        log = "".join(json.dumps(line) + "\n" for line in weir.access_log())
+        self.assertEqual(self.replayed(weir, broken, log), live)
+
+    def test_exported_attempts_replayed_make_the_same_transitions(self) -> None:
+        """Retries and probes that are sent again elsewhere are in it: each attempt is a line."""
+        broken, well = self.origin(fixed(503)), self.origin()
+        weir = self.forward(broken.address, well.address, cluster="lb: round_robin\nbreaker: off\n",
+                            rest="threads: 1\n")
+        with urllib.request.urlopen(f"http://127.0.0.1:{weir.admin_port}/api/v1/trace-export?for=6s") as export:
+            self.ask_until(weir, lambda: self.states(weir, broken.address).count("ejected") > 2, method="GET")
+            broken.answer = fixed(200)
+            self.ask_until(weir, lambda: self.states(weir, broken.address)[-1] == "healthy", method="GET")
+            live = self.changes(weir, broken.address)
+            text = export.read().decode()
+        self.assertGreaterEqual(len(live), 6)
+        self.assertIn('"attempt":2', text)
+        self.assertEqual(self.replayed(weir, broken, text), live)
+
+    def replayed(self, weir: Weir, broken: RawOrigin, trace: str) -> list[tuple[str, str]]:
         with tempfile.TemporaryDirectory() as folder:
-            trace = pathlib.Path(folder, "access.log")
-            trace.write_text("".join(json.dumps(line) + "\n" for line in weir.access_log()), encoding="utf-8")
-            done = simulate("--trace", str(trace), "-f", str(weir.file), "-o", "json")
+            file = pathlib.Path(folder, "trace")
+            file.write_text(trace, encoding="utf-8")
+            done = simulate("--trace", str(file), "-f", str(weir.file), "-o", "json")
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
-        again = [(self.WORDS.get(line["to"], line["to"]), line["reason"]) for line in lines
-                 if line["endpoint"] == broken.address]
-        self.assertEqual(again, live)
         self.assertEqual([line for line in lines if line["endpoint"] != broken.address], [])
+        return [(self.WORDS.get(line["to"], line["to"]), line["reason"]) for line in lines]
 
-    def ask_until(self, weir: Weir, is_so: Callable[[], bool]) -> None:
+    def ask_until(self, weir: Weir, is_so: Callable[[], bool], method: str = "POST") -> None:
         def ask() -> bool:
             for _ in range(5):
-                weir.ask(method="POST")
+                weir.ask(method=method)
                 self.asked += 1
                 time.sleep(0.02)
             return is_so()
