@@ -120,7 +120,8 @@ CircuitBreaker::Admission CircuitBreaker::acquire_probe(TimePoint now,
                         .since = now,
                         .is_probe = true,
                         .may_close = !options.is_check,
-                        .lease = last_lease_};
+                        .lease = last_lease_,
+                        .lease_end = now + lease};
     return {.is_admitted = true, .permit = permit};
 }
 

@@ -115,7 +115,7 @@ void CircuitBreaker::judge_late(const Permit& permit,
                                 Notices& notices) {
     if (verdict.outcome != Outcome::failure && verdict.outcome != Outcome::local_failure) return;
     window_.add(shard, epoch(), verdict.outcome, is_slow(verdict), now);
-    if (now - permit.since < options_.probe_timeout && !forced_) {
+    if (now < permit.lease_end && !forced_) {
         try_trip(TripReason::probe_failed, now, verdict.hint, notices);
     } else {
         judge_closed(permit, verdict, now, key, notices);

@@ -196,7 +196,8 @@ void Attempt::report() {
     }
     if (route_breaker_ != nullptr) {
         const auto seen = is_error ? route.for_route(verdict_, route_permit_.is_probe) : verdict_;
-        route_breaker_->machine().complete(route_permit_, seen, now, context_.worker, key);
+        route_breaker_->complete(route_permit_, seen, now, context_.worker, key,
+                                 endpoint_ ? endpoint_->shared().id() : 0);
     } else if (is_error) {
         route.failed_without(verdict_, now, context_.worker, key);
     }

@@ -3,9 +3,20 @@
 #include "weir/core/log.hpp"
 #include "weir/upstream/options.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <functional>
 
 namespace weir::upstream {
+namespace {
+
+// As DetectorGroup has it for the cluster.
+constexpr double kWellShare = 0.2;
+
+// A good answer counts for so long, or twice: its endpoint may be gone.
+constexpr Duration kGoodFor = std::chrono::seconds{1};
+
+}  // namespace
 
 void PeersGate::set(std::shared_ptr<resilience::DetectorGroup> detectors) {
     const std::lock_guard lock(mutex_);
@@ -21,6 +32,39 @@ resilience::TripGate::Answer PeersGate::may_trip(resilience::TripReason reason, 
     return detectors->may_trip(reason, now);
 }
 
+std::uint32_t PeersGate::size() const {
+    const std::lock_guard lock(mutex_);
+    return detectors_->size().endpoints;
+}
+
+void RouteGate::note(std::uint64_t endpoint, const resilience::Verdict& verdict) {
+    using resilience::Outcome;
+    const bool is_good = verdict.outcome == Outcome::ok;
+    const bool is_bad =
+        verdict.outcome == Outcome::failure || verdict.outcome == Outcome::local_failure;
+    if (!is_good && !is_bad) return;
+    const std::uint64_t place = std::uint64_t{1} << (endpoint % kPlaces);
+    auto& on = is_good ? well_ : failing_;
+    auto& off = is_good ? failing_ : well_;
+    constexpr auto relaxed = std::memory_order_relaxed;
+    if ((on.load(relaxed) & place) == 0) on.fetch_or(place, relaxed);
+    if ((off.load(relaxed) & place) != 0) off.fetch_and(~place, relaxed);
+}
+
+resilience::TripGate::Answer RouteGate::may_trip(resilience::TripReason reason, TimePoint now) {
+    const Answer of_cluster = peers_->may_trip(reason, now);
+    if (of_cluster != Answer::hold) return of_cluster;
+    const std::uint64_t failing = failing_.load(std::memory_order_relaxed);
+    const std::uint64_t well = (well_.load(std::memory_order_relaxed) | well_before_) & ~failing;
+    if (now - since_ >= kGoodFor) {
+        well_before_ = well_.exchange(0, std::memory_order_relaxed);
+        since_ = now;
+    }
+    const double places = std::min(peers_->size(), kPlaces);
+    const bool is_enough = std::popcount(well) >= std::max(1.0, kWellShare * places);
+    return failing == 0 || is_enough ? Answer::hold : Answer::trip;
+}
+
 Breaker::Breaker(std::string cluster,
                  std::string route,
                  const config::Breaker& config,
@@ -33,10 +77,11 @@ Breaker::Breaker(std::string cluster,
       config_(config),
       surroundings_(surroundings),
       gate_(std::move(gate)),
+      route_gate_(gate_),
       machine_(breaker_options(config, surroundings.workers),
                surroundings.seed ^ std::hash<std::string>{}(route_),
                now,
-               gate_.get(),
+               route_.empty() ? static_cast<resilience::TripGate*>(gate_.get()) : &route_gate_,
                this) {
     // At 0 from the start: to an alert the step from nothing to one is no increase.
     for (const auto reason :
@@ -45,6 +90,16 @@ Breaker::Breaker(std::string cluster,
             telemetry::Family::breaker_transitions,
             {cluster_, resilience::word(resilience::State::open), resilience::word(reason)}, 0);
     }
+}
+
+void Breaker::complete(const resilience::Permit& permit,
+                       const resilience::Verdict& verdict,
+                       TimePoint now,
+                       unsigned worker,
+                       resilience::FailureKey key,
+                       std::uint64_t endpoint) {
+    if (!route_.empty()) route_gate_.note(endpoint, verdict);
+    machine_.complete(permit, verdict, now, worker, key);
 }
 
 void Breaker::force(resilience::State state, Order order, TimePoint now) {

@@ -88,7 +88,7 @@ H1Connection* LocalEndpoint::take_idle(Reuse reuse, TimePoint now) {
 }
 
 Duration LocalEndpoint::good_for(Reuse reuse, const H1Connection& connection, TimePoint now) {
-    IdleTimeout& timeout = endpoint_->idle_timeout();
+    resilience::IdleTimeout& timeout = endpoint_->idle_timeout();
     if (reuse == Reuse::proven) return fresh_for_;
     if (reuse == Reuse::repeatable)
         return timeout.good_for(connection.promised(), connection.connect_time());
@@ -97,16 +97,17 @@ Duration LocalEndpoint::good_for(Reuse reuse, const H1Connection& connection, Ti
 }
 
 void LocalEndpoint::on_idle_closed(Duration age, TimePoint now) {
-    IdleTimeout& timeout = endpoint_->idle_timeout();
+    resilience::IdleTimeout& timeout = endpoint_->idle_timeout();
     timeout.closed(age, now);
     const auto learned = timeout.learned();
-    fresh_for_ = learned ? std::min(IdleTimeout::kFresh, *learned / 2) : IdleTimeout::kFresh;
+    fresh_for_ = learned ? std::min(resilience::IdleTimeout::kFresh, *learned / 2)
+                         : resilience::IdleTimeout::kFresh;
 }
 
 // One of those that grow old stays to show when the upstream really closes: else nobody would learn
 // that it waits longer now.
 Duration LocalEndpoint::may_stay_idle(const H1Connection& connection, Duration age) {
-    IdleTimeout& timeout = endpoint_->idle_timeout();
+    resilience::IdleTimeout& timeout = endpoint_->idle_timeout();
     const Duration most = shared_cluster_->config().timeout.idle;
     const Duration good = timeout.good_for(connection.promised(), connection.connect_time());
     if (good >= most || age < good) return std::min(good, most);

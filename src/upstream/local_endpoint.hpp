@@ -85,7 +85,8 @@ class LocalEndpoint {
     EndpointStats& stats_;
     std::vector<std::unique_ptr<H1Connection>> connections_;
     IdleList<H1Connection> idle_;
-    Duration fresh_for_ = IdleTimeout::kFresh;  // idle for so long, a connection is not suspected
+    Duration fresh_for_ =
+        resilience::IdleTimeout::kFresh;  // idle for so long, a connection is not suspected
     telemetry::Limit full_limit_ = telemetry::Limit::max_connections;
 };
 

@@ -25,7 +25,7 @@ class KeepAlive : public ::testing::Test {
         }
         ASSERT_EQ(idle_timeout().learned(), timeout);
     }
-    upstream::IdleTimeout& idle_timeout() {
+    resilience::IdleTimeout& idle_timeout() {
         return world.cluster().endpoints()->endpoints.front()->idle_timeout();
     }
     std::int64_t stale(std::string_view result) const {

@@ -70,6 +70,17 @@ class Routes : public ::testing::Test {
         return failed;
     }
 
+    // 20 requests/s for the crashing path beside 380/s of good ones: no endpoint's own share is
+    // bad.
+    void crash_seldom_for(Duration length) {
+        Client& client = world.client();
+        int sent = 0;
+        for (const TimePoint end = world.now() + length; world.now() < end; ++sent) {
+            status(client, sent % 20 == 0 ? "/crash" : "/good");
+            world.advance(2500us);
+        }
+    }
+
     std::vector<Origin*> all;
 };
 
@@ -80,6 +91,24 @@ TEST_F(Routes, OneCrashingUrlAt500PerSecondBeside10OfGoodOnesLeavesTheClusterClo
     ASSERT_NE(breaker("app@crash"), nullptr);
     EXPECT_GE(breaker("app@crash")->machine().snapshot(world.now()).opens_total, 1U);
     EXPECT_EQ(breaker("app@good"), nullptr);
+}
+
+TEST_F(Routes, ARouteThatNoEndpointAnswersOpensItsBreakerThoughTheEndpointsAreWell) {
+    start(3, "");
+    crash_seldom_for(3s);
+    ASSERT_NE(breaker("app@crash"), nullptr);
+    EXPECT_GE(breaker("app@crash")->machine().snapshot(world.now()).opens_total, 1U);
+    EXPECT_EQ(world.breaker(), State::closed);
+}
+
+TEST_F(Routes, ARouteThatSomeEndpointsAnswerKeepsItsBreakerClosed) {
+    start(3, "");
+    for (std::size_t i : {std::size_t{1}, std::size_t{2}})
+        all[i]->decide([](const Origin::Request&) { return answer(200); });
+    crash_seldom_for(5s);
+    const auto own = breaker("app@crash");
+    EXPECT_EQ(own ? own->machine().snapshot(world.now()).opens_total : 0U, 0U);
+    EXPECT_EQ(world.breaker(), State::closed);
 }
 
 // The rule off: one breaker for all routes.

@@ -34,6 +34,7 @@ struct Permit {
     bool is_settled = false;      // a probe whose good headers have come
     bool may_close = true;        // no: it counts as any good probe but the last
     std::uint32_t lease = 0;      // which probe
+    TimePoint lease_end{};        // of a probe
     std::uint32_t ended_run = 0;  // the run of failures that its good headers ended
     TimePoint ended_since{};
 };

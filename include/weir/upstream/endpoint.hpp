@@ -4,13 +4,13 @@
 #include "weir/config/config.hpp"
 #include "weir/core/address.hpp"
 #include "weir/discovery/provider.hpp"
+#include "weir/resilience/idle_timeout.hpp"
 #include "weir/resilience/limit.hpp"
 #include "weir/resilience/outlier_detector.hpp"
 #include "weir/resilience/peer_comparison.hpp"
 #include "weir/resilience/stall_rule.hpp"
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/metrics.hpp"
-#include "weir/upstream/idle_timeout.hpp"
 #include "weir/upstream/order.hpp"
 
 #include <atomic>
@@ -115,7 +115,7 @@ class Endpoint final : public resilience::TransitionSink {
     void set_limits(const config::ClusterLimits& limits);
 
     // What its upstream does with idle connections, as all workers have seen it.
-    [[nodiscard]] IdleTimeout& idle_timeout() { return idle_timeout_; }
+    [[nodiscard]] resilience::IdleTimeout& idle_timeout() { return idle_timeout_; }
     // The worker with most idle connections but that one, if any has one.
     [[nodiscard]] std::optional<unsigned> most_idle_worker(unsigned but) const;
 
@@ -220,7 +220,7 @@ class Endpoint final : public resilience::TransitionSink {
     std::atomic<std::uint32_t> weight_;
     resilience::Limit connections_;
     resilience::Limit connecting_;
-    IdleTimeout idle_timeout_;
+    resilience::IdleTimeout idle_timeout_;
     const unsigned workers_;
     std::unique_ptr<EndpointStats[]> stats_;
     std::atomic<Duration::rep> stalled_at_{TimePoint::min().time_since_epoch().count()};

@@ -393,6 +393,20 @@ TEST_F(CircuitBreakerTest, TakesALateBreakOfThatBodyForAFailureLikeOthers) {
     EXPECT_EQ(machine->counts(now).fail, 1U);
 }
 
+// Each probe has the lease its route needs, the option's only where nobody says.
+TEST_F(CircuitBreakerTest, TheLeaseOfThatBodyIsItsRequests) {
+    trip();
+    wait_for_probe();
+    ok();
+    Permit probe = machine->acquire(now, {.probe_timeout = 30s}).permit;
+    machine->headers_ok(probe, now);
+    expect_closed();
+    advance(20s);
+    finish(probe, Outcome::failure);
+    expect_open();
+    expect_reason(TripReason::probe_failed);
+}
+
 TEST_F(CircuitBreakerTest, ForgetsThatBodyWhenItHasOpenedSince) {
     trip();
     wait_for_probe();

@@ -1,8 +1,8 @@
-#include "weir/upstream/idle_timeout.hpp"
+#include "weir/resilience/idle_timeout.hpp"
 
 #include <algorithm>
 
-namespace weir::upstream {
+namespace weir::resilience {
 namespace {
 
 using namespace std::chrono_literals;
@@ -77,4 +77,4 @@ Duration IdleTimeout::good_without_repeat(Duration promised) const {
     return std::max(kTrusted, Duration{survived_.load(std::memory_order_relaxed)} / 2);
 }
 
-}  // namespace weir::upstream
+}  // namespace weir::resilience

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 
-namespace weir::upstream {
+namespace weir::resilience {
 
 // After how long an origin closes idle connections, learned from what it does: a request written
 // just then is lost (the keep-alive race), and one that must not be executed twice fails with it.
@@ -44,4 +44,4 @@ class IdleTimeout {
     TimePoint last_close_{};  // guarded by mutex_; the last one that counted
 };
 
-}  // namespace weir::upstream
+}  // namespace weir::resilience
