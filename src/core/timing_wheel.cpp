@@ -20,8 +20,8 @@ std::optional<unsigned> next_slot(std::uint64_t bits, unsigned index) {
 
 }  // namespace
 
-void Timer::cancel() {
-    if (next_ != nullptr && wheel_ != nullptr) wheel_->unlink(*this);
+void Timer::unlink() {
+    if (wheel_ != nullptr) wheel_->unlink(*this);
 }
 
 TimingWheel::TimingWheel(TimePoint now) : start_(now) {

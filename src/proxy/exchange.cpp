@@ -43,15 +43,19 @@ constexpr std::array<char, 512> make_hex_pairs() {
     return pairs;
 }
 
-void append_request_id(std::string& out, Random& random) {
+constexpr std::size_t kIdSize = 32;
+// Returns its end.
+char* write_request_id(char* at, Random& random) {
     static constexpr std::array<char, 512> kPairs = make_hex_pairs();
     const std::array<std::uint64_t, 2> bits{random(), random()};
     std::array<std::uint8_t, sizeof bits> bytes;
     std::memcpy(bytes.data(), bits.data(), sizeof bits);
-    std::array<char, 2 * sizeof bits> id;
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-        std::memcpy(&id[2 * i], &kPairs[std::size_t{2} * bytes[i]], 2);
-    out.append(id.data(), id.size());
+    static_assert(kIdSize == 2 * sizeof bits);
+    for (const std::uint8_t byte : bytes) {
+        std::memcpy(at, &kPairs[std::size_t{2} * byte], 2);
+        at += 2;
+    }
+    return at;
 }
 
 bool accepts_problem_json(const http::RequestHead& head) {
@@ -164,7 +168,8 @@ void Exchange::begin(Session& session, const http::RequestHead& head) {
 
 void Exchange::begin_refused(Session& session, const Error& error) {
     const ListenerState& listener = open(session);
-    append_request_id(facts_, context_.upstream.random);
+    facts_.resize(kIdSize);
+    write_request_id(facts_.data(), context_.upstream.random);
     request_id_ = facts_;
     client_ = session.client_ip();
     context_.shard.add(listener.refused(error.reason));
@@ -176,39 +181,43 @@ void Exchange::remember(const http::RequestHead& head) {
     wants_problem_json_ = accepts_problem_json(head);
     const http::HeaderField* const id = head.headers.find(http::HeaderId::x_request_id);
     const bool keeps_id = id != nullptr && http::is_valid_request_id(id->value);
+    // Views into facts_ stay valid: there is room for all that follows.
+    const std::size_t id_size = keeps_id ? id->value.size() : kIdSize;
     facts_.reserve(head.method_text.size() + head.authority.size() + head.path.size() +
-                   head.query.size() + 256);
-    // Views into facts_ stay valid: the room was reserved.
-    const auto keep = [this](std::string_view text) {
-        const std::size_t begin = facts_.size();
-        facts_.append(text);
-        return std::string_view(facts_).substr(begin);
+                   head.query.size() + id_size + 256);
+    facts_.resize(head.method_text.size() + head.authority.size() + head.path.size() +
+                  (head.has_query ? head.query.size() + 1 : 0) + kRequestId.size() + id_size + 2);
+    char* at = facts_.data();
+    const auto put = [&at](std::string_view text) {
+        std::memcpy(at, text.data(), text.size());
+        at += text.size();
+        return std::string_view(at - text.size(), text.size());
     };
-    method_ = keep(head.method_text);
-    host_ = keep(head.authority);
-    const std::size_t path_begin = facts_.size();
-    facts_.append(head.path);
-    if (head.has_query) facts_.append("?").append(head.query);
-    path_ = std::string_view(facts_).substr(path_begin);
-    const std::size_t line_begin = facts_.size();
-    facts_.append(kRequestId);
-    const std::size_t id_begin = facts_.size();
-    if (keeps_id) {
-        facts_.append(id->value);
-    } else {
-        append_request_id(facts_, context_.upstream.random);
+    method_ = put(head.method_text);
+    host_ = put(head.authority);
+    path_ = put(head.path);
+    if (head.has_query) {
+        *at++ = '?';
+        path_ = {path_.data(), path_.size() + 1 + put(head.query).size()};
     }
-    const std::size_t id_size = facts_.size() - id_begin;
-    facts_.append("\r\n");
-    request_id_ = std::string_view(facts_).substr(id_begin, id_size);
-    request_id_line_ = std::string_view(facts_).substr(line_begin);
+    const char* const line = put(kRequestId).data();
+    request_id_ = {at, id_size};
+    if (keeps_id) {
+        put(id->value);
+    } else {
+        at = write_request_id(at, context_.upstream.random);
+    }
+    put("\r\n");
+    request_id_line_ = {line, static_cast<std::size_t>(at - line)};
     client_ = session_->client_ip();
     if (!session_->trusts_client()) return;
     const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
     if (forwarded == nullptr) return;
     const config::Listener& listener = session_->listener().state().config;
-    client_ = keep(
+    const std::size_t begin = facts_.size();
+    facts_.append(
         real_client(forwarded->value, client_, listener.trusted_proxies, listener.trusted_hops));
+    client_ = std::string_view(facts_).substr(begin);
 }
 
 void Exchange::answer_locally(const http::RequestHead& head, const route::RouteMatch& match) {
@@ -288,7 +297,7 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
          .request_id = request_id_,
          .trusts_client = trusts,
          .is_upgrade = is_upgrade_});
-    upstream_head_.resize(upstream_head_.size() - 2);  // each try ends it
+    upstream_head_size_ = upstream_head_.size() - 2;
 }
 
 // What the hop before us says: a mesh peer, or a trusted proxy.
@@ -321,10 +330,11 @@ void Exchange::start_attempt() {
     watch_first();
 }
 
-upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avoid) const {
+upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avoid) {
     const bool is_again = attempts_ > 1;
     return {.method = method_id_,
-            .head = upstream_head_,
+            .head = &upstream_head_,
+            .head_size = upstream_head_size_,
             .body = &body_,
             .trailers = trailers_,
             .is_body_whole = is_request_whole_,

@@ -86,7 +86,7 @@ class Exchange final : private upstream::AttemptHandler {
     [[nodiscard]] Duration median_latency(TimePoint now) const;
     [[nodiscard]] Duration p99_latency(TimePoint now) const;
     void start_attempt();
-    [[nodiscard]] upstream::AttemptRequest attempt_request(const upstream::Endpoint* avoid) const;
+    [[nodiscard]] upstream::AttemptRequest attempt_request(const upstream::Endpoint* avoid);
     // A second attempt beside the first, where there is another endpoint that is well.
     void watch_first();
     void start_second(telemetry::Second kind);
@@ -168,8 +168,9 @@ class Exchange final : private upstream::AttemptHandler {
     std::uint8_t retry_depth_ = 0;
 
     std::string upstream_head_;
-    std::string body_;          // kept for a replay, up to retry.buffer
-    bool is_body_kept_ = true;  // body_ is all that came so far
+    std::size_t upstream_head_size_ = 0;  // without its end, which each try writes
+    std::string body_;                    // kept for a replay, up to retry.buffer
+    bool is_body_kept_ = true;            // body_ is all that came so far
     std::optional<std::uint64_t> max_body_;
     std::string trailers_;
     bool keeps_alive_ = false;

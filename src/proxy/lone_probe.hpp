@@ -43,7 +43,7 @@ class LoneProbe final : private upstream::AttemptHandler {
 
     WorkerContext& context_;
     const LocalSnapshotPtr snapshot_;
-    const Request request_;
+    Request request_;
     const std::unique_ptr<upstream::Attempt> attempt_;
     TimerOf<LoneProbe, &LoneProbe::on_timer> timer_{*this};
 };

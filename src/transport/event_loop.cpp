@@ -2,6 +2,8 @@
 
 #include "weir/core/error.hpp"
 
+#include "transport/system_calls.hpp"
+
 #include <cerrno>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -121,7 +123,7 @@ int EventLoop::wait_milliseconds(Duration max_wait) {
 
 bool EventLoop::turn(Duration max_wait) {
     std::array<epoll_event, kEvents> events;
-    const int count = epoll_wait(epoll_fd_, events.data(), kEvents, wait_milliseconds(max_wait));
+    const int count = system::wait(epoll_fd_, events.data(), kEvents, wait_milliseconds(max_wait));
     const TimePoint begin = Clock::refresh();
     ++turns_;
     bool has_mail = false;

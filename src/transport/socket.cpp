@@ -1,5 +1,7 @@
 #include "weir/transport/socket.hpp"
 
+#include "transport/system_calls.hpp"
+
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -94,7 +96,7 @@ Result<std::pair<Socket, Address>> Socket::accept() const {
 
 IoResult Socket::receive(std::span<char> buffer) const {
     if (must_fail()) return {IoResult::State::failed, 0, ECONNRESET};
-    IoResult result = to_result(recv(fd_, buffer.data(), buffer.size(), 0));
+    IoResult result = to_result(system::receive(fd_, buffer.data(), buffer.size()));
     if (result.state == IoResult::State::done && result.bytes == 0)
         result.state = IoResult::State::eof;
     return result;
@@ -103,12 +105,12 @@ IoResult Socket::receive(std::span<char> buffer) const {
 IoResult Socket::send(std::span<const iovec> parts) const {
     if (must_fail()) return {IoResult::State::failed, 0, ECONNRESET};
     if (parts.size() == 1) {
-        return to_result(::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL));
+        return to_result(system::send(fd_, parts[0].iov_base, parts[0].iov_len));
     }
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts.data());
     message.msg_iovlen = parts.size();
-    return to_result(sendmsg(fd_, &message, MSG_NOSIGNAL));
+    return to_result(system::send(fd_, message));
 }
 
 void Socket::shutdown_send() const {

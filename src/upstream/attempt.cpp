@@ -26,25 +26,19 @@ telemetry::ConnectFailure to_label(Reason reason) {
     }
 }
 
-// What each try says of itself, and the empty line. At most kEndOfHead bytes.
-constexpr std::size_t kEndOfHead = 80;
-std::string_view end_of_head(const AttemptRequest& request, TimePoint now, char* const buffer) {
-    char* at = buffer;
-    const auto put = [&at](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
-    const auto put_number = [&](std::string_view name, std::uint64_t number) {
-        put(name);
-        put(": ");
-        at = std::to_chars(at, at + 20, number).ptr;
-        put("\r\n");
-    };
-    if (request.deadline != TimePoint::max()) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(request.deadline - now);
-        put_number(http::kDeadline,
-                   static_cast<std::uint64_t>(std::max<std::int64_t>(left.count(), 1)));
+// What each try says of itself, and the empty line.
+void end_head(const AttemptRequest& request, TimePoint now, LocalCluster& cluster) {
+    std::string& head = *request.head;
+    head.resize(request.head_size);
+    if (request.retry_depth > 0) {
+        head.append(http::kRetryDepth).append(": ");
+        head.append(std::to_string(request.retry_depth)).append("\r\n");
     }
-    if (request.retry_depth > 0) put_number(http::kRetryDepth, request.retry_depth);
-    put("\r\n");
-    return {buffer, static_cast<std::size_t>(at - buffer)};
+    if (request.deadline == TimePoint::max()) {
+        head.append("\r\n");
+    } else {
+        head.append(cluster.last_line(request.deadline - now));
+    }
 }
 
 }  // namespace
@@ -258,8 +252,8 @@ void Attempt::send() {
     const std::string_view body =
         request_.body != nullptr ? std::string_view(*request_.body) : std::string_view();
     connection_->begin_request(request_.method, request_.is_body_whole);
-    char buffer[kEndOfHead];
-    write_body(request_.head, end_of_head(request_, sent_, buffer), body, request_.is_body_whole);
+    end_head(request_, sent_, *cluster_);
+    write_body(*request_.head, body, request_.is_body_whole);
     if (request_.is_body_whole) arm_answer_timer();
     if (!request_.is_body_whole) handler_->on_request_wanted(*this);
 }
@@ -278,31 +272,27 @@ void Attempt::arm_answer_timer() {
     context_.loop.timers().arm(timer_, Clock::now() + first);
 }
 
-void Attempt::write_body(std::string_view head,
-                         std::string_view end_of_head,
-                         std::string_view data,
-                         bool is_last) {
-    if (!request_.is_chunked) return connection_->write({head, end_of_head, data});
+void Attempt::write_body(std::string_view head, std::string_view data, bool is_last) {
+    if (!request_.is_chunked) return connection_->write({head, data});
     char buffer[20];
     const std::string_view prefix =
         data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
     const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
-    if (!is_last) return connection_->write({head, end_of_head, prefix, data, suffix});
+    if (!is_last) return connection_->write({head, prefix, data, suffix});
     if (request_.trailers.empty())
-        return connection_->write({head, end_of_head, prefix, data, suffix, http::kLastChunk});
-    connection_->write(
-        {head, end_of_head, prefix, data, suffix, "0\r\n", request_.trailers, "\r\n"});
+        return connection_->write({head, prefix, data, suffix, http::kLastChunk});
+    connection_->write({head, prefix, data, suffix, "0\r\n", request_.trailers, "\r\n"});
 }
 
 void Attempt::send_body(std::string_view data) {
-    write_body({}, {}, data, false);
+    write_body({}, data, false);
 }
 
 void Attempt::finish_body(std::string_view trailers) {
     request_.is_body_whole = true;
     request_.trailers = trailers;
     if (!is_sending()) return;
-    write_body({}, {}, {}, true);
+    write_body({}, {}, true);
     connection_->finish_request();
     if (!end_.status) arm_answer_timer();
 }
@@ -402,11 +392,11 @@ void Attempt::cancel_lost() {
 }
 
 void Attempt::hand_over(AttemptHandler& next,
-                        std::string_view head,
+                        std::string& head,
                         const std::string& body,
                         std::string_view trailers) {
     handler_ = &next;
-    request_.head = head;
+    request_.head = &head;
     request_.body = &body;
     request_.trailers = trailers;
 }
@@ -485,7 +475,7 @@ void Attempt::trace(TimePoint now) {
         {.cluster = cluster_->cluster().name(),
          .route = route,
          .endpoint = endpoint_ ? std::string_view(endpoint_->shared().name()) : std::string_view(),
-         .method = request_.head.substr(0, request_.head.find(' ')),
+         .method = std::string_view(*request_.head).substr(0, request_.head->find(' ')),
          .began = started_,
          .ended = now,
          .headers = headers,

@@ -107,4 +107,15 @@ bool LocalCluster::has_waiting() const {
     return !queue_->is_empty();
 }
 
+std::string_view LocalCluster::last_line(Duration left) {
+    const auto ms =
+        std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 1);
+    if (ms != left_ms_) {
+        left_ms_ = ms;
+        last_line_.assign(http::kDeadline).append(": ");
+        last_line_.append(std::to_string(ms)).append("\r\n\r\n");
+    }
+    return last_line_;
+}
+
 }  // namespace weir::upstream

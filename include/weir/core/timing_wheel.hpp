@@ -19,7 +19,9 @@ class Timer {
     Timer& operator=(const Timer&) = delete;
     virtual ~Timer() { cancel(); }
 
-    void cancel();
+    void cancel() {
+        if (next_ != nullptr) unlink();
+    }
     [[nodiscard]] bool is_armed() const { return next_ != nullptr; }
     [[nodiscard]] TimePoint deadline() const { return deadline_; }
 
@@ -28,6 +30,8 @@ class Timer {
 
   private:
     friend class TimingWheel;
+    void unlink();
+
     Timer* prev_ = nullptr;
     Timer* next_ = nullptr;
     TimingWheel* wheel_ = nullptr;

@@ -32,7 +32,9 @@ class H1Connection;
 // One request, as an attempt needs it. Views live as long as the attempt.
 struct AttemptRequest {
     http::Method method = http::Method::get;
-    std::string_view head;              // serialised, but for the empty line at its end
+    // Serialised; each try writes its own end behind the first `head_size` bytes, which all share.
+    std::string* head = nullptr;
+    std::size_t head_size = 0;
     const std::string* body = nullptr;  // what is there of it so far: may grow until it is sent
     std::string_view trailers;          // of a chunked body that is whole
     bool is_body_whole = true;
@@ -126,7 +128,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
 
     // Another owner, who keeps the request for it (whole: replay-safe).
     void hand_over(AttemptHandler& next,
-                   std::string_view head,
+                   std::string& head,
                    const std::string& body,
                    std::string_view trailers);
 
@@ -178,10 +180,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] Lease lease(Error& error);
     void send();
     void arm_answer_timer();
-    void write_body(std::string_view head,
-                    std::string_view end_of_head,
-                    std::string_view data,
-                    bool is_last);
+    void write_body(std::string_view head, std::string_view data, bool is_last);
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
     void judge_head(const http::ResponseHead& head, TimePoint now);

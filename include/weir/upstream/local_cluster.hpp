@@ -78,6 +78,10 @@ class LocalCluster {
     // Of what waits for a head from this cluster.
     [[nodiscard]] StallWatch& stalls() { return *stalls_; }
 
+    // The end of a head that says how much time is left (x-weir-deadline-ms, and the empty line):
+    // kept, as nearly all have the same. Until the next call.
+    [[nodiscard]] std::string_view last_line(Duration left);
+
     // The usual latency of this cluster.
     void observe_latency(Duration latency) {
         latency_ += (latency - latency_) / 16;
@@ -94,6 +98,8 @@ class LocalCluster {
     boost::local_shared_ptr<WaitingQueue> queue_;
     boost::local_shared_ptr<StallWatch> stalls_;
     Duration latency_{};
+    std::int64_t left_ms_ = 0;  // which last_line_ says
+    std::string last_line_;
 };
 
 }  // namespace weir::upstream
