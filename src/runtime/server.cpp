@@ -19,6 +19,8 @@
 #include <atomic>
 #include <malloc.h>
 #include <stdexcept>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace weir::runtime {
 namespace {
@@ -30,6 +32,14 @@ constexpr Duration kFollows = std::chrono::seconds{1};
 constexpr Duration kTrimEvery = std::chrono::seconds{1};
 constexpr int kTrims = 3;
 constexpr Duration kTick = std::chrono::milliseconds{250};
+
+// Of the thread that calls: where it shares a core with a worker, what operators ask waits for
+// requests, and not the other way round. Best effort.
+void step_back() {
+    constexpr int kMore = 10;
+    const auto self = static_cast<id_t>(gettid());
+    setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kMore);
+}
 
 }  // namespace
 
@@ -248,6 +258,7 @@ Server::~Server() {
 void Server::start() {
     for (const auto& worker : state_->workers)
         worker->start();
+    step_back();
     state_->is_started = true;
     state_->ticker =
         transport::spawn(state_->main.get_executor(), "tick",

@@ -182,6 +182,9 @@ class Weir:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
 
+    def threads(self) -> list[int]:
+        return [int(name) for name in os.listdir(f"/proc/{self.process.pid}/task")]
+
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 

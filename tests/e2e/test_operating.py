@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import unittest
@@ -188,6 +189,12 @@ class AccessLog(SharedWeirTest):
 
 
 class Admin(SharedWeirTest):
+    def test_the_thread_of_operators_steps_back_for_workers(self) -> None:
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        nice = {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in self.weir_.threads()}
+        self.assertEqual(nice.pop(self.weir_.process.pid), min(mine + 10, 19))
+        self.assertEqual(set(nice.values()), {mine})
+
     def test_health_paths_on_both_ports(self) -> None:
         for port in (self.weir_.admin_port, self.weir_.telemetry_port):
             for path in ("/healthz", "/readyz", "/startupz", "/metrics"):
