@@ -191,7 +191,7 @@ void Endpoint::set_health(bool is_failing, bool is_ignored, TimePoint now) {
     const bool is_news = hold(balance::Hold::unhealthy, is_failing && !is_ignored, now);
     if (!is_news || is_drained()) return;
     if (is_failing && is_ignored) detail = "its checks are ignored: " + detail;
-    tell_of_health(from, state_word(), detail);
+    tell({telemetry::Event::Kind::health, from, state_word(), "health", detail});
 }
 
 void Endpoint::take_health(const Endpoint& other, TimePoint now) {
@@ -218,7 +218,7 @@ void Endpoint::drain(Order order, TimePoint now) {
     }
     if (!hold(balance::Hold::drained, true, now)) return;
     group_->announce();
-    tell_of_drain("healthy", "draining", detail);
+    tell({telemetry::Event::Kind::drain, "healthy", "draining", "forced", detail});
 }
 
 void Endpoint::undrain(TimePoint now) {
@@ -232,7 +232,7 @@ void Endpoint::end_drain(std::string_view why, TimePoint now) {
     }
     if (!hold(balance::Hold::drained, false, now)) return;
     group_->announce();
-    tell_of_drain("draining", state_word(), std::string(why));
+    tell({telemetry::Event::Kind::drain, "draining", state_word(), "forced", std::string(why)});
 }
 
 void Endpoint::eject(Order order, TimePoint now) {
@@ -287,42 +287,22 @@ std::optional<Endpoint::Held> Endpoint::held() const {
     return std::nullopt;
 }
 
-void Endpoint::tell_of_drain(std::string_view from,
-                             std::string_view to,
-                             const std::string& detail) {
-    log::info("endpoint changed state", {{"cluster", group_->cluster},
-                                         {"endpoint", name_},
-                                         {"from", from},
-                                         {"to", to},
-                                         {"reason", "forced"},
-                                         {"detail", detail}});
-    group_->surroundings.events.add({.kind = telemetry::Event::Kind::drain,
+void Endpoint::tell(const Told& told) {
+    log::info(told.is_shadow ? "endpoint would change state" : "endpoint changed state",
+              {{"cluster", group_->cluster},
+               {"endpoint", name_},
+               {"from", told.from},
+               {"to", told.to},
+               {"reason", told.reason},
+               {"detail", told.detail}});
+    group_->surroundings.events.add({.kind = told.kind,
                                      .at = Clock::wall(),
                                      .cluster = group_->cluster,
                                      .endpoint = name_,
-                                     .from = std::string(from),
-                                     .to = std::string(to),
-                                     .reason = "forced",
-                                     .detail = detail});
-}
-
-void Endpoint::tell_of_health(std::string_view from,
-                              std::string_view to,
-                              const std::string& detail) {
-    log::info("endpoint changed state", {{"cluster", group_->cluster},
-                                         {"endpoint", name_},
-                                         {"from", from},
-                                         {"to", to},
-                                         {"reason", "health"},
-                                         {"detail", detail}});
-    group_->surroundings.events.add({.kind = telemetry::Event::Kind::health,
-                                     .at = Clock::wall(),
-                                     .cluster = group_->cluster,
-                                     .endpoint = name_,
-                                     .from = std::string(from),
-                                     .to = std::string(to),
-                                     .reason = "health",
-                                     .detail = detail});
+                                     .from = std::string(told.from),
+                                     .to = std::string(told.to),
+                                     .reason = std::string(told.reason),
+                                     .detail = told.detail});
 }
 
 void Endpoint::on_transition(const resilience::Transition& transition) {
@@ -349,20 +329,8 @@ void Endpoint::on_transition(const resilience::Transition& transition) {
         const std::lock_guard lock(mutex_);
         if (ejected_) detail = upstream::describe(*ejected_);
     }
-    log::info(is_shadow ? "endpoint would change state" : "endpoint changed state",
-              {{"cluster", group_->cluster},
-               {"endpoint", name_},
-               {"from", to_word(transition.from)},
-               {"to", to_word(transition.to)},
-               {"reason", reason}});
-    surroundings.events.add({.kind = telemetry::Event::Kind::ejection,
-                             .at = Clock::wall(),
-                             .cluster = group_->cluster,
-                             .endpoint = name_,
-                             .from = to_word(transition.from),
-                             .to = to_word(transition.to),
-                             .reason = std::string(reason),
-                             .detail = detail});
+    tell({telemetry::Event::Kind::ejection, to_word(transition.from), to_word(transition.to),
+          reason, detail, is_shadow});
 }
 
 // For those who wait there; in shadow nobody is helped.
@@ -385,16 +353,9 @@ void Endpoint::on_penalty(bool is_penalized, TimePoint at) {
     const resilience::TripReason penalty = detector_.machine().penalty();
     const std::string_view reason =
         resilience::word(is_penalized ? penalty : resilience::TripReason::probe_ok);
-    const std::string_view to = is_penalized ? "penalized" : "healthy";
-    log::info("endpoint changed state",
-              {{"cluster", group_->cluster}, {"endpoint", name_}, {"to", to}, {"reason", reason}});
-    group_->surroundings.events.add({.kind = telemetry::Event::Kind::ejection,
-                                     .at = Clock::wall(),
-                                     .cluster = group_->cluster,
-                                     .endpoint = name_,
-                                     .from = is_penalized ? "healthy" : "penalized",
-                                     .to = std::string(to),
-                                     .reason = std::string(reason)});
+    const std::string_view from = is_penalized ? "healthy" : "penalized";
+    tell({telemetry::Event::Kind::ejection, from, is_penalized ? "penalized" : "healthy", reason,
+          ""});
 }
 
 }  // namespace weir::upstream

@@ -206,9 +206,16 @@ class Endpoint final : public resilience::TransitionSink {
     // Whether that is news.
     bool hold(balance::Hold why, bool is_on, TimePoint now);
     void end_drain(std::string_view why, TimePoint now);
-    void tell_of_drain(std::string_view from, std::string_view to, const std::string& detail);
+    struct Told {
+        telemetry::Event::Kind kind;
+        std::string_view from;
+        std::string_view to;
+        std::string_view reason;
+        std::string detail;
+        bool is_shadow = false;
+    };
+    void tell(const Told& told);
     void note_stall(const resilience::Transition& transition);
-    void tell_of_health(std::string_view from, std::string_view to, const std::string& detail);
     void on_transition(const resilience::Transition& transition) override;
     void on_penalty(bool is_penalized, TimePoint at) override;
 
