@@ -125,6 +125,34 @@ class CommandTest(unittest.TestCase):
             self.assertGreater(json.loads(simulate("-", "-o", "json", text=outage).stdout)["policies"][0]["openings"], 0)
 
 
+class KnobsTest(unittest.TestCase):
+    """What the guide shows of each knob: the policy in front is better in that figure, by so much."""
+
+    SHOWN = [("attempts", "weir", "no_retry", "failed", 1), ("compare", "mad", "off", "failed", 1.5),
+             ("consecutive_for", "weir", "runs_of_five", "ejections", 2),
+             ("failure_rate", "at_25", "at_50", "failed", 1.5),
+             ("half_open_requests", "weir", "fifty_at_once", "attempts_on_faulty", 1.2),
+             ("hedge_after", "hedge_30ms", "off", "p99_ms", 2),
+             ("latency_factor", "p2c_ewma", "off", "p99_ms", 5),
+             ("latency_factor", "factor_3x", "off", "attempts_on_faulty", 2),
+             ("max_ejected", "weir", "at_most_10", "failed", 2), ("max_ejected", "all_but_one", "weir", "failed", 5),
+             ("max_requests", "max_16", "weir", "failed", 3), ("max_requests", "adaptive", "weir", "failed", 3),
+             ("open_for", "weir", "up_to_a_minute", "unwell_s", 3),
+             ("slow_call", "slow_call", "weir", "attempts_on_faulty", 1.5),
+             ("stall_after", "weir", "no_stall_rule", "failed", 10),
+             ("throttle_rate", "weir", "off", "failed", 50),
+             ("when_none_ready", "least_bad", "fail", "requests_saved", 1)]
+
+    def test_each_does_what_its_picture_shows(self) -> None:
+        scenarios = {path.stem: json.loads(simulate(str(path), "-o", "json").stdout)["policies"]
+                     for path in sorted((SCENARIOS / "knobs").glob("*.yaml"))}
+        self.assertEqual(set(scenarios), {name for name, *_ in self.SHOWN})
+        for name, better, worse, figure, times in self.SHOWN:
+            of = {policy["policy"]: policy[figure] for policy in scenarios[name]}
+            with self.subTest(scenario=name, figure=figure):
+                self.assertLess(of[better] * times, of[worse])
+
+
 class LiveTest(WeirTest):
     """A recorded run, replayed, makes the transitions that the live machine made. A log has the last
     attempt of each request, so these are requests that are not sent again."""
