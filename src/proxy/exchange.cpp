@@ -189,8 +189,7 @@ void Exchange::remember(const http::RequestHead& head) {
                   (head.has_query ? head.query.size() + 1 : 0) + kRequestId.size() + id_size + 2);
     char* at = facts_.data();
     const auto put = [&at](std::string_view text) {
-        std::memcpy(at, text.data(), text.size());
-        at += text.size();
+        at = std::copy(text.begin(), text.end(), at);
         return std::string_view(at - text.size(), text.size());
     };
     method_ = put(head.method_text);
