@@ -34,6 +34,7 @@ namespace weir::admin {
 // listeners.cpp
 [[nodiscard]] Response listeners(const Request& request, const Context& context);
 [[nodiscard]] Response route_list(const Request& request, const Context& context);
+[[nodiscard]] Response certificates(const Request& request, const Context& context);
 [[nodiscard]] Response route_of(const Request& request, const Context& context);
 
 // operate.cpp

@@ -186,6 +186,25 @@ bool try_listener(const proxy::ListenerState& listener,
     return true;
 }
 
+void write_certificates(JsonWriter& json,
+                        const transport::TlsContext& tls,
+                        std::string_view owner,
+                        const Context& context) {
+    for (const transport::TlsCertificate& each : tls.certificates()) {
+        json.begin_object().field("subject_name", each.subject_name);
+        json.field("side", tls.is_server() ? "downstream" : "upstream");
+        json.field(tls.is_server() ? "listener" : "cluster", owner);
+        json.field("file", each.file).field("subject", each.subject).field("issuer", each.issuer);
+        write_texts(json, "names", each.names);
+        write_time(json, "not_before", each.not_before);
+        write_time(json, "not_after", each.not_after);
+        json.field("serial", each.serial).field("sha256", each.fingerprint);
+        const auto& reloads = context.certificate_reloads;
+        json.field("reloads", reloads ? reloads(each.subject_name) : std::uint64_t{0});
+        json.end_object();
+    }
+}
+
 }  // namespace
 
 void write_listeners(JsonWriter& json, const proxy::Snapshot& snapshot, const Context& context) {
@@ -273,6 +292,21 @@ Response route_list(const Request& /*request*/, const Context& context) {
     }
     json.end_array();
     response.body += '\n';
+    return response;
+}
+
+Response certificates(const Request& /*request*/, const Context& context) {
+    const auto snapshot = context.snapshot();
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_array();
+    for (const auto& listener : snapshot->listeners()) {
+        if (listener->tls) write_certificates(json, *listener->tls, listener->config.name, context);
+    }
+    for (const auto& cluster : snapshot->clusters()) {
+        if (cluster->tls()) write_certificates(json, *cluster->tls(), cluster->name(), context);
+    }
+    json.end_array();
     return response;
 }
 

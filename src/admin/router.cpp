@@ -13,7 +13,7 @@ constexpr auto kPost = http::Method::post;
 constexpr auto kPut = http::Method::put;
 
 // clang-format off
-constexpr std::array<Route, 38> kRoutes{{
+constexpr std::array<Route, 39> kRoutes{{
     {kGet, "/", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
@@ -43,6 +43,7 @@ constexpr std::array<Route, 38> kRoutes{{
     {kPost, "/api/v1/breakers/{id}/close", Ports::admin, close_breaker, "Closed whatever happens, for a time (10m).", "Breaker", {}, "Force", "404", "breaker_close"},
     {kPost, "/api/v1/breakers/{id}/auto", Ports::admin, free_breaker, "Decides for itself again.", "Breaker", {}, {}, "404", "breaker_auto"},
     {kGet, "/api/v1/discovery", Ports::admin, discovery_sources, "Where endpoints come from, and how that went.", "[Source]"},
+    {kGet, "/api/v1/certs", Ports::admin, certificates, "Certificates in use, of listeners and of clusters, and until when.", "[Certificate]"},
     {kGet, "/api/v1/events", Ports::admin, events, "The newest events, oldest first; as server-sent events by Accept: text/event-stream.", "[Event] text/event-stream",
      "n? integer; cluster? string; since? integer", {}, "503"},
     {kGet, "/api/v1/failures", Ports::admin, failures, "The last 256 failed requests, newest first: what was tried, what was not and why, which deadline passed.", "[Failure]",

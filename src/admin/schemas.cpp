@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 52> kSchemas{{
+constexpr std::array<Schema, 53> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -87,6 +87,9 @@ constexpr std::array<Schema, 52> kSchemas{{
     {"Force", "for? string; reason? string", "for: a duration up to 24h."},
     {"Source", "cluster string; type enum(static,file,dns); answered boolean; last_contact time|null; age_s number|null; error string|null;"
                "size integer; updates integer; failures integer", ""},
+    {"Certificate", "subject_name string; side enum(downstream,upstream); listener? string; cluster? string; file string; subject string; issuer string;"
+                    "names [string]; not_before time; not_after time; serial string; sha256 string; reloads integer",
+     "subject_name: where the configuration names it. reloads: how often it was replaced while this process ran."},
     {"Event", "sequence integer; at time; kind enum(breaker,ejection,discovery,config,drain,health); cluster? string; endpoint? string; route? string;"
               "from? string; to? string; reason? string; detail? string", ""},
 

@@ -215,8 +215,9 @@ Response memory(const Request& /*request*/, const Context& context) {
     std::int64_t connections = 0;
     std::int64_t upstream_connections = 0;
     for (const auto& listener : snapshot->listeners())
-        connections += context.registry.value(telemetry::Family::connections_active,
-                                              {listener->config.name, "no"});
+        for (const char* const tls : {"no", "yes"})
+            connections += context.registry.value(telemetry::Family::connections_active,
+                                                  {listener->config.name, tls});
     for (const auto& cluster : snapshot->clusters())
         upstream_connections += context.registry.value(
             telemetry::Family::upstream_connections_active, {cluster->name()});

@@ -30,6 +30,7 @@ struct Asking {
     BreakersVerb breakers;
     BreakerVerb breaker;
     DiscoveryVerb discovery;
+    CertsVerb certs;
     RouteVerb route;
     LogVerb log;
     DrainVerb drain;
@@ -224,8 +225,8 @@ void add_looking(CommandLine& line) {
                                "Show things: listeners, routes, clusters, ...", asking.get);
     get->add_option("WHAT", asking.get.what, "what to show")
         ->required()
-        ->check(CLI::IsMember({"listeners", "routes", "clusters", "breakers", "config", "discovery",
-                               "events", "log", "memory"}));
+        ->check(CLI::IsMember({"listeners", "routes", "clusters", "breakers", "certs", "config",
+                               "discovery", "events", "log", "memory"}));
     get->add_option("NAME", asking.get.name, "of one cluster, with its settings");
     add_watch(get, options);
     get->callback([&asking] {
@@ -238,6 +239,9 @@ void add_looking(CommandLine& line) {
         add_asking(line, line.app, "discovery", "Where endpoints come from, and how that goes",
                    asking.discovery);
     add_watch(discovery, options);
+    add_watch(
+        add_asking(line, line.app, "certs", "Certificates in use, and until when", asking.certs),
+        options);
 
     CLI::App* route =
         add_asking(line, line.app, "route",

@@ -171,11 +171,14 @@ class Verbs {
     }
 
     int operator()(const GetVerb& verb) const {
-        constexpr std::pair<std::string_view, Show> kKinds[] = {
-            {"listeners", show_listeners}, {"routes", show_routes},
-            {"clusters", show_clusters},   {"breakers", show_breakers},
-            {"discovery", show_discovery}, {"log", show_log},
-            {"memory", show_memory}};
+        constexpr std::pair<std::string_view, Show> kKinds[] = {{"listeners", show_listeners},
+                                                                {"routes", show_routes},
+                                                                {"clusters", show_clusters},
+                                                                {"breakers", show_breakers},
+                                                                {"certs", show_certs},
+                                                                {"discovery", show_discovery},
+                                                                {"log", show_log},
+                                                                {"memory", show_memory}};
         if (verb.what == "config") return (*this)(DumpVerb{});
         if (verb.what == "events") return (*this)(EventsVerb{});
         if (!verb.name.empty()) return show(client::look_at_cluster(verb.name), show_cluster);
@@ -208,6 +211,10 @@ class Verbs {
 
     int operator()(const DiscoveryVerb& /*verb*/) const {
         return show(client::look_at("discovery"), show_discovery);
+    }
+
+    int operator()(const CertsVerb& /*verb*/) const {
+        return show(client::look_at("certs"), show_certs);
     }
 
     int operator()(const RouteVerb& verb) const {

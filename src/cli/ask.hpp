@@ -40,6 +40,7 @@ struct BreakerVerb {
     std::string reason;
 };
 struct DiscoveryVerb {};
+struct CertsVerb {};
 struct RouteVerb {
     std::string method;
     std::string url;
@@ -96,6 +97,7 @@ using AskVerb = std::variant<StatusVerb,
                              BreakersVerb,
                              BreakerVerb,
                              DiscoveryVerb,
+                             CertsVerb,
                              RouteVerb,
                              LogVerb,
                              DrainVerb,

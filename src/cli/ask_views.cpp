@@ -402,6 +402,24 @@ std::string show_discovery(const JsonValue& answer, const View& view) {
     return table_or(table, "no sources of endpoints", view);
 }
 
+std::string show_certs(const JsonValue& answer, const View& view) {
+    Table table({{.title = "NAME", .least = 8},
+                 {.title = "OF", .rank = 2},
+                 {.title = "SUBJECT", .least = 8},
+                 {.title = "NAMES", .least = 10, .rank = 1},
+                 {.title = "UNTIL"},
+                 {.title = "RELOADS", .align = kRight, .rank = 3},
+                 {.title = "FILE", .least = 10, .rank = 4}});
+    for (const JsonValue& each : answer.items()) {
+        const auto& owner = each["listener"].is_string() ? each["listener"] : each["cluster"];
+        const std::string until = each["not_after"].text();
+        table.add({each["subject_name"].text(), owner.text(), each["subject"].text(),
+                   joined(each["names"]), until.substr(0, until.find('T')), each["reloads"].text(),
+                   each["file"].text()});
+    }
+    return table_or(table, "no certificates", view);
+}
+
 std::string show_route(const JsonValue& answer, const View& view) {
     Facts facts;
     facts.add("request",

@@ -39,7 +39,9 @@ void complain_unknown(Context& ctx,
                       std::vector<std::string_view> known) {
     if (ctx.report.is_full()) return;
     if (block == "timeout" && !path.starts_with("defaults.")) {
-        std::erase_if(known, [](std::string_view key) { return key.starts_with("client_"); });
+        std::erase_if(known, [](std::string_view key) {
+            return key.starts_with("client_") || key == "handshake";
+        });
     }
     const auto later = later_words(block);
     const auto is_later = [&](std::string_view key) {

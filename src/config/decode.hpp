@@ -25,6 +25,9 @@ struct Context {
     Files& files;
     const std::vector<SourceText>& sources;  // by Place::file
     std::string access_log_to{};             // of the process
+    // Of `identity`, for `tls: mesh`.
+    std::optional<Tls> identity{};
+    bool has_identity = false;  // written, if perhaps no good
 };
 
 // ---- complaints

@@ -343,7 +343,7 @@ void check_sampling(Context& ctx, const AccessLog& log, const Origins& origins) 
 }
 
 void refuse_client_timeouts(Context& ctx, const Origins& origins) {
-    for (const auto key : {"client_header", "client_idle"}) {
+    for (const auto key : {"client_header", "client_idle", "handshake"}) {
         const auto* origin = origins.find(key);
         if (origin == nullptr || origin->layer == "defaults") continue;
         complain_at(ctx, origin->place, 0,

@@ -221,6 +221,7 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     draft.breaker = layered(ctx, from.breaker, path, "breaker", defaults.breaker);
     settle(ctx, draft, layered(ctx, from.outlier, path, "outlier", defaults.outlier));
     if (from.health != nullptr) cluster.health = decode_health(ctx, *from.health, path + ".health");
+    if (from.tls != nullptr) cluster.tls = decode_tls(ctx, *from.tls, path + ".tls", false);
     const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
     cluster.limits = limits.value;
     cluster.limits.places = places_of(limits.origins);

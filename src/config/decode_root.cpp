@@ -114,6 +114,7 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     listener.name =
         from.name.empty() && !listener.listen.empty() ? listener.listen.front().text : from.name;
     listener.mode = from.mode;
+    if (from.tls != nullptr) listener.tls = decode_tls(ctx, *from.tls, path + ".tls", true);
     listener.access_log =
         access_log_of(ctx, from.access_log, path + ".access_log", scope.config.access_log);
     listener.trusted_hops = from.trusted_hops;
@@ -219,43 +220,23 @@ void check_addresses(Context& ctx, const Config& config) {
     if (config.telemetry_listen) use(*config.telemetry_listen, "telemetry");
 }
 
-// cert and key of a tls or identity block.
-void add_certificate(Context& ctx, const Node& block, std::vector<CertificateFiles>& into) {
-    const Node& cert = value_of(block, "cert");
-    const Node& key = value_of(block, "key");
-    if (block.kind != Node::Kind::map || cert.kind != Node::Kind::scalar ||
-        key.kind != Node::Kind::scalar || cert.is_broken || key.is_broken)
-        return;
-    into.push_back({.cert = cert.text,
-                    .key = key.text,
-                    .cert_path = resolved(ctx, cert.place, cert.text),
-                    .key_path = resolved(ctx, key.place, key.text),
-                    .cert_at = {cert.place, cert.width},
-                    .key_at = {key.place, key.width}});
-}
-
-// The blocks themselves are refused by this version, but what is wrong with their files need not
-// wait for the next.
-std::vector<CertificateFiles> certificates_of(Context& ctx, const Node& root) {
-    std::vector<CertificateFiles> found;
-    const auto add_tls = [&](const Node& owner) {
-        const Node& tls = value_of(owner, "tls");
-        if (&tls == &owner) return;
-        add_certificate(ctx, tls, found);
-        const Node& certs = value_of(tls, "certs");
-        if (&certs == &tls) return;
-        for (const Node& item : certs.items)
-            add_certificate(ctx, item, found);
+// What is said of its files is for transport to check, each once.
+void name_files(Config& config, const std::optional<Tls>& identity) {
+    const auto add_once = [](auto& into, const auto& file) {
+        if (std::find(into.begin(), into.end(), file) == into.end()) into.push_back(file);
     };
-    if (const Node& identity = value_of(root, "identity"); &identity != &root)
-        add_certificate(ctx, identity, found);
-    if (const Node& listeners = value_of(root, "listeners"); &listeners != &root)
-        std::for_each(listeners.items.begin(), listeners.items.end(), add_tls);
-    if (const Node& clusters = value_of(root, "clusters"); &clusters != &root) {
-        for (const Entry& entry : clusters.entries)
-            add_tls(entry.value);
-    }
-    return found;
+    const auto add = [&](const std::optional<Tls>& tls) {
+        if (!tls) return;
+        for (const CertificateFiles& files : tls->certs)
+            add_once(config.certificates, files);
+        if (!tls->ca.path.empty()) add_once(config.trust_files, tls->ca);
+        if (!tls->crl.path.empty()) add_once(config.crl_files, tls->crl);
+    };
+    add(identity);
+    for (const Listener& listener : config.listeners)
+        add(listener.tls);
+    for (const auto& [name, cluster] : config.clusters)
+        add(cluster.tls);
 }
 
 template <typename T>
@@ -349,6 +330,7 @@ Config decode_config(Context& ctx, const Node& root) {
 
     const Defaults defaults = decode_defaults(ctx, default_nodes);
     config.client_timeout = static_cast<const ClientTimeouts&>(defaults.timeout.value);
+    if (from.identity != nullptr) decode_identity(ctx, *from.identity);
     ClusterDrafts clusters;
     if (from.clusters != nullptr) decode_clusters(ctx, *from.clusters, defaults, clusters);
     if (from.listeners != nullptr) {
@@ -365,7 +347,7 @@ Config decode_config(Context& ctx, const Node& root) {
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
     check_addresses(ctx, config);
-    config.certificates = certificates_of(ctx, root);
+    name_files(config, ctx.identity);
     return config;
 }
 

@@ -110,6 +110,14 @@ void settle_fallbacks(Context& ctx,
                       const Defaults& defaults,
                       ClusterDrafts& clusters,
                       std::vector<Listener>& listeners);
+// Into ctx.identity, if it is whole.
+void decode_identity(Context& ctx, const Node& node);
+
+// A `tls` of either side; none where it is off, or refused.
+[[nodiscard]] std::optional<Tls> decode_tls(Context& ctx,
+                                            const Node& node,
+                                            const std::string& path,
+                                            bool is_listener);
 [[nodiscard]] std::optional<Health> decode_health(Context& ctx,
                                                   const Node& node,
                                                   const std::string& path);

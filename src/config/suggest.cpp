@@ -374,12 +374,12 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"identity", "auth",      "rate_limits", "redis",
-                                           "kafka",    "consumers", "tracing"};
+constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
+                                           "kafka", "consumers",   "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {"transparent",    "protocol",    "detect_timeout",
-                                               "proxy_protocol", "passthrough", "tls",
-                                               "rate_limit",     "auth"};
+constexpr std::string_view kLaterListener[] = {
+    "transparent", "protocol", "detect_timeout", "proxy_protocol", "passthrough",
+    "rate_limit",  "auth"};
 constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "publish",
                                             "headers",
@@ -395,14 +395,14 @@ constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "allow_encoded_slash",
                                             "rate_limit",
                                             "auth"};
-constexpr std::string_view kLaterCluster[] = {"protocol", "tls"};
+constexpr std::string_view kLaterCluster[] = {"protocol"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};
 constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
 constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
 constexpr std::string_view kLaterHealthType[] = {"grpc"};
-constexpr std::string_view kLaterTimeout[] = {"handshake"};
+constexpr std::string_view kLaterAlpn[] = {"h2"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"streams",  "resets", "body_rate",
@@ -418,7 +418,7 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"clusters{}.lb", kLaterLb},
                             {"clusters{}.lb.policy", kLaterPolicy},
                             {"clusters{}.health.type", kLaterHealthType},
-                            {"timeout", kLaterTimeout},
+                            {"tls.alpn", kLaterAlpn},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},
                             {"limits", kLaterLimits}};

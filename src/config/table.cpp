@@ -8,14 +8,6 @@
 namespace weir::config {
 namespace {
 
-// Fills an enum member by the index of the word.
-template <auto Member, typename T>
-constexpr SetWord<T> word() {
-    return [](T& into, std::size_t index) {
-        using Enum = std::remove_cvref_t<decltype(into.*Member)>;
-        into.*Member = static_cast<Enum>(index);
-    };
-}
 void set_underscores(ListenerBlock& into, std::size_t index) {
     into.underscores = static_cast<Underscores>(index);
 }
@@ -44,6 +36,7 @@ constexpr Key<RootBlock> kRoot[] = {
     {"admin", "object", "", "", &RootBlock::admin},
     {"telemetry", "object", "", "", &RootBlock::telemetry},
     {"errors", "object", "", "", &RootBlock::errors},
+    {"identity", "object", "", "", &RootBlock::identity},
 };
 constexpr Key<NodeBlock> kNode[] = {
     {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
@@ -87,6 +80,7 @@ constexpr Key<ListenerBlock> kListener[] = {
      "header names with _; drop at a gateway, else allow", &set_underscores},
     {"trusted_proxies", "list", "[]", "CIDRs whose X-Forwarded-* is believed",
      &ListenerBlock::trusted_proxies},
+    {"tls", "object|mesh|off", "off", "see tls.*", &ListenerBlock::tls},
     {"to", "target", "-", "shorthand for a single catch-all route", &ListenerBlock::to},
     {"access_log", "object|off", "inherits", "see access_log.*", &ListenerBlock::access_log},
     {"limits", "object", "inherits", "see limits.*", &ListenerBlock::limits},
@@ -130,6 +124,7 @@ constexpr Key<ClusterBlock> kCluster[] = {
     {"retry", "int|object|off", "on", "see retry.*", &ClusterBlock::retry},
     {"timeout", "duration|object", "on", "see timeout.*", &ClusterBlock::timeout},
     {"health", "string|object|off", "off", "a path = http check", &ClusterBlock::health},
+    {"tls", "object|mesh|off", "off", "see tls.*", &ClusterBlock::tls},
     {"limits", "object", "", "", &ClusterBlock::limits},
     {"metrics_per_endpoint", "bool", "false", "", &ClusterBlock::metrics_per_endpoint},
 };
@@ -288,6 +283,7 @@ constexpr Key<Retry> kRetry[] = {
 };
 constexpr auto kClientHeader = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::header);
 constexpr auto kClientIdle = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::idle);
+constexpr auto kHandshake = static_cast<Duration TimeoutBlock::*>(&ClientTimeouts::handshake);
 template <typename M>
 constexpr M TimeoutBlock::*upstream(M Timeouts::*member) {
     return member;
@@ -306,6 +302,7 @@ constexpr Key<TimeoutBlock> kTimeout[] = {
     {"tcp_idle", "duration", "1h", "upgraded tunnels", upstream(&Timeouts::tcp_idle), kMillisecond},
     {"client_header", "duration", "10s", "slowloris guard; client_* only in defaults",
      kClientHeader, kMillisecond},
+    {"handshake", "duration", "10s", "TLS, downstream; only in defaults", kHandshake, kMillisecond},
     {"client_idle", "duration", "75s", "", kClientIdle, kMillisecond},
 };
 constexpr Key<Limits> kLimits[] = {
@@ -525,6 +522,9 @@ std::vector<KeyInfo> keys() {
     append(out, kOutlierBlock);
     append(out, kRetryBlock);
     append(out, kTimeoutBlock);
+    append(out, block<TlsBlock>());
+    append(out, block<TlsCertBlock>());
+    append(out, block<IdentityBlock>());
     append(out, kAdminBlock);
     append(out, kTelemetryBlock);
     append(out, kErrorsBlock);

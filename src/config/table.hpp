@@ -51,6 +51,15 @@ using Field = std::variant<bool T::*,
 
 inline constexpr double kNoMost = std::numeric_limits<double>::infinity();
 
+// Fills an enum member by the index of the word.
+template <auto Member, typename T>
+constexpr SetWord<T> word() {
+    return [](T& into, std::size_t index) {
+        using Enum = std::remove_cvref_t<decltype(into.*Member)>;
+        into.*Member = static_cast<Enum>(index);
+    };
+}
+
 template <typename T>
 struct Key {
     std::string_view name;
@@ -90,6 +99,7 @@ struct RootBlock {
     const Node* admin = nullptr;
     const Node* telemetry = nullptr;
     const Node* errors = nullptr;
+    const Node* identity = nullptr;
 };
 struct NodeBlock {
     std::string name;
@@ -122,6 +132,7 @@ struct ListenerBlock {
     const Node* to = nullptr;
     const Node* routes = nullptr;
     const Node* trusted_proxies = nullptr;
+    const Node* tls = nullptr;
     const Node* limits = nullptr;
     const Node* access_log = nullptr;
 };
@@ -156,6 +167,7 @@ struct ClusterBlock {
     const Node* retry = nullptr;
     const Node* timeout = nullptr;
     const Node* health = nullptr;
+    const Node* tls = nullptr;
     const Node* limits = nullptr;
 };
 struct EndpointBlock {
@@ -176,8 +188,37 @@ struct LbBlock {
     Policy policy = Policy::p2c_ewma;
     NoneReady when_none_ready = NoneReady::least_bad;
 };
+struct TlsCertBlock {
+    const Node* cert = nullptr;
+    const Node* key = nullptr;
+    const Node* ocsp = nullptr;
+};
+struct TlsBlock : TlsCertBlock {
+    const Node* certs = nullptr;
+    const Node* client_ca = nullptr;
+    const Node* ca = nullptr;
+    const Node* crl = nullptr;
+    const Node* alpn = nullptr;
+    const Node* allow = nullptr;
+    std::string server_name;
+    std::optional<Tls::ClientAuth> client_auth;
+    Tls::Verify verify = Tls::Verify::full;
+    Tls::Mode mode = Tls::Mode::strict;
+    Tls::Version min_version = Tls::Version::tls_1_2;
+};
+struct IdentityBlock {
+    const Node* cert = nullptr;
+    const Node* key = nullptr;
+    const Node* ca = nullptr;
+};
 struct TimeoutBlock : Timeouts, ClientTimeouts {};
 
+template <>
+const Block<TlsBlock>& block();
+template <>
+const Block<TlsCertBlock>& block();
+template <>
+const Block<IdentityBlock>& block();
 template <>
 const Block<RootBlock>& block();
 template <>

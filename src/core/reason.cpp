@@ -29,6 +29,8 @@ constexpr std::array<ReasonInfo, kReasonCount> kReasons{{
     {"upstream_connect_timeout", 503, "the upstream did not accept a connection in time",
      "% did not accept a connection in time"},
     {"upstream_dns", 503, "the upstream's name does not resolve", "the name of % does not resolve"},
+    {"upstream_tls", 503, "no TLS connection to the upstream came about",
+     "no TLS connection to % came about"},
     {"upstream_reset", 502, "the upstream's connection broke before its answer was whole",
      "the connection to % broke before its answer was whole"},
     {"upstream_protocol", 502, "the upstream's answer is not valid HTTP",

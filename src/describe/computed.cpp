@@ -106,6 +106,19 @@ void drop_meaningless(Branch& object, std::string_view block) {
     }
 }
 
+void drop_other_side(Branch& tls, bool is_listener) {
+    std::erase_if(tls.children, [&](const Branch& leaf) {
+        constexpr std::array<std::string_view, 3> kClusters{"ca", "server_name", "verify"};
+        constexpr std::array<std::string_view, 5> kListeners{"certs", "client_ca", "client_auth",
+                                                             "mode", "ocsp"};
+        const auto has = [&](const auto& keys) {
+            return std::find(keys.begin(), keys.end(), leaf.key) != keys.end();
+        };
+        const bool is_foreign = is_listener ? has(kClusters) : has(kListeners);
+        return is_foreign && leaf.kind == Branch::Kind::leaf && leaf.chain.front().is_built_in();
+    });
+}
+
 void mark_sample(Branch& access_log) {
     const auto* only = child(access_log, "only");
     auto* sample = child(access_log, "sample");

@@ -23,5 +23,7 @@ void mark_slow_rate(Branch& object);
 void drop_meaningless(Branch& object, std::string_view block);
 // The same of an access log: a share means nothing where `only` does not list sampled.
 void mark_sample(Branch& access_log);
+// Of a `tls` block: built-in values that mean nothing to a listener, or to a cluster.
+void drop_other_side(Branch& tls, bool is_listener);
 
 }  // namespace weir::describe

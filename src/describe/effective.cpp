@@ -133,7 +133,8 @@ std::vector<std::string> suggestions(const Branch& root, std::string_view path) 
 
 // Written keys of defaults are in force where they are inherited, and told there.
 bool is_compared(const std::string& path) {
-    return !path.starts_with("defaults.") || path.find(".client_") != std::string::npos;
+    return !path.starts_with("defaults.") || path.find(".client_") != std::string::npos ||
+           path.ends_with(".handshake");
 }
 
 // The children of a branch by key: the one at the same index is nearly always the one asked for.

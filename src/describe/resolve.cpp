@@ -185,7 +185,8 @@ class Resolver {
         Branch out = map_named(std::string(row.name));
         out.row = row.info;
         for (const auto& inner : vocabulary_.rows(row.child)) {
-            const bool is_clients = row.child == "timeout" && inner.name.starts_with("client_");
+            const bool is_clients = row.child == "timeout" && (inner.name.starts_with("client_") ||
+                                                               inner.name == "handshake");
             if (is_clients && !is_in_defaults_) continue;  // they apply before a route is known
             if (is_optional(inner)) {
                 add_optional(out, inner, row.child, layers);
@@ -215,19 +216,27 @@ class Resolver {
         const bool is_there = !written.empty() && !is_word(*written.front().node, row);
         if (!is_there) return add_leaf(into, row, block, layers);
         into.children.push_back(object(row, {written.front()}));
+        if (row.name == "tls") drop_other_side(into.children.back(), block == "listeners[]");
         const Node& node = *written.front().node;
         if (node.entries.empty() && node.kind == Node::Kind::map)
             say_first(into.children.back(), written.front().name, node.place);
     }
-    // {} says that it is there: as if its first key were written.
+    // {} says that it is there: as if its first key that has a value were written.
     static void say_first(Branch& object, const std::string& layer, const config::Place& place) {
-        auto& value = object.children.front().chain.front();
+        const auto found =
+            std::find_if(object.children.begin(), object.children.end(), [](const Branch& each) {
+                return each.kind == Branch::Kind::leaf && is_value(*each.row);
+            });
+        Branch& first = found == object.children.end() ? object.children.front() : *found;
+        auto& value = first.chain.front();
         value.layer = layer;
         value.place = place;
-        object.children.front().is_own = true;
+        first.is_own = true;
     }
     [[nodiscard]] static bool is_word(const Node& node, const Row& row) {
-        return node.kind == Node::Kind::scalar && node.text == row.info->fallback;
+        if (node.kind != Node::Kind::scalar) return false;
+        const bool is_other = row.name == "tls" && node.text == "mesh";
+        return is_other || node.text == row.info->fallback;
     }
 
     [[nodiscard]] Layers with_defaults(Layers layers, std::string_view key) const {
@@ -252,7 +261,8 @@ class Resolver {
         // Built-in values of defaults are in force where they are inherited.
         if (Branch* timeout = child(out, "timeout")) {
             for (auto& leaf : timeout->children)
-                leaf.is_own = leaf.is_own || leaf.key.starts_with("client_");
+                leaf.is_own =
+                    leaf.is_own || leaf.key.starts_with("client_") || leaf.key == "handshake";
         }
         return out;
     }
@@ -358,6 +368,8 @@ class Resolver {
                 out.children.push_back(routes(node, own));
             } else if (row.name == "access_log") {
                 out.children.push_back(object(row, access_logs({own})));
+            } else if (is_optional(row)) {
+                add_optional(out, row, "listeners[]", {own});
             } else if (!row.child.empty()) {
                 Layers layers = below({own}, row.name);
                 for (auto& layer : below({{top_, std::string(row.name)}}, row.name))

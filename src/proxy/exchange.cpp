@@ -292,7 +292,7 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
         {.path = path,
          .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
          .client_ip = session_->client_ip(),
-         .scheme = "http",
+         .scheme = session_->is_tls() ? "https" : "http",
          .request_id = request_id_,
          .trusts_client = trusts,
          .is_upgrade = is_upgrade_});

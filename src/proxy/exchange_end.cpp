@@ -146,6 +146,7 @@ void Exchange::log_access(TimePoint now, std::uint16_t status, Reason reason) {
          .protocol = session_->client_minor() == 0 ? "HTTP/1.0" : "HTTP/1.1",
          .request_id = request_id_,
          .client = client_,
+         .peer = session_->peer(),
          .duration = now - began_,
          .upstream = attempts_ > 0 ? tries_.lead().upstream_time() : Duration::zero(),
          .request_bytes = request_bytes_,

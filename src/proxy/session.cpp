@@ -21,7 +21,12 @@ Session::Session(WorkerContext& context,
                  const Address& peer)
     : context_(context),
       listener_(listener),
-      stream_(std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, false)),
+      stream_(std::make_unique<transport::Stream>(
+          context.loop,
+          std::move(socket),
+          *this,
+          false,
+          transport::TlsStart{.context = listener.state().tls, .shard = &context.shard})),
       idle_since_(Clock::now()),
       client_ip_(peer.ip()) {
     const config::Listener& config = listener_.state().config;
@@ -29,8 +34,27 @@ Session::Session(WorkerContext& context,
                      std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
                                  [&](const config::Cidr& range) { return range.contains(peer); });
     stream_->report_reset_while_paused();
-    context_.shard.add(listener_.state().metrics.connections);
-    context_.shard.add(listener_.state().metrics.connections_active);
+    is_tls_ = stream_->is_tls();
+    // A client that may choose is counted when it has.
+    if (!is_tls_ || !listener_.state().tls->is_permissive()) count_connection();
+    const auto& timeout = listener_.snapshot()->shared->config().client_timeout;
+    set_deadline(is_tls_ ? timeout.handshake : timeout.header);
+}
+
+void Session::count_connection() {
+    const auto& metrics = listener_.state().metrics.of(is_tls_);
+    is_counted_ = true;
+    context_.shard.add(metrics.total);
+    context_.shard.add(metrics.active);
+}
+
+// The handshake is over, or there will be none.
+void Session::on_connected() {
+    is_tls_ = stream_->is_tls();
+    if (!is_counted_) count_connection();
+    peer_ = stream_->peer();
+    trusts_client_ = trusts_client_ || !peer_.empty();
+    idle_since_ = Clock::now();
     set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
 }
 
@@ -50,6 +74,10 @@ void Session::on_timer() {
     }
     if (state_ == State::lingering) return close();
     if (state_ != State::head) return;  // the exchange has its own
+    if (stream_->is_handshaking()) {
+        stream_->give_up_handshake();
+        return close();
+    }
     if (partial_.empty()) return close();
     refuse({Reason::request_timeout, Error::Origin::downstream, Error::Retry::never,
             "timeout.client_header"});
@@ -341,7 +369,7 @@ void Session::close() {
     if (stream_) stream_->close();
     if (exchange_) context_.give_back(std::move(exchange_));
     context_.forget_connection();
-    context_.shard.sub(listener_.state().metrics.connections_active);
+    if (is_counted_) context_.shard.sub(listener_.state().metrics.of(is_tls_).active);
     listener_.forget(*this);
 }
 

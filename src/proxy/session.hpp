@@ -54,6 +54,9 @@ class Session final : public transport::Retired,
     [[nodiscard]] bool is_request_whole() const { return state_ != State::body; }
     [[nodiscard]] bool may_keep_alive() const;
     [[nodiscard]] std::string_view client_ip() const { return client_ip_; }
+    // Under TLS; and who it is then, if its certificate was verified.
+    [[nodiscard]] bool is_tls() const { return is_tls_; }
+    [[nodiscard]] std::string_view peer() const { return peer_; }
     // Its X-Forwarded-*, Forwarded and x-weir-* are believed.
     [[nodiscard]] bool trusts_client() const { return trusts_client_; }
     [[nodiscard]] std::uint8_t client_minor() const { return client_minor_; }
@@ -69,6 +72,7 @@ class Session final : public transport::Retired,
     std::size_t index = 0;  // in its listener's list
 
     // Of its stream and loop only.
+    void on_connected() override;
     void on_bytes(std::string_view bytes) override;
     void on_eof() override;
     void on_broken(int error) override;
@@ -82,6 +86,7 @@ class Session final : public transport::Retired,
     enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, closed };
 
     void on_timer();
+    void count_connection();
 
     // Bytes of the client that were read and not used yet.
     [[nodiscard]] bool has_waiting() const { return !partial_.empty() || rest_ > 0; }
@@ -103,6 +108,8 @@ class Session final : public transport::Retired,
     http::Method method_ = http::Method::get;
     std::uint8_t client_minor_ = 1;
     bool trusts_client_ = false;
+    bool is_tls_ = false;
+    bool is_counted_ = false;
     bool keeps_alive_ = true;
     bool is_processing_ = false;
     bool is_refused_ =
@@ -118,6 +125,7 @@ class Session final : public transport::Retired,
     http::BodyDecoder decoder_;
     std::string partial_;  // bytes that wait: an incomplete head, or pipelined requests
     std::string client_ip_;
+    std::string peer_;
     TimerOf<Session, &Session::on_timer> timer_{*this};
 };
 

@@ -126,13 +126,19 @@ resilience::RetryOptions retry_options(const config::Retry& retry) {
             .max_depth = retry.max_depth};
 }
 
-ListenerState::ListenerState(const config::Listener& listener, telemetry::Registry& registry)
+ListenerState::ListenerState(const config::Listener& listener,
+                             telemetry::Registry& registry,
+                             std::shared_ptr<const transport::TlsTickets> tickets)
     : config(listener),
       table(listener.routes),
       metrics(registry, listener.name),
       unmatched(registry, listener.name, telemetry::kNone, telemetry::kNone),
       unmatched_access(listener.access_log, listener.name, {}, {}),
       limits(head_limits(listener)) {
+    if (listener.tls) {
+        tls = transport::TlsContext::make_server(*listener.tls, listener.name, registry,
+                                                 std::move(tickets));
+    }
     for (const Reason reason :
          {Reason::bad_request, Reason::headers_too_large, Reason::uri_too_long,
           Reason::body_too_large, Reason::request_timeout, Reason::overloaded}) {
@@ -151,11 +157,12 @@ struct Snapshot::Making {
 
 Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
                    std::vector<std::shared_ptr<upstream::Cluster>> clusters,
-                   telemetry::Registry& registry)
+                   telemetry::Registry& registry,
+                   const std::shared_ptr<const transport::TlsTickets>& tickets)
     : config_(std::move(config)), clusters_(std::move(clusters)) {
     const RoutesInto routes = routes_into(*config_);
     for (const config::Listener& listener : config_->listeners) {
-        auto state = std::make_unique<ListenerState>(listener, registry);
+        auto state = std::make_unique<ListenerState>(listener, registry, tickets);
         for (const config::Route& route : listener.routes) {
             RouteState& made = state->routes.emplace_back();
             made.config = &route;

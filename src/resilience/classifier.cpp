@@ -16,10 +16,11 @@ struct ErrorRow {
 
 // What an attempt says that ended in an error. Reasons not named are refusals of ours or faults of
 // the client: ignored. upstream_reset depends on the connection, see died().
-constexpr std::array<ErrorRow, 5> kErrors = {{
+constexpr std::array<ErrorRow, 6> kErrors = {{
     {Reason::upstream_connect_refused, Outcome::local_failure, FailureKind::connect_refused},
     {Reason::upstream_connect_timeout, Outcome::local_failure, FailureKind::connect_timeout},
     {Reason::upstream_dns, Outcome::local_failure, FailureKind::dns},
+    {Reason::upstream_tls, Outcome::local_failure, FailureKind::tls},
     {Reason::upstream_protocol, Outcome::failure, FailureKind::protocol},
     {Reason::upstream_timeout, Outcome::failure, FailureKind::timeout},
 }};

@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <malloc.h>
+#include <map>
 #include <stdexcept>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ struct Server::State {
     State(boost::asio::io_context& main_loop, Options server_options);
 
     void install(const std::shared_ptr<const config::Config>& next);
+    void tell_certificates();
     void use_logs(const config::Config& next);
     [[nodiscard]] admin::Context admin_context();
     [[nodiscard]] admin::Readiness readiness() const;
@@ -62,6 +64,13 @@ struct Server::State {
     const TimePoint began = Clock::refresh();
     std::shared_ptr<const config::Config> config;  // in force; none yet
     telemetry::Registry registry;
+    const std::shared_ptr<const transport::TlsTickets> tickets =
+        std::make_shared<const transport::TlsTickets>();
+    struct KnownCertificate {
+        std::string fingerprint;
+        std::uint64_t reloads = 0;
+    };
+    std::map<std::string, KnownCertificate> known_certificates;  // by where it is named
     telemetry::EventLog events;
     telemetry::AccessLog access_log;
     telemetry::FailureLog failures;
@@ -140,17 +149,41 @@ void Server::State::install(const std::shared_ptr<const config::Config>& next) {
     registry.set_max_series(next->telemetry.max_series);
     if (has_new_buckets) registry.set_buckets(next->telemetry.buckets);
     ClusterTable::Plan made = clusters.plan(*next, has_new_buckets);
-    snapshot =
-        std::make_shared<const proxy::Snapshot>(next, ClusterTable::clusters(made), registry);
+    snapshot = std::make_shared<const proxy::Snapshot>(next, ClusterTable::clusters(made), registry,
+                                                       tickets);
     const auto all = ClusterTable::clusters(made);
     clusters.commit(std::move(made));
     health.follow(all, Clock::refresh());
     config = next;
     registry.set_info(telemetry::Family::target_info, {config->node_name});
+    tell_certificates();
     sockets.commit(plan);
     for (unsigned number = 0; number < worker_count; ++number) {
         workers[number]->use(snapshot, std::move(plan.by_worker[number]));
     }
+}
+
+void Server::State::tell_certificates() {
+    const auto tell = [this](const std::shared_ptr<const transport::TlsContext>& tls) {
+        if (!tls) return;
+        for (const transport::TlsCertificate& each : tls->certificates()) {
+            const std::chrono::duration<double> at = each.not_after.time_since_epoch();
+            registry.set(telemetry::Family::tls_certificate_not_after, {each.subject_name},
+                         at.count());
+            auto& known = known_certificates[each.subject_name];
+            if (known.fingerprint == each.fingerprint) continue;
+            if (!known.fingerprint.empty()) {
+                ++known.reloads;
+                log::info("certificate replaced",
+                          {{"name", each.subject_name}, {"file", each.file}});
+            }
+            known.fingerprint = each.fingerprint;
+        }
+    };
+    for (const auto& listener : snapshot->listeners())
+        tell(listener->tls);
+    for (const auto& cluster : snapshot->clusters())
+        tell(cluster->tls());
 }
 
 // Only what has changed: an unchanged file is not opened again. Both or none.
@@ -184,7 +217,12 @@ admin::Context Server::State::admin_context() {
             .started = started,
             .workers = worker_count,
             .listen_addresses =
-                [this](std::string_view listener) { return sockets.addresses(listener); }};
+                [this](std::string_view listener) { return sockets.addresses(listener); },
+            .certificate_reloads =
+                [this](const std::string& name) {
+                    const auto known = known_certificates.find(name);
+                    return known == known_certificates.end() ? 0 : known->second.reloads;
+                }};
 }
 
 admin::Readiness Server::State::readiness() const {

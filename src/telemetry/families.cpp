@@ -39,6 +39,8 @@ constexpr Names<3> kTransitionLabels{"cluster", "to", "reason"};
 constexpr Names<3> kProtocolLabels{"listener", "reason", "mode"};
 constexpr Names<3> kDiscoveryLabels{"cluster", "type", "result"};
 constexpr Names<2> kDiscoverySourceLabels{"cluster", "type"};
+constexpr Names<2> kHandshakeLabels{"side", "result"};
+constexpr Names<1> kSubjectLabel{"subject_name"};
 constexpr Names<2> kListenerTlsLabels{"listener", "tls"};
 constexpr Names<2> kClusterReasonLabels{"cluster", "reason"};
 constexpr Names<2> kClusterResultLabels{"cluster", "result"};
@@ -137,6 +139,10 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "What a breaker or detector in shadow mode would have done.", kClusterDecisionLabels, nullptr},
     {F::protocol_refused, "weir_protocol_refused_total", kCounter, false,
      "Requests refused by a rule of HTTP.", kProtocolLabels, nullptr},
+    {F::tls_handshakes, "weir_tls_handshakes_total", kCounter, false,
+     "TLS handshakes, by how they ended.", kHandshakeLabels, nullptr},
+    {F::tls_certificate_not_after, "weir_tls_certificate_not_after_timestamp_seconds", kGauge, true,
+     "When a certificate in use expires, by where the configuration names it.", kSubjectLabel, nullptr},
     {F::discovery_updates, "weir_discovery_updates_total", kCounter, true,
      "Answers of a cluster's discovery.", kDiscoveryLabels, nullptr},
     {F::discovery_last_success, "weir_discovery_last_success_timestamp_seconds", kGauge, true,

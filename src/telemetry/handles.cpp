@@ -8,7 +8,18 @@
 namespace weir::telemetry {
 namespace {
 
-constexpr std::string_view kNoTls = "no";
+constexpr std::array<std::string_view, kHandshakes> kHandshakeWords{
+    "ok",      "resumed",    "timeout",        "closed",    "not_tls",
+    "version", "cipher",     "no_certificate", "untrusted", "expired",
+    "revoked", "wrong_name", "not_allowed",    "refused",   "error"};
+
+ListenerMetrics::Connections connections(Registry& registry,
+                                         std::string_view listener,
+                                         std::string_view tls,
+                                         Show show) {
+    return {registry.gauge(Family::connections_active, {listener, tls}, show),
+            registry.counter(Family::connections, {listener, tls}, show)};
+}
 
 template <std::size_t N>
 std::array<CellId, N> counters(Registry& registry,
@@ -72,8 +83,20 @@ constexpr std::uint32_t status_of(std::uint32_t key) {
 
 ListenerMetrics::ListenerMetrics(Registry& registry, std::string_view listener)
     : requests_active(registry.gauge(Family::requests_active, {listener})),
-      connections_active(registry.gauge(Family::connections_active, {listener, kNoTls})),
-      connections(registry.counter(Family::connections, {listener, kNoTls})) {}
+      clear(connections(registry, listener, "no", Show::always)),
+      tls(connections(registry, listener, "yes", Show::once_used)) {}
+
+std::string_view word(Handshake result) {
+    return kHandshakeWords[static_cast<std::size_t>(result)];
+}
+
+TlsMetrics::TlsMetrics(Registry& registry, bool is_server) {
+    const std::string_view side = is_server ? "downstream" : "upstream";
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        results[i] =
+            registry.counter(Family::tls_handshakes, {side, kHandshakeWords[i]}, Show::once_used);
+    }
+}
 
 // An idle cluster costs nothing here; an active one has at 0 what dashboards and alerts look at.
 ClusterMetrics::ClusterMetrics(Registry& registry, std::string_view cluster)

@@ -3,10 +3,8 @@
 #include "weir/route/route_table.hpp"
 #include "weir/transport/socket.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/evp.h>
+#include "tls_context.hpp"
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <array>
 #include <cerrno>
@@ -23,16 +21,10 @@ namespace {
 
 using config::Problem;
 
-template <auto Free>
-struct Freer {
-    template <typename T>
-    void operator()(T* object) const {
-        Free(object);
-    }
-};
-using Bio = std::unique_ptr<BIO, Freer<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using ossl::Bio;
+using ossl::Certificate;
+using ossl::day_of;
+using ossl::Key;
 
 void add(config::Report& report,
          Problem::Severity severity,
@@ -62,6 +54,10 @@ Bio open(config::Report& report,
         add(report, Problem::Severity::error, 121, at, "cannot read '" + written + "': " + why);
     }
     return file;
+}
+
+Bio open_file(config::Report& report, const config::TrustFile& file) {
+    return open(report, file.path, file.text, file.at);
 }
 
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*writes*/, void* was_asked) {
@@ -95,15 +91,6 @@ Key read_key(config::Report& report, const config::CertificateFiles& files) {
     return key;
 }
 
-// "2027-02-01"
-std::string day_of(const ASN1_TIME* time) {
-    std::tm parts{};
-    std::array<char, 32> text{};
-    if (ASN1_TIME_to_tm(time, &parts) != 1) return "?";
-    const auto size = std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
-    return {text.data(), size};
-}
-
 // "CN=shop", or as much of the subject as there is.
 std::string name_of(X509* certificate) {
     std::array<char, 256> text{};
@@ -131,15 +118,56 @@ void check_dates(config::Report& report,
     }
 }
 
+// OpenSSL takes no weaker one into use.
+void check_strength(config::Report& report, const config::CertificateFiles& files, EVP_PKEY* key) {
+    constexpr int kLeastBits = 112;  // RSA of 2048
+    if (EVP_PKEY_get_security_bits(key) >= kLeastBits) return;
+    const char* const kind = EVP_PKEY_get0_type_name(key);
+    add(report, Problem::Severity::error, 123, files.key_at,
+        "this key is too weak: " + std::string(kind != nullptr ? kind : "a key") + " of " +
+            std::to_string(EVP_PKEY_get_bits(key)) + " bits",
+        "RSA of at least 2048 bits, or an elliptic curve of 256");
+}
+
 void check_pair(config::Report& report, const config::CertificateFiles& files, WallTime now) {
     const Certificate certificate = read_certificate(report, files);
     const Key key = read_key(report, files);
     if (certificate) check_dates(report, files, certificate.get(), now);
+    if (key) check_strength(report, files, key.get());
+    if (!files.ocsp.path.empty()) static_cast<void>(open_file(report, files.ocsp));
     if (!certificate || !key || X509_check_private_key(certificate.get(), key.get()) == 1) return;
     add(report, Problem::Severity::error, 120, files.key_at,
         "certificate and key do not belong together",
         files.cert + " has another public key (" + name_of(certificate.get()) + ", expires " +
             day_of(X509_get0_notAfter(certificate.get())) + ")");
+}
+
+// Authorities: at least one.
+void check_trust(config::Report& report, const config::TrustFile& file) {
+    const Bio bio = open_file(report, file);
+    if (!bio) return;
+    const Certificate first(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (first) return;
+    add(report, Problem::Severity::error, 121, file.at, "'" + file.text + "' holds no certificate",
+        "PEM: -----BEGIN CERTIFICATE-----");
+}
+
+void check_crl(config::Report& report, const config::TrustFile& file, WallTime now) {
+    const Bio bio = open_file(report, file);
+    if (!bio) return;
+    const ossl::Crl list(PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr));
+    if (!list) {
+        add(report, Problem::Severity::error, 121, file.at,
+            "'" + file.text + "' holds no list of revoked certificates",
+            "PEM: -----BEGIN X509 CRL-----");
+        return;
+    }
+    std::time_t at = std::chrono::system_clock::to_time_t(now);
+    const ASN1_TIME* const end = X509_CRL_get0_nextUpdate(list.get());
+    if (end == nullptr || X509_cmp_time(end, &at) > 0) return;
+    add(report, Problem::Severity::warning, 220, file.at,
+        "this list of revoked certificates ended on " + day_of(end),
+        "nobody whose issuer it is from will be let in");
 }
 
 // Why this address cannot be bound; 0 if it can.
@@ -182,6 +210,10 @@ void check_port(const config::ListenAddress& listen, bool shares_port, config::R
 void check_certificates(const config::Config& config, config::Report& report, WallTime now) {
     for (const auto& files : config.certificates)
         check_pair(report, files, now);
+    for (const auto& file : config.trust_files)
+        check_trust(report, file);
+    for (const auto& file : config.crl_files)
+        check_crl(report, file, now);
 }
 
 void check_all(config::LoadResult& loaded) {

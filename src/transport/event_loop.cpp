@@ -2,6 +2,7 @@
 
 #include "weir/core/error.hpp"
 
+#include "tls_session.hpp"
 #include "transport/system_calls.hpp"
 
 #include <cerrno>
@@ -59,6 +60,11 @@ EventLoop::~EventLoop() {
         std::exchange(retired_, {}).clear();
     ::close(wake_fd_);
     ::close(epoll_fd_);
+}
+
+TlsScratch& EventLoop::tls_scratch() {
+    if (!tls_scratch_) tls_scratch_ = std::make_unique<TlsScratch>();
+    return *tls_scratch_;
 }
 
 void EventLoop::run() {

@@ -1,7 +1,11 @@
 #include "weir/transport/stream.hpp"
 
+#include "tls_session.hpp"
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace weir::transport {
 namespace {
@@ -14,8 +18,10 @@ constexpr std::size_t kKeptCapacity = 0;
 
 }  // namespace
 
-Stream::Stream(EventLoop& loop, Socket socket, StreamHandler& handler, bool is_connecting)
+Stream::Stream(
+    EventLoop& loop, Socket socket, StreamHandler& handler, bool is_connecting, const TlsStart& tls)
     : loop_(loop), handler_(&handler), socket_(std::move(socket)), is_connecting_(is_connecting) {
+    if (tls.context) tls_ = std::make_unique<TlsSession>(tls, loop_.tls_scratch());
     wants_writes_ = is_connecting;
     loop_.watch(socket_.fd(), *this,
                 is_connecting ? EventLoop::Interest::reads_and_writes : EventLoop::Interest::reads);
@@ -27,12 +33,18 @@ Stream::~Stream() {
 
 void Stream::close() {
     if (!socket_.is_open()) return;
+    // Not where something is missing: the peer must not take that for the whole.
+    if (tls_ && pending_.empty() && !write_failed_) {
+        tls_->close_notify();
+        send_tls();
+    }
     loop_.unwatch(socket_.fd(), *this);
     socket_.close();
 }
 
 void Stream::close_with_reset() {
     if (!socket_.is_open()) return;
+    write_failed_ = true;
     socket_.reset_on_close();
     close();
 }
@@ -51,6 +63,7 @@ void Stream::want_writes() {
 
 void Stream::write(std::initializer_list<std::string_view> parts) {
     if (write_failed_ || !socket_.is_open()) return;
+    if (tls_) return write_tls(parts);
     std::size_t sent = 0;
     if (pending_.empty() && !is_connecting_) {
         std::array<iovec, kMaxParts> vectors;
@@ -99,12 +112,17 @@ void Stream::flush() {
     pending_.clear();
     if (pending_.capacity() > kKeptCapacity) pending_ = {};
     if (shuts_down_) socket_.shutdown_send();
+    if (tls_ && tls_->is_handshaking()) return;  // it was of ours, not of the handler's
     handler_->on_drained();
 }
 
 void Stream::shutdown_send() {
     if (shuts_down_ || !socket_.is_open()) return;
     shuts_down_ = true;
+    if (tls_ && !write_failed_) {
+        tls_->close_notify();
+        send_tls();
+    }
     if (pending_.empty()) socket_.shutdown_send();
 }
 
@@ -134,11 +152,25 @@ void Stream::on_connect_decided() {
         handler_->on_broken(error);
         return;
     }
+    if (tls_) {
+        tls_->handshake();
+        send_tls();
+        if (!tls_->is_handshaking()) handler_->on_broken(kTlsError);
+        return;
+    }
     handler_->on_connected();
     if (is_open()) flush();
 }
 
 void Stream::read_ready() {
+    if (tls_) {
+        read_tls();
+    } else {
+        read_clear();
+    }
+}
+
+void Stream::read_clear() {
     const std::span<char> scratch = loop_.scratch();
     for (int reads = 0; reads < kReadsInARow; ++reads) {
         const IoResult result = socket_.receive(scratch);
@@ -169,6 +201,135 @@ void Stream::read_ready() {
         if (!is_open() || !is_reading_ || is_emptied) return;
     }
     loop_.schedule(*this);
+}
+
+// ---- TLS
+
+void Stream::send_tls() {
+    std::string& out = loop_.tls_scratch().out;
+    if (out.empty()) return;
+    std::size_t sent = 0;
+    if (pending_.empty()) {
+        const iovec whole{out.data(), out.size()};
+        const IoResult result = socket_.send({&whole, 1});
+        if (result.state == IoResult::State::failed) {
+            out.clear();
+            return fail_write(result.error);
+        }
+        sent = result.bytes;
+    }
+    if (sent < out.size()) {
+        pending_.append(out, sent);
+        want_writes();
+    }
+    out.clear();
+}
+
+void Stream::write_tls(std::initializer_list<std::string_view> parts) {
+    if (is_connecting_ || tls_->is_handshaking()) {
+        for (const std::string_view part : parts)
+            tls_->held.append(part);
+        return;
+    }
+    const bool is_sealed = tls_->write(parts);
+    send_tls();
+    if (!is_sealed && !write_failed_) fail_write(kTlsError);
+}
+
+void Stream::read_tls() {
+    const std::span<char> raw = loop_.tls_scratch().read;
+    for (int reads = 0; reads < kReadsInARow; ++reads) {
+        const IoResult result = socket_.receive(raw);
+        if (result.state == IoResult::State::would_block) {
+            is_readable_ = false;
+            return;
+        }
+        if (result.state == IoResult::State::failed) return on_end_of_bytes(result.error);
+        if (result.state == IoResult::State::eof) return on_end_of_bytes(ECONNRESET);
+        if (has_eof_) continue;  // behind its close_notify
+        const bool is_emptied = result.bytes < raw.size() && !sees_end_;
+        if (is_emptied) is_readable_ = false;
+        tls_->feed({raw.data(), result.bytes});
+        if (tls_->state() == TlsSession::State::clear)
+            return take_clear_start({raw.data(), result.bytes});
+        if (tls_->is_handshaking() && !take_handshake()) return;
+        const std::span<char> scratch = loop_.scratch();
+        const std::size_t size = tls_->read(scratch);
+        send_tls();
+        if (size > 0) handler_->on_bytes({scratch.data(), size});
+        if (!is_open()) return;
+        if (tls_->state() == TlsSession::State::failed) return handler_->on_broken(kTlsError);
+        if (tls_->state() == TlsSession::State::ended) {
+            is_reading_ = false;
+            has_eof_ = true;
+            return handler_->on_eof();
+        }
+        if (!is_reading_ || is_emptied) return;
+    }
+    loop_.schedule(*this);
+}
+
+// False: the stream is closed, or broken and the handler told.
+bool Stream::take_handshake() {
+    tls_->handshake();
+    send_tls();
+    if (tls_->state() == TlsSession::State::failed) {
+        handler_->on_broken(kTlsError);
+        return false;
+    }
+    if (tls_->is_handshaking()) return true;
+    const std::string held = std::exchange(tls_->held, {});
+    if (!held.empty()) write_tls({held});
+    handler_->on_connected();
+    return is_open();
+}
+
+// It is no TLS, and may be so.
+void Stream::take_clear_start(std::string_view bytes) {
+    tls_.reset();
+    const std::span<char> scratch = loop_.scratch();
+    std::memcpy(scratch.data(), bytes.data(), bytes.size());
+    handler_->on_connected();
+    if (!is_open()) return;
+    handler_->on_bytes({scratch.data(), bytes.size()});
+    if (is_open() && is_reading_) loop_.schedule(*this);
+}
+
+// A reset, or an end without close_notify.
+void Stream::on_end_of_bytes(int error) {
+    is_readable_ = false;
+    is_reading_ = false;
+    if (has_eof_) return;
+    if (tls_->is_handshaking()) {
+        tls_->give_up(telemetry::Handshake::closed);
+        return handler_->on_broken(kTlsError);
+    }
+    handler_->on_broken(error);
+}
+
+bool Stream::is_handshaking() const {
+    return tls_ && tls_->is_handshaking();
+}
+
+std::string_view Stream::alpn() const {
+    return tls_ ? tls_->alpn() : std::string_view();
+}
+
+std::string_view Stream::peer() const {
+    return tls_ ? std::string_view(tls_->peer()) : std::string_view();
+}
+
+const char* Stream::tls_error() const {
+    return tls_ ? tls_->result_text() : "";
+}
+
+bool Stream::was_refused_by_peer() const {
+    return tls_ && tls_->was_refused_by_peer();
+}
+
+void Stream::give_up_handshake() {
+    if (tls_) tls_->give_up(telemetry::Handshake::timeout);
+    close();
 }
 
 }  // namespace weir::transport

@@ -21,6 +21,8 @@ telemetry::ConnectFailure to_label(Reason reason) {
             return telemetry::ConnectFailure::timeout;
         case Reason::upstream_dns:
             return telemetry::ConnectFailure::dns;
+        case Reason::upstream_tls:
+            return telemetry::ConnectFailure::tls;
         default:
             return telemetry::ConnectFailure::refused;
     }

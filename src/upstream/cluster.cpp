@@ -24,6 +24,19 @@ std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from,
 
 }  // namespace
 
+namespace {
+
+// The same one where nothing changed: sessions of it can be resumed.
+std::shared_ptr<const transport::TlsContext> tls_of(const config::Cluster& config,
+                                                    const Cluster* before,
+                                                    telemetry::Registry& registry) {
+    if (!config.tls) return nullptr;
+    if (before != nullptr && before->config().tls == config.tls) return before->tls();
+    return transport::TlsContext::make_client(*config.tls, registry);
+}
+
+}  // namespace
+
 Cluster::Cluster(const config::Cluster& config,
                  const Surroundings& surroundings,
                  TimePoint now,
@@ -62,6 +75,7 @@ Cluster::Cluster(const config::Cluster& config,
                     ? before->adaptive_
                     : std::make_shared<resilience::AdaptiveLimit>(
                           resilience::AdaptiveLimit::Options{}, now)),
+      tls_(tls_of(config, before, surroundings.registry)),
       awaited_until_(now + kAwaited),
       is_known_(before != nullptr && before->is_known_.load(std::memory_order_relaxed)),
       endpoints_(std::make_shared<EndpointSet>()),
@@ -86,7 +100,7 @@ void Cluster::inherit_endpoints(const Cluster& before, TimePoint now) {
     }
     auto set = std::make_shared<EndpointSet>();
     for (const auto& known : before.endpoints_->endpoints) {
-        const discovery::Found found{known->address(), known->name(), known->weight()};
+        const discovery::Found found{known->address(), known->authority(), known->weight()};
         set->endpoints.push_back(std::make_shared<Endpoint>(group_, config_.limits, found, now));
     }
     endpoints_ = std::move(set);

@@ -358,4 +358,10 @@ void Endpoint::on_penalty(bool is_penalized, TimePoint at) {
           ""});
 }
 
+std::string_view Endpoint::host() const {
+    std::string_view host = authority_;
+    if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
+    return host.substr(0, host.rfind(':'));
+}
+
 }  // namespace weir::upstream

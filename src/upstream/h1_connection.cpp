@@ -55,10 +55,12 @@ H1Connection::H1Connection(LocalContext& context,
                            LocalEndpoint& endpoint,
                            transport::Socket socket,
                            ConnectionToken token,
-                           resilience::Limit::Slot connecting_slot)
+                           resilience::Limit::Slot connecting_slot,
+                           const transport::TlsStart& tls)
     : context_(context),
       endpoint_(endpoint),
-      stream_(std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, true)),
+      stream_(
+          std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, true, tls)),
       token_(std::move(token)),
       connecting_slot_(std::move(connecting_slot)),
       started_(Clock::now()) {}
@@ -278,7 +280,12 @@ void H1Connection::on_eof() {
 }
 
 void H1Connection::on_broken(int error) {
-    if (state_ == State::connecting) return fail(connect_error(error));
+    const bool is_tls = error == transport::kTlsError;
+    if (state_ == State::connecting && !is_tls) return fail(connect_error(error));
+    const bool is_refused =
+        is_tls && state_ == State::head && !has_response_bytes_ && stream_->was_refused_by_peer();
+    if (state_ == State::connecting || is_refused)
+        return fail(upstream_error(Reason::upstream_tls, Error::Retry::safe, stream_->tls_error()));
     if (state_ == State::idle && user_ == nullptr) return ended_while_idle();
     const bool may_retry = state_ == State::head && !has_response_bytes_ && is_reused();
     fail(upstream_error(Reason::upstream_reset,

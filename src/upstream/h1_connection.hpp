@@ -30,7 +30,8 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
                  LocalEndpoint& endpoint,
                  transport::Socket socket,
                  ConnectionToken token,
-                 resilience::Limit::Slot connecting_slot);
+                 resilience::Limit::Slot connecting_slot,
+                 const transport::TlsStart& tls);
     ~H1Connection() override;
 
     // The user owes begin_request() once on_ready() was called, or at once if is_connected().
@@ -78,6 +79,7 @@ class H1Connection final : public transport::Retired, public transport::StreamHa
     std::size_t index = 0;
     H1Connection* newer = nullptr;
     H1Connection* older = nullptr;
+    std::uint32_t tls_epoch = 0;
 
     // Of its stream only.
     void on_connected() override;

@@ -99,6 +99,11 @@ Task<CheckAnswer> check(TaskScope& scope, CheckQuestion question) {
         if (!stream.is_late()) co_return CheckAnswer{Kind::unreachable, std::string(kRefused)};
         co_return late(question, "no connection");
     }
+    if (question.tls.context) {
+        const bool is_safe = co_await stream.start_tls(scope, question.tls);
+        if (!is_safe && stream.is_late()) co_return late(question, "no TLS handshake");
+        if (!is_safe) co_return CheckAnswer{Kind::unreachable, stream.tls_error()};
+    }
     const bool is_http = question.health && question.health->type == config::Health::Type::http;
     if (!is_http) co_return CheckAnswer{Kind::passed, "connected"};
     CheckAnswer answer = co_await ask(scope, stream, question);

@@ -3,6 +3,7 @@
 #include "weir/config/config.hpp"
 #include "weir/core/address.hpp"
 #include "weir/transport/task.hpp"
+#include "weir/transport/tls.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,7 @@ struct CheckQuestion {
     std::string authority;                 // the Host
     std::optional<config::Health> health;  // none, or tcp: a connection is enough
     Duration timeout{};
+    transport::TlsStart tls{};
 };
 
 struct CheckAnswer {

@@ -263,7 +263,8 @@ void HealthChecks::probe(Watched& watched,
     job->question = {.address = endpoint->address(),
                      .authority = endpoint->authority(),
                      .health = std::nullopt,
-                     .timeout = watched.cluster->config().timeout.connect};
+                     .timeout = watched.cluster->config().timeout.connect,
+                     .tls = {.context = watched.cluster->tls(), .server_name = endpoint->host()}};
     if (!is_handshake) {
         ++wanting.checked;
         job->question.health = *health;
@@ -296,7 +297,9 @@ void HealthChecks::run_due(TimePoint now) {
         job->question = {.address = with_port(subject->endpoint->address(), health.port),
                          .authority = subject->endpoint->authority(),
                          .health = health,
-                         .timeout = health.timeout};
+                         .timeout = health.timeout,
+                         .tls = {.context = found->second.cluster->tls(),
+                                 .server_name = subject->endpoint->host()}};
         job->subject = std::move(subject);
         start(std::move(job));
         --free;

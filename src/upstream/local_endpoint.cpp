@@ -8,6 +8,7 @@ LocalEndpoint::LocalEndpoint(LocalContext& context,
                              std::shared_ptr<Endpoint> endpoint)
     : candidate_(endpoint->standing(), endpoint->weight()),
       context_(context),
+      tls_memory_(std::make_shared<transport::TlsMemory>()),
       cluster_(&cluster),
       shared_cluster_(cluster.shared()),
       endpoint_(std::move(endpoint)),
@@ -20,8 +21,15 @@ LocalEndpoint::~LocalEndpoint() {
 }
 
 void LocalEndpoint::move_to(LocalCluster& next) {
+    const auto before = std::exchange(shared_cluster_, next.shared());
     cluster_ = &next;
-    shared_cluster_ = next.shared();
+    const auto& old_tls = before->config().tls;
+    const auto& new_tls = shared_cluster_->config().tls;
+    // New certificates alone are for new connections.
+    const bool is_same = old_tls ? new_tls && old_tls->has_same_settings(*new_tls) : !new_tls;
+    if (is_same) return;
+    ++tls_epoch_;
+    close_idle();
 }
 
 void LocalEndpoint::remove() {
@@ -142,8 +150,13 @@ Result<H1Connection*> LocalEndpoint::try_open() {
     auto socket = transport::Socket::connect(endpoint_->address());
     if (!socket) return socket.error();
     ConnectionToken token(context_.shard, shared_cluster_->metrics(), std::move(*connection_slot));
-    auto connection = std::make_unique<H1Connection>(context_, *this, std::move(*socket),
-                                                     std::move(token), std::move(*connecting_slot));
+    auto connection = std::make_unique<H1Connection>(
+        context_, *this, std::move(*socket), std::move(token), std::move(*connecting_slot),
+        transport::TlsStart{.context = shared_cluster_->tls(),
+                            .shard = &context_.shard,
+                            .server_name = endpoint_->host(),
+                            .memory = tls_memory_});
+    connection->tls_epoch = tls_epoch_;
     connection->index = connections_.size();
     connections_.push_back(std::move(connection));
     stats_.connections.store(static_cast<std::uint32_t>(connections_.size()),
@@ -162,6 +175,7 @@ void LocalEndpoint::on_connected(Duration took) {
 }
 
 bool LocalEndpoint::put_idle(H1Connection& connection) {
+    if (connection.tls_epoch != tls_epoch_) return false;
     if (cluster_ == nullptr || endpoint_->is_drained() || is_wanted_elsewhere()) return false;
     const std::uint32_t most = shared_cluster_->config().limits.idle_connections;
     if (most == 0) return false;

@@ -79,6 +79,9 @@ class LocalEndpoint {
 
     balance::Candidate candidate_;
     LocalContext& context_;
+    const std::shared_ptr<transport::TlsMemory> tls_memory_;
+    // Connections of another one were made under other rules of TLS, and carry no new request.
+    std::uint32_t tls_epoch_ = 0;
     LocalCluster* cluster_;  // null once removed
     std::shared_ptr<Cluster> shared_cluster_;
     std::shared_ptr<Endpoint> endpoint_;

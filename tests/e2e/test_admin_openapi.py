@@ -108,7 +108,7 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
         ("post", "/api/v1/breakers/{id}/auto"): {"place": breaker},
         ("get", "/api/v1/status"): {}, ("get", "/api/v1/listeners"): {}, ("get", "/api/v1/routes"): {},
         ("get", "/api/v1/clusters"): {}, ("get", "/api/v1/clusters/{cluster}"): {"place": cluster},
-        ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},
+        ("get", "/api/v1/certs"): {}, ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},
         ("get", "/api/v1/failures"): {}, ("get", "/api/v1/trace-export"): {"query": "for=100ms"},
         ("get", "/api/v1/stream"): {"is_stream": True}, ("get", "/api/v1/memory"): {},
         ("get", "/api/v1/config"): {"query": "format=json&origin=1&defaults=1"},

@@ -114,7 +114,7 @@ class Findings(Check):
       - {path: /a, to: legacy}
     tls: {cert: one.crt, key: two.key}
 """) + "    timeout: {connect: 3s, request: 2s}\n"
-        self.assertEqual(sorted(self.codes(text)), ["W109", "W119", "W120", "W140", "W201"])
+        self.assertEqual(sorted(self.codes(text)), ["W119", "W120", "W140", "W201"])
 
     def test_a_warning_does_not_fail(self) -> None:
         text = GOOD.replace("to: legacy", "routes: [{to: legacy}, {path: /a, to: legacy}]")

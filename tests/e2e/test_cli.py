@@ -86,7 +86,7 @@ class Reading(SharedWeirTest):
         self.weir_.ask()
         verbs = {"status": "status", "get listeners": "listeners", "get routes": "routes",
                  "get clusters": "clusters", "get clusters c": "clusters/c", "get breakers": "breakers",
-                 "get discovery": "discovery", "get log": "log", "get memory": "memory", "breakers": "breakers",
+                 "get discovery": "discovery", "get certs": "certs", "certs": "certs", "get log": "log", "get memory": "memory", "breakers": "breakers",
                  "discovery": "discovery", "endpoints c": "clusters/c/endpoints", "log": "log",
                  "events -n 5": "events?n=5", "get config": "config?format=json",
                  "config dump": "config?format=json",

@@ -88,6 +88,8 @@ struct Context {
     unsigned workers = 1;
     // Where a listener listens, as bound; without it, what its configuration says.
     std::function<std::vector<Address>(std::string_view listener)> listen_addresses = {};
+    // How often a certificate was replaced while this process ran, by where it is named.
+    std::function<std::uint64_t(const std::string& subject_name)> certificate_reloads = {};
     const telemetry::Rates* rates = nullptr;  // the server's own: it samples them
 };
 

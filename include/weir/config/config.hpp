@@ -168,10 +168,11 @@ struct Timeouts {
     bool operator==(const Timeouts&) const = default;
 };
 
-// timeout.client_*: before a route is known, hence one for all.
+// timeout.client_* and timeout.handshake: before a route is known, hence one for all.
 struct ClientTimeouts {
     Duration header = std::chrono::seconds{10};
     Duration idle = std::chrono::seconds{75};
+    Duration handshake = std::chrono::seconds{10};
 
     bool operator==(const ClientTimeouts&) const = default;
 };
@@ -185,6 +186,64 @@ struct Limits {
     std::optional<std::uint32_t> requests_per_connection;  // none: no limit
 
     bool operator==(const Limits&) const = default;
+};
+
+// ---- TLS
+
+// A file of certificates that the configuration names; what is wrong with it is for
+// transport/certificates to say.
+struct TrustFile {
+    std::string text;  // as written
+    std::string path;  // absolute, or relative to the working directory; empty: none
+    Span at;
+
+    bool operator==(const TrustFile&) const = default;
+};
+
+// A certificate and its key, likewise.
+struct CertificateFiles {
+    std::string subject;  // which one it is, for people: "listeners[0].tls"
+    std::string cert;     // as written
+    std::string key;
+    std::string cert_path;  // absolute, or relative to the working directory
+    std::string key_path;
+    Span cert_at;
+    Span key_at;
+    TrustFile ocsp;  // the response to staple; none: nothing is stapled
+
+    bool operator==(const CertificateFiles&) const = default;
+};
+
+// One side's TLS: of a listener towards its clients, of a cluster towards its endpoints. Defaults
+// of the side are filled in.
+struct Tls {
+    enum class ClientAuth : std::uint8_t { none, optional, require };
+    // full: chain and name. ca: the chain alone.
+    enum class Verify : std::uint8_t { full, ca, none };
+    enum class Mode : std::uint8_t { permissive, strict };
+    enum class Version : std::uint8_t { tls_1_2, tls_1_3 };
+
+    bool is_mesh = false;                 // made from the word, out of `identity`
+    std::vector<CertificateFiles> certs;  // a listener has at least one, a cluster at most one
+    TrustFile ca;   // who vouches for the peer: client_ca or ca; none: nobody, or the system's
+    TrustFile crl;  // revoked certificates; none: not looked at
+    ClientAuth client_auth = ClientAuth::none;  // of a listener
+    Verify verify = Verify::full;               // of a cluster
+    Mode mode = Mode::strict;                   // of a listener; permissive: plaintext, too
+    Version min_version = Version::tls_1_2;
+    std::string server_name;                    // of a cluster; empty: the endpoint's host
+    std::vector<std::string> alpn{"http/1.1"};  // in the order of preference
+    std::vector<std::string> allow;             // who the peer may be; empty: anyone verified
+    std::string contents;                       // a hash of all its files, as they were read
+    Place place;
+
+    bool operator==(const Tls&) const = default;
+    // But for what its files say.
+    [[nodiscard]] bool has_same_settings(const Tls& other) const {
+        Tls copy = other;
+        copy.contents = contents;
+        return *this == copy;
+    }
 };
 
 // ---- clusters
@@ -275,6 +334,7 @@ struct Cluster {
     Timeouts timeout;  // likewise; the pool takes connect and idle from here
     ClusterLimits limits;
     std::optional<Health> health;  // none: off
+    std::optional<Tls> tls;        // none: in clear
     bool metrics_per_endpoint = false;
     Place place;
 
@@ -419,6 +479,7 @@ struct Listener {
     std::uint32_t trusted_hops = 0;
     Underscores underscores = Underscores::drop;    // effective: drop at a gateway, else allow
     ErrorDetail detail = ErrorDetail::public_only;  // effective: public at a gateway unless set
+    std::optional<Tls> tls;                         // none: in clear
     Limits limits;                                  // effective
     AccessLog access_log;                           // effective, of requests no route takes
     std::vector<Route> routes;                      // first match wins; at least one
@@ -444,19 +505,6 @@ struct Telemetry {
 
     bool operator==(const Telemetry&) const = default;
     [[nodiscard]] static std::vector<Duration> default_buckets();
-};
-
-// A certificate and its key as the configuration names them; what is wrong with the files is for
-// transport/certificates to say.
-struct CertificateFiles {
-    std::string cert;  // as written
-    std::string key;
-    std::string cert_path;  // absolute, or relative to the working directory
-    std::string key_path;
-    Span cert_at;
-    Span key_at;
-
-    bool operator==(const CertificateFiles&) const = default;
 };
 
 // Not part of what is compared: two texts that say the same are the same configuration.
@@ -488,6 +536,8 @@ struct Config {
     std::vector<Listener> listeners;                       // at least one
     std::map<std::string, Cluster, std::less<>> clusters;  // inline ones included
     std::vector<CertificateFiles> certificates;            // of every tls and identity block
+    std::vector<TrustFile> trust_files;                    // likewise
+    std::vector<TrustFile> crl_files;                      // likewise
 
     Config();  // admin and telemetry on their default addresses
 

@@ -21,10 +21,10 @@ namespace weir::config {
 // type, 105 unknown word, 106 percentage, 107 environment, 108 wrong kind of value, 109 not in this
 // version, 110 unknown name, 111 port, 112 unquoted IPv6, 113 no address, 114 missing, 115 keys
 // that exclude each other, 116 YAML features not taken, 117 out of range, 118 name, 119 pattern,
-// 120 certificate and key, 121 a file that cannot be used, 122 include, 130 listened on twice, 131
-// name given twice, 140 timeouts that contradict, 141 numbers that contradict, 150 admin without
-// token, 151 a secret in the text; 2xx warnings: 201 route that never matches, 202 without effect,
-// 210 address in use, 211 privilege missing, 212 no such interface, 220 certificate out of date.
+// 120 certificate and key, 121 a file that cannot be used, 122 include, 123 weak key, 130 listened
+// on twice, 131 name given twice, 140 contradicting timeouts, 141 numbers, 150 admin without token,
+// 151 a secret in the text; 2xx warnings: 201 route that never matches, 202 without effect, 203
+// unverified, 210 address in use, 211 privilege missing, 212 no such interface, 220 out of date.
 struct Problem {
     enum class Severity : std::uint8_t { error, warning };
 

@@ -28,6 +28,7 @@ enum class Reason : std::uint8_t {
     upstream_connect_refused,  // no connection: refused
     upstream_connect_timeout,  // no connection: timeout.connect
     upstream_dns,              // no connection: the name does not resolve
+    upstream_tls,              // no connection: TLS did not come about
     upstream_reset,            // the connection broke before the answer was whole
     upstream_protocol,         // the upstream's answer is no HTTP
     upstream_timeout,          // timeout.request, per_try_timeout, response_header, stream_idle

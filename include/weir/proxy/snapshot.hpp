@@ -6,6 +6,7 @@
 #include "weir/route/route_table.hpp"
 #include "weir/telemetry/access_policy.hpp"
 #include "weir/telemetry/handles.hpp"
+#include "weir/transport/tls.hpp"
 #include "weir/upstream/cluster.hpp"
 #include "weir/upstream/local_cluster.hpp"
 
@@ -48,7 +49,9 @@ struct RouteState {
 };
 
 struct ListenerState {
-    explicit ListenerState(const config::Listener& listener, telemetry::Registry& registry);
+    ListenerState(const config::Listener& listener,
+                  telemetry::Registry& registry,
+                  std::shared_ptr<const transport::TlsTickets> tickets);
 
     const config::Listener& config;
     route::RouteTable table;
@@ -58,6 +61,7 @@ struct ListenerState {
     telemetry::RequestMetrics unmatched;
     telemetry::AccessPolicy unmatched_access;
     http::H1Limits limits;
+    std::shared_ptr<const transport::TlsContext> tls;  // none: in clear
 
     // Of weir_protocol_refused_total; `overloaded` are connections above limits.connections.
     [[nodiscard]] telemetry::CellId refused(Reason reason) const {
@@ -72,9 +76,12 @@ struct ListenerState {
 class Snapshot {
   public:
     // `clusters` are those of the configuration, in its order (runtime makes or keeps them).
+    // `tickets`: of the process; without it, sessions end with the snapshot. Throws
+    // std::runtime_error with a sentence if files of TLS are no good.
     Snapshot(std::shared_ptr<const config::Config> config,
              std::vector<std::shared_ptr<upstream::Cluster>> clusters,
-             telemetry::Registry& registry);
+             telemetry::Registry& registry,
+             const std::shared_ptr<const transport::TlsTickets>& tickets = nullptr);
 
     [[nodiscard]] const config::Config& config() const { return *config_; }
     [[nodiscard]] const std::shared_ptr<const config::Config>& shared_config() const {

@@ -45,6 +45,8 @@ enum class Family : std::uint8_t {
     cluster_health_ignored,
     shadow,
     protocol_refused,
+    tls_handshakes,
+    tls_certificate_not_after,
     discovery_updates,
     discovery_last_success,
     config_last_reload_success,

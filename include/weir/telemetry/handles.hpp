@@ -18,9 +18,44 @@ namespace weir::telemetry {
 struct ListenerMetrics {
     ListenerMetrics(Registry& registry, std::string_view listener);
 
-    CellId requests_active;     // gauge
-    CellId connections_active;  // gauge
-    CellId connections;
+    CellId requests_active;  // gauge
+    // A client's connections in clear and, by the same names, under TLS.
+    struct Connections {
+        CellId active;  // gauge
+        CellId total;
+    };
+    [[nodiscard]] const Connections& of(bool is_tls) const { return is_tls ? tls : clear; }
+    Connections clear;
+    Connections tls;
+};
+
+// How a handshake ended.
+enum class Handshake : std::uint8_t {
+    ok,
+    resumed,
+    timeout,
+    closed,          // the peer left
+    not_tls,         // its first bytes were something else
+    version,         // no common version of TLS
+    cipher,          // no common cipher
+    no_certificate,  // of a client that must have one
+    untrusted,       // issued by nobody we trust
+    expired,         // or not valid yet
+    revoked,
+    wrong_name,
+    not_allowed,  // by the list of who may
+    refused,      // by the peer, with an alert
+    error,
+};
+inline constexpr std::size_t kHandshakes = static_cast<std::size_t>(Handshake::error) + 1;
+[[nodiscard]] std::string_view word(Handshake result);
+
+struct TlsMetrics {
+    TlsMetrics(Registry& registry, bool is_server);
+    [[nodiscard]] CellId of(Handshake result) const {
+        return results[static_cast<std::size_t>(result)];
+    }
+    std::array<CellId, kHandshakes> results;
 };
 
 enum class ConnectFailure : std::uint8_t { refused, timeout, tls, dns, reset };

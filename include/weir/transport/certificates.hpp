@@ -8,8 +8,8 @@
 namespace weir::transport {
 
 // Adds what is wrong with the certificates and keys that a configuration names: they do not belong
-// together (W120), one cannot be read or is none (W121), a certificate has expired or is not valid
-// yet (a warning, W220). Reads the files. Thread: main.
+// together (W120), one cannot be read or is none (W121), a key is too weak (W123), a certificate or
+// a list of revoked ones is out of date (a warning, W220). Reads the files. Thread: main.
 void check_certificates(const config::Config& config, config::Report& report, WallTime now);
 
 // Adds to what config found what the modules right of it know: routes, certificates. All of it in

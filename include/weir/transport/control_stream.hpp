@@ -2,8 +2,10 @@
 
 #include "weir/transport/socket.hpp"
 #include "weir/transport/task.hpp"
+#include "weir/transport/tls.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +28,11 @@ class ControlStream {
     // After Socket::connect(): whether a connection came about.
     [[nodiscard]] Task<bool> finish_connect(TaskScope& scope);
 
+    // As a client, before anything is read or written. False: it did not come about; tls_error()
+    // says why.
+    [[nodiscard]] Task<bool> start_tls(TaskScope& scope, TlsStart start);
+    [[nodiscard]] const char* tls_error() const;
+
     // Appends what there is, at least a byte. False: the end, a failure or the deadline.
     [[nodiscard]] Task<bool> read_more(TaskScope& scope, std::string& in);
 
@@ -42,6 +49,10 @@ class ControlStream {
     [[nodiscard]] const Socket& socket() const;
 
   private:
+    [[nodiscard]] Task<bool> write_raw(TaskScope& scope,
+                                       std::string_view bytes,
+                                       std::optional<Duration> stall);
+
     struct State;
     std::shared_ptr<State> state_;  // co-owner, weakly: the deadline's callback
 };

@@ -16,6 +16,7 @@
 namespace weir::transport {
 
 class EventLoop;
+struct TlsScratch;
 
 // What happened to a descriptor since it was last told.
 struct Readiness {
@@ -102,6 +103,9 @@ class EventLoop {
     // For one read: what it holds is gone with the next read of any connection.
     [[nodiscard]] std::span<char> scratch() { return *scratch_; }
 
+    // Of TLS, likewise; made when it is first needed.
+    [[nodiscard]] TlsScratch& tls_scratch();
+
   private:
     static constexpr std::size_t kEvents = 256;
     using Scratch = std::array<char, kScratchSize>;
@@ -117,6 +121,7 @@ class EventLoop {
     std::uint64_t turns_ = 0;
     Duration measured_turn_{};
     std::unique_ptr<Scratch> scratch_;
+    std::unique_ptr<TlsScratch> tls_scratch_;
     std::vector<IoHandler*> scheduled_;
     std::vector<IoHandler*> running_;
     std::vector<std::unique_ptr<Retired>> retired_;

@@ -9,6 +9,7 @@
 #include "weir/resilience/retry_budget.hpp"
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/handles.hpp"
+#include "weir/transport/tls.hpp"
 #include "weir/upstream/breaker.hpp"
 #include "weir/upstream/endpoint.hpp"
 #include "weir/upstream/route_target.hpp"
@@ -39,6 +40,7 @@ class Cluster final {
   public:
     using Surroundings = upstream::Surroundings;
 
+    // Throws std::runtime_error with a sentence if the files of its `tls` are no good.
     Cluster(const config::Cluster& config,
             const Surroundings& surroundings,
             TimePoint now,
@@ -62,6 +64,8 @@ class Cluster final {
     [[nodiscard]] const std::shared_ptr<resilience::DetectorGroup>& detectors() const {
         return group_->detectors;
     }
+    // None: in clear.
+    [[nodiscard]] const std::shared_ptr<const transport::TlsContext>& tls() const { return tls_; }
     // Of routes into it. How answers of a route with that section are judged is decided there.
     [[nodiscard]] RouteTargets& routes() { return *routes_; }
     // The cluster's breaker first, then those of its routes that have one now.
@@ -196,6 +200,7 @@ class Cluster final {
     const std::shared_ptr<Load> load_;
     const std::shared_ptr<resilience::AdaptiveLimit> adaptive_;
 
+    const std::shared_ptr<const transport::TlsContext> tls_;
     const TimePoint awaited_until_;
     std::atomic<bool> is_known_;
     std::atomic<std::uint32_t> health_ignored_{0};

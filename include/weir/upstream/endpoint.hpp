@@ -20,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::upstream {
@@ -96,6 +97,8 @@ class Endpoint final : public resilience::TransitionSink {
     }  // ip:port, as in logs and labels
     // As its source gives it, "orders:80"; of a Unix socket: localhost.
     [[nodiscard]] const std::string& authority() const { return authority_; }
+    // The host in it, without brackets: whose certificate is expected.
+    [[nodiscard]] std::string_view host() const;
     [[nodiscard]] std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
     void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t id() const { return id_; }  // unique in the process

@@ -115,6 +115,7 @@ TEST(Arguments, VerbsThatAskARunningWeirAreCommands) {
     ask_verb<ReloadVerb>({"reload"});
     ask_verb<BreakersVerb>({"breakers"});
     ask_verb<DiscoveryVerb>({"discovery"});
+    ask_verb<CertsVerb>({"certs"});
     const auto apply =
         ask_verb<ApplyVerb>({"config", "apply", "f", "--persist", "--if-match", "41f2"});
     EXPECT_EQ(apply.file + " " + apply.if_match, "f 41f2");

@@ -60,7 +60,7 @@ TEST(AskViews, MissingFieldsAreDashesOrLeftOut) {
     for (const auto show : {show_status, show_cluster, show_breaker, show_route, show_log})
         EXPECT_NO_THROW(static_cast<void>(show(nothing, view(40))));
     for (const auto show : {show_listeners, show_routes, show_clusters, show_endpoints,
-                            show_breakers, show_discovery})
+                            show_breakers, show_discovery, show_certs})
         EXPECT_EQ(show(nothing, view()).substr(0, 3), "no ");
 }
 

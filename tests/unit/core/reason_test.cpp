@@ -56,6 +56,7 @@ TEST(Reason, HasTheStatusAndWordThatCallersSee) {
         {"upstream_connect_timeout", 503},
         {"upstream_dns", 503},
         {"upstream_reset", 502},
+        {"upstream_tls", 503},
         {"upstream_protocol", 502},
         {"upstream_timeout", 504},
         {"client_closed", 499},

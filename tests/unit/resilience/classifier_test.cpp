@@ -84,6 +84,7 @@ TEST(Classifier, JudgesEachErrorByTheTable) {
         {Reason::upstream_connect_timeout, Outcome::local_failure, FailureKind::connect_timeout},
         {Reason::upstream_dns, Outcome::local_failure, FailureKind::dns},
         {Reason::upstream_reset, Outcome::local_failure, FailureKind::reset},
+        {Reason::upstream_tls, Outcome::local_failure, FailureKind::tls},
         {Reason::upstream_protocol, Outcome::failure, FailureKind::protocol},
         {Reason::upstream_timeout, Outcome::failure, FailureKind::timeout},
         {Reason::bad_request, Outcome::ignored, FailureKind::none},

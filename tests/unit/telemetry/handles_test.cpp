@@ -227,8 +227,8 @@ TEST(ListenerMetrics, CountsConnectionsWithoutTls) {
     Registry registry;
     Shard& shard = registry.make_shard();
     const ListenerMetrics metrics(registry, ":8080");
-    shard.add(metrics.connections_active);
-    shard.add(metrics.connections);
+    shard.add(metrics.clear.active);
+    shard.add(metrics.clear.total);
     shard.add(metrics.requests_active, 2);
     EXPECT_EQ(registry.value(Family::connections_active, {":8080", "no"}), 1);
     EXPECT_EQ(registry.value(Family::connections, {":8080", "no"}), 1);
