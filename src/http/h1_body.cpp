@@ -2,6 +2,7 @@
 
 #include "http/h1_fields.hpp"
 #include "http/scan.hpp"
+#include "http/target.hpp"
 
 #include <algorithm>
 
@@ -14,7 +15,8 @@ constexpr std::size_t kMaxChunkLine = 4096;
 // bytes of them may run ahead of the data (signed uploads send 90 a chunk of 8 KiB and more).
 constexpr std::uint64_t kMaxExcess = 16384;
 
-// RFC 9110, 6.5.1: a field that was acted on, or would have been, before the trailer came.
+}  // namespace
+
 bool may_be_trailer(HeaderId id, std::string_view name) {
     constexpr std::string_view kRefused[] = {
         "age",
@@ -45,8 +47,6 @@ bool may_be_trailer(HeaderId id, std::string_view name) {
         return equals_ignoring_case(name, refused);
     });
 }
-
-}  // namespace
 
 void BodyDecoder::start(Framing framing, std::uint64_t content_length, const H1Limits& limits) {
     excess_ = 0;

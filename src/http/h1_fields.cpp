@@ -2,6 +2,7 @@
 
 #include "http/known.hpp"
 #include "http/scan.hpp"
+#include "http/target.hpp"
 #include "http/words.hpp"
 
 #include <cstring>
@@ -217,6 +218,12 @@ inline const char* take_plain_line(const char*, const char*, FieldLine&) {
 #endif
 
 }  // namespace
+
+std::optional<std::uint64_t> read_length(std::string_view value) {
+    Framings framings;
+    if (note_length(value, framings) != nullptr) return std::nullopt;
+    return framings.content_length;
+}
 
 std::string_view next_member(std::string_view& list) {
     const std::size_t comma = std::min(list.find(','), list.size());

@@ -3,6 +3,7 @@
 
 #include "http/h1_fields.hpp"
 #include "http/scan.hpp"
+#include "http/target.hpp"
 
 #include <cstring>
 
@@ -146,31 +147,15 @@ Step understand_target(Cursor& cursor,
                        std::string_view target,
                        const H1Limits& limits,
                        RequestHead& head) {
-    if (target == "*") {
-        if (head.method != Method::options) return cursor.fail("target * is for OPTIONS");
-        head.path = target;
-        return Step::ok;
-    }
-    if (target[0] != '/') {
+    if (target[0] != '/' && target != "*") {
         if (const Step step = parse_absolute(cursor, target, head); step != Step::ok) return step;
         if (target.empty()) {  // RFC 9112, 3.2.4
             head.path = head.method == Method::options ? "*" : "/";
             return Step::ok;
         }
     }
-    const std::size_t mark = target.find('?');
-    std::string_view path = target.substr(0, mark);
-    if (mark != std::string_view::npos) {
-        head.has_query = true;
-        head.query = target.substr(mark + 1);
-        if (head.query.find('#') != std::string_view::npos)
-            return cursor.fail("fragment in the target");
-    }
-    if (path.empty()) path = "/";
-    const auto normal = normalise_path(path, limits.merge_slashes, head.path_storage);
-    if (!normal) return cursor.fail(normal.error().detail);
-    head.path = *normal;
-    return Step::ok;
+    const char* const wrong = take_path(target, limits, head);
+    return wrong == nullptr ? Step::ok : cursor.fail(wrong);
 }
 
 Step take_target(Cursor& cursor, const H1Limits& limits, RequestHead& head) {
@@ -311,6 +296,26 @@ HeadParse outcome(Step step, Cursor& cursor, std::string_view bytes, const H1Lim
 }
 
 }  // namespace
+
+const char* take_path(std::string_view target, const H1Limits& limits, RequestHead& head) {
+    if (target == "*") {
+        if (head.method != Method::options) return "target * is for OPTIONS";
+        head.path = target;
+        return nullptr;
+    }
+    const std::size_t mark = target.find('?');
+    std::string_view path = target.substr(0, mark);
+    if (mark != std::string_view::npos) {
+        head.has_query = true;
+        head.query = target.substr(mark + 1);
+        if (head.query.find('#') != std::string_view::npos) return "fragment in the target";
+    }
+    if (path.empty()) path = "/";
+    const auto normal = normalise_path(path, limits.merge_slashes, head.path_storage);
+    if (!normal) return normal.error().detail;
+    head.path = *normal;
+    return nullptr;
+}
 
 HeadParse parse_request_head(std::string_view bytes,
                              const H1Limits& limits,

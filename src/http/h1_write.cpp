@@ -182,8 +182,12 @@ void put_request_end(Appender& out, const RequestHead& head, const ForwardReques
         at = copy(at, forward.request_id);
         at = copy(at, "\r\n");
     }
-    at = head.minor_version == 0 ? copy(at, "Via: 1.0 weir\r\n\r\n")
-                                 : copy(at, "Via: 1.1 weir\r\n\r\n");
+    if (head.is_h2) {
+        at = copy(at, "Via: 2 weir\r\n\r\n");
+    } else {
+        at = head.minor_version == 0 ? copy(at, "Via: 1.0 weir\r\n\r\n")
+                                     : copy(at, "Via: 1.1 weir\r\n\r\n");
+    }
     out.commit(at);
 }
 

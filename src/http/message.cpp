@@ -7,6 +7,7 @@ void RequestHead::clear() {
     method_text = authority = path = query = upgrade_protocol = {};
     has_query = false;
     minor_version = 1;
+    is_h2 = false;
     framing = Framing::none;
     content_length = 0;
     keep_alive = true;

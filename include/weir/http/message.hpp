@@ -34,6 +34,7 @@ struct RequestHead {
     std::string_view query;      // without '?'; empty if none
     bool has_query = false;
     std::uint8_t minor_version = 1;  // HTTP/1.x
+    bool is_h2 = false;              // it came by HTTP/2
     Framing framing = Framing::none;
     std::uint64_t content_length = 0;
     bool keep_alive = true;        // the client wants the connection kept

@@ -1,0 +1,64 @@
+#include "weir/http/h2.hpp"
+
+#include "support/h2_peer.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+// Any frames behind a client's preface, and behind a server's settings: what is told is the same in
+// whatever pieces it came. Each request is answered, each answer read.
+namespace {
+
+using namespace weir::http;  // NOLINT(google-build-using-namespace)
+using weir::test::H2Peer;
+
+void require(bool holds) {
+    if (!holds) __builtin_trap();
+}
+
+void answer(H2Peer& server) {
+    for (H2Peer::Stream& stream : server.streams) {
+        if (stream.is_closed() || stream.has_ended()) continue;
+        server.codec.send_head(stream, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", false);
+        server.codec.send_body(stream, "abc", true, {});
+    }
+}
+
+std::string serve(std::string_view bytes, std::size_t piece) {
+    H2Peer server(H2Codec::Side::server);
+    server.hear(weir::test::h2::begin());
+    static_cast<void>(server.speak());
+    server.hear(bytes, piece);
+    const std::string told = server.told + server.body;
+    answer(server);
+    static_cast<void>(server.speak());
+    return told;
+}
+
+void check_server(std::string_view bytes) {
+    const std::string whole = serve(bytes, std::string_view::npos);
+    require(whole == serve(bytes, 1));
+}
+
+void check_client(std::string_view bytes) {
+    H2Peer client(H2Codec::Side::client);
+    H2Peer::Stream stream;
+    require(client.codec.open(stream, "POST /a HTTP/1.1\r\nHost: h\r\n\r\n", "http", false));
+    static_cast<void>(client.speak());
+    client.hear(weir::test::h2::frame(weir::test::h2::settings, 0, 0));
+    client.hear(bytes);
+    client.codec.send_body(stream, "abc", true, "x: y\r\n");
+    static_cast<void>(client.speak());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::vector<char> copy(data, data + size);
+    const std::string_view bytes(copy.data(), copy.size());
+    check_server(bytes);
+    check_client(bytes);
+    return 0;
+}

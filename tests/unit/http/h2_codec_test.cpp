@@ -1,0 +1,228 @@
+#include "weir/http/h2.hpp"
+
+#include "support/h2_peer.hpp"
+#include <gtest/gtest.h>
+
+namespace weir::http {
+namespace {
+
+using test::H2Peer;
+using test::talk;
+using Side = H2Codec::Side;
+namespace h2 = test::h2;
+
+struct Pair {
+    H2Peer client{Side::client};
+    H2Peer server{Side::server};
+    H2Peer::Stream stream;
+
+    void ask(std::string_view head, bool ends = true) {
+        ASSERT_TRUE(client.codec.open(stream, head, "http", ends));
+        talk(client, server);
+    }
+    H2Stream& answered() { return server.streams.back(); }
+};
+
+TEST(H2Codec, ARequestAndItsAnswerPass) {
+    Pair pair;
+    pair.ask(
+        "GET /a?b HTTP/1.1\r\nHost: example.com\r\nX-Said: so\r\nConnection: te\r\n"
+        "TE: trailers\r\n\r\n");
+    pair.server.codec.send_head(
+        pair.answered(), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: x\r\n\r\n", false);
+    pair.server.codec.send_body(pair.answered(), "ok", true, {});
+    talk(pair.client, pair.server);
+
+    EXPECT_EQ(pair.server.told,
+              "request 1 GET example.com /a?b x-said=so te=trailers .\nclosed 1 0\n");
+    EXPECT_EQ(pair.client.told, "response 1 200 length=2 content-length=2\nend 1 \nclosed 1 0\n");
+    EXPECT_EQ(pair.client.body, "ok");
+}
+
+TEST(H2Codec, WhereTheBytesAreCutMakesNoDifference) {
+    std::string whole;
+    for (const std::size_t piece : {std::string_view::npos, std::size_t{1}, std::size_t{7}}) {
+        Pair pair;
+        ASSERT_TRUE(pair.client.codec.open(
+            pair.stream, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "http",
+            false));
+        pair.client.codec.send_body(pair.stream, "body", true, "X-End: yes\r\n");
+        talk(pair.client, pair.server, piece);
+        pair.server.codec.send_head(pair.answered(), "HTTP/1.1 204 No Content\r\n\r\n", true);
+        talk(pair.client, pair.server, piece);
+        const std::string seen = pair.server.told + pair.server.body + pair.client.told;
+        if (whole.empty()) whole = seen;
+        EXPECT_EQ(seen, whole);
+    }
+    EXPECT_EQ(whole,
+              "request 1 POST h / streamed\nend 1 x-end: yes\r\n\nclosed 1 0\nbody"
+              "response 1 204 .\nclosed 1 0\n");
+}
+
+TEST(H2Codec, AnAnswerOfTrailersOnlyIsOneFrame) {
+    Pair pair;
+    pair.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\ngrpc-status: 5\r\n\r\n", true);
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told, "response 1 200 grpc-status=5 .\nclosed 1 0\n");
+}
+
+TEST(H2Codec, InterimAnswersComeFirst) {
+    Pair pair;
+    pair.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    pair.server.codec.send_interim(pair.answered(), "HTTP/1.1 103 Early\r\nLink: x\r\n\r\n");
+    pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\n\r\n", true);
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told, "response 1 103 link=x\nresponse 1 200 .\nclosed 1 0\n");
+}
+
+TEST(H2Codec, WhatTheWindowHoldsBackWaitsAndGoesOn) {
+    Pair pair;
+    pair.client.consumes = false;
+    pair.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\n\r\n", false);
+    const std::string body(100'000, 'x');
+    pair.server.codec.send_body(pair.answered(), body, false, {});
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.body.size(), 65'536U);
+    EXPECT_EQ(pair.answered().waiting(), body.size() - 65'536);
+    EXPECT_EQ(pair.server.told.find("drained"), std::string::npos);
+
+    pair.client.codec.consume(pair.stream, 65'536);
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.body, body);
+    EXPECT_NE(pair.server.told.find("drained 1\n"), std::string::npos);
+}
+
+TEST(H2Codec, NothingIsFramedWhileTheConnectionIsBlocked) {
+    Pair pair;
+    pair.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    pair.server.codec.set_blocked(true);
+    pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\n\r\n", false);
+    pair.server.codec.send_body(pair.answered(), "ok", true, {});
+    EXPECT_TRUE(pair.server.speak().empty());
+    EXPECT_EQ(pair.answered().waiting(), 2U);
+    pair.server.codec.set_blocked(false);
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.body, "ok");
+}
+
+TEST(H2Codec, AnEarlyAnswerEndsTheRequest) {
+    Pair pair;
+    pair.ask("POST / HTTP/1.1\r\nHost: h\r\n\r\n", false);
+    pair.server.codec.send_head(pair.answered(), "HTTP/1.1 413 No\r\n\r\n", true);
+    pair.server.codec.reset_after_end(pair.answered());
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told, "response 1 413 .\nclosed 1 0\n");
+}
+
+TEST(H2Codec, WhatCameAfterAGoawayWasNotLookedAt) {
+    Pair pair;
+    pair.ask("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    H2Peer::Stream late;
+    pair.server.codec.end();
+    const std::string goaway = pair.server.speak();
+    ASSERT_TRUE(pair.client.codec.open(late, "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
+    pair.server.hear(pair.client.speak());
+    pair.client.hear(goaway);
+    EXPECT_EQ(pair.client.told, "goaway\nclosed 3 7\n");
+    EXPECT_FALSE(pair.client.codec.may_open());
+    pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\n\r\n", true);
+    talk(pair.client, pair.server);
+    EXPECT_NE(pair.client.told.find("response 1 200 ."), std::string::npos);
+    EXPECT_TRUE(pair.server.codec.is_over());
+}
+
+TEST(H2Codec, APingIsAnswered) {
+    Pair pair;
+    pair.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    pair.client.codec.ping();
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told, "pong\n");
+    EXPECT_EQ(pair.client.count(H2Fault::glitches), 0);
+}
+
+// ---- the rules for heads
+
+std::string told_of(const std::string& frames, const H2Limits& limits = {}) {
+    H2Peer server(Side::server, limits);
+    server.hear(h2::begin() + frames);
+    static_cast<void>(server.speak());
+    return server.told;
+}
+
+TEST(H2Codec, CookieCrumbsBecomeOneField) {
+    EXPECT_EQ(told_of(h2::get(1, {{"cookie", "a=1"}, {"x", "y"}, {"cookie", "b=2"}})),
+              "request 1 GET example.com / x=y cookie=a=1; b=2 .\n");
+}
+
+TEST(H2Codec, HostStandsInForAuthorityAndMustAgreeWithIt) {
+    const auto with = [](h2::Fields fields) {
+        return told_of(
+            h2::frame(h2::headers, h2::kEndStream | h2::kEndHeaders, 1, h2::block(fields)));
+    };
+    EXPECT_EQ(with({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", "h"}}),
+              "request 1 GET h / host=h .\n");
+    EXPECT_EQ(told_of(h2::get(1, {{"host", "other"}})),
+              "refused 1 bad_request: :authority and Host differ .\n");
+}
+
+TEST(H2Codec, PathsFollowTheRulesOfHttp1) {
+    const auto path = [](std::string_view text) {
+        return told_of(h2::frame(
+            h2::headers, h2::kEndStream | h2::kEndHeaders, 1,
+            h2::block(
+                {{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", text}})));
+    };
+    EXPECT_EQ(path("/a/./b//c?d"), "request 1 GET h /a/b/c?d .\n");
+    EXPECT_NE(path("/a%2Fb").find("refused 1 bad_request"), std::string::npos);
+    EXPECT_NE(path("/../a").find("refused 1 bad_request"), std::string::npos);
+    EXPECT_NE(path("/" + std::string(9000, 'a')).find("refused 1 uri_too_long"), std::string::npos);
+    EXPECT_EQ(path("/a b").find("request "), std::string::npos);
+    EXPECT_EQ(path("*").find("request "), std::string::npos);
+}
+
+// What HTTP/1 would read as something else never becomes a request.
+TEST(H2Codec, NothingSmuggledBecomesARequest) {
+    const h2::Fields kBad[] = {
+        {{"transfer-encoding", "chunked"}},
+        {{"connection", "close"}},
+        {{"upgrade", "h2c"}},
+        {{"te", "gzip"}},
+        {{"content-length", "5"}},
+        {{"content-length", "0"}, {"content-length", "0"}},
+        {{"content-length", "+0"}},
+        {{"x", "a\r\nb: c"}},
+        {{"x", std::string_view("a\0b", 3)}},
+        {{"x\r\ny", "a"}},
+        {{"x y", "a"}},
+        {{"x:", "a"}},
+        {{"X", "a"}},
+        {{"", "a"}},
+        {{":path", "/two"}},
+        {{":unknown", "x"}},
+    };
+    for (const h2::Fields& fields : kBad) {
+        const std::string told = told_of(h2::get(1, fields));
+        EXPECT_EQ(told.find("request "), std::string::npos) << told;
+    }
+    EXPECT_EQ(told_of(h2::get(1, {{"x", "y"}})), "request 1 GET example.com / x=y .\n");
+}
+
+TEST(H2Codec, DecodedBytesAreLimitedWhateverTheyWereOnTheWire) {
+    H2Limits limits;
+    limits.head.header_size = 1000;
+    EXPECT_EQ(told_of(h2::get(1, {{"x", std::string(900, 'a')}}), limits),
+              "refused 1 headers_too_large: head too large .\n");
+    limits.head.header_size = 100'000;
+    limits.head.headers = 3;
+    EXPECT_EQ(told_of(h2::get(1, {{"a", ""}, {"b", ""}, {"c", ""}, {"d", ""}}), limits),
+              "refused 1 headers_too_large: head too large .\n");
+    EXPECT_EQ(
+        told_of(h2::get(1, {{"cookie", "a"}, {"cookie", "b"}, {"cookie", "c"}, {"cookie", "d"}}),
+                limits),
+        "request 1 GET example.com / cookie=a; b; c; d .\n");
+}
+
+}  // namespace
+}  // namespace weir::http
