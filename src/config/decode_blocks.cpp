@@ -196,6 +196,19 @@ void read_only(Context& ctx, const Node& node, const std::string& path, AccessLo
     into.only = only;
 }
 
+void read_log_only(Context& ctx, const Node& node, const std::string& path, Limits& into) {
+    into.log_only = {};
+    for (const Node* item : scalars(ctx, node, "log_only")) {
+        if (item->text == "resets") {
+            into.log_only.resets = true;
+        } else if (item->text == "glitches") {
+            into.log_only.glitches = true;
+        } else {
+            complain_word(ctx, *item, "limit that can only count", {"resets", "glitches"}, path);
+        }
+    }
+}
+
 void read_fields(Context& ctx, const Node& node, const std::string& path, AccessLog& into) {
     if (!expect(ctx, node, Node::Kind::map, "fields", "a map of names and sources")) return;
     std::vector<LogField> fields;

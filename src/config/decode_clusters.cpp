@@ -222,6 +222,7 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     settle(ctx, draft, layered(ctx, from.outlier, path, "outlier", defaults.outlier));
     if (from.health != nullptr) cluster.health = decode_health(ctx, *from.health, path + ".health");
     if (from.tls != nullptr) cluster.tls = decode_tls(ctx, *from.tls, path + ".tls", false);
+    if (cluster.tls) cluster.tls->alpn = {"http/1.1"};  // what is spoken there
     const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
     cluster.limits = limits.value;
     cluster.limits.places = places_of(limits.origins);

@@ -115,6 +115,9 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
         from.name.empty() && !listener.listen.empty() ? listener.listen.front().text : from.name;
     listener.mode = from.mode;
     if (from.tls != nullptr) listener.tls = decode_tls(ctx, *from.tls, path + ".tls", true);
+    listener.protocol = from.protocol;
+    if (listener.tls && listener.protocol != Protocol::automatic)
+        listener.tls->alpn = {listener.protocol == Protocol::h2c ? "h2" : "http/1.1"};
     listener.access_log =
         access_log_of(ctx, from.access_log, path + ".access_log", scope.config.access_log);
     listener.trusted_hops = from.trusted_hops;

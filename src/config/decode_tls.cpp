@@ -33,7 +33,7 @@ constexpr Key<TlsBlock> kTls[] = {
     {"mode", "enum:permissive,strict", "strict", "permissive also takes plaintext",
      word<&TlsBlock::mode, TlsBlock>()},
     {"min_version", "enum:1.2,1.3", "1.2", "", word<&TlsBlock::min_version, TlsBlock>()},
-    {"alpn", "list", "[http/1.1]", "", &TlsBlock::alpn},
+    {"alpn", "list", "[h2, http/1.1]", "", &TlsBlock::alpn},
     {"allow", "list", "[]", "SPIFFE ids and names the peer may have; [] = any verified one",
      &TlsBlock::allow},
 };
@@ -136,7 +136,7 @@ void decode_pairs(
 // ---- lists
 
 std::vector<std::string> decode_alpn(Context& ctx, const Node& node) {
-    constexpr std::array<std::string_view, 1> kSpoken{"http/1.1"};
+    constexpr std::array<std::string_view, 2> kSpoken{"h2", "http/1.1"};
     const std::vector<std::string_view> words(kSpoken.begin(), kSpoken.end());
     std::vector<std::string> protocols;
     for (const Node* item : scalars(ctx, node, "alpn")) {

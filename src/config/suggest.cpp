@@ -378,8 +378,7 @@ constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
                                            "kafka", "consumers",   "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
 constexpr std::string_view kLaterListener[] = {
-    "transparent", "protocol", "detect_timeout", "proxy_protocol", "passthrough",
-    "rate_limit",  "auth"};
+    "transparent", "detect_timeout", "proxy_protocol", "passthrough", "rate_limit", "auth"};
 constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "publish",
                                             "headers",
@@ -402,11 +401,10 @@ constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "co
 constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
 constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
 constexpr std::string_view kLaterHealthType[] = {"grpc"};
-constexpr std::string_view kLaterAlpn[] = {"h2"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
-constexpr std::string_view kLaterLimits[] = {"streams",  "resets", "body_rate",
-                                             "log_only", "memory", "passthrough_addresses"};
+constexpr std::string_view kLaterLimits[] = {"body_rate", "memory", "passthrough_addresses"};
+constexpr std::string_view kLaterProtocol[] = {"tcp"};
 constexpr Later kLater[] = {{"", kLaterRoot},
                             {"node", kLaterNode},
                             {"listeners[]", kLaterListener},
@@ -418,7 +416,7 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"clusters{}.lb", kLaterLb},
                             {"clusters{}.lb.policy", kLaterPolicy},
                             {"clusters{}.health.type", kLaterHealthType},
-                            {"tls.alpn", kLaterAlpn},
+                            {"listeners[].protocol", kLaterProtocol},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},
                             {"limits", kLaterLimits}};

@@ -74,6 +74,8 @@ constexpr Key<ListenerBlock> kListener[] = {
      "inbound = in front of the app; outbound = the app's calls",
      word<&ListenerBlock::mode, ListenerBlock>()},
     {"listen", "address|list", "required", "one or several", &ListenerBlock::listen},
+    {"protocol", "enum:auto,http1,h2c", "auto", "auto = by the first bytes of the connection",
+     word<&ListenerBlock::protocol, ListenerBlock>()},
     {"trusted_hops", "int", "0", "proxies in front whose X-Forwarded-For is believed",
      &ListenerBlock::trusted_hops, 0, 100},
     {"underscores", "enum:allow,drop,reject", "by mode",
@@ -312,6 +314,11 @@ constexpr Key<Limits> kLimits[] = {
     {"headers", "int", "128", "", &Limits::headers, 1, 10000},
     {"url", "size", "8KiB", "", &Limits::url, 16, 1024 * 1024},
     {"body", "size|unlimited", "unlimited", "", &Limits::body},
+    {"streams", "int", "100", "per HTTP/2 connection", &Limits::streams, 1, 1000},
+    {"resets", "rate", "33/s",
+     "of HTTP/2 streams, in both directions, six times as many at once; above: GOAWAY",
+     &Limits::resets, 1, 1e6},
+    {"log_only", "list", "[]", "resets, glitches: only counted", &read_log_only},
     {"requests_per_connection", "int|none", "none", "", &Limits::requests_per_connection, 1},
 };
 constexpr Key<AccessLog> kAccessLog[] = {

@@ -126,6 +126,7 @@ struct DefaultsBlock {
 struct ListenerBlock {
     std::string name;
     Mode mode = Mode::gateway;
+    Protocol protocol = Protocol::automatic;
     std::uint32_t trusted_hops = 0;
     std::optional<Underscores> underscores;
     const Node* listen = nullptr;
@@ -284,6 +285,7 @@ void read_health_path(Context& ctx, const Node& node, const std::string& path, H
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_retry_methods(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_buckets(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into);
+void read_log_only(Context& ctx, const Node& node, const std::string& path, Limits& into);
 void read_only(Context& ctx, const Node& node, const std::string& path, AccessLog& into);
 void read_fields(Context& ctx, const Node& node, const std::string& path, AccessLog& into);
 void read_redact(Context& ctx, const Node& node, const std::string& path, AccessLog& into);

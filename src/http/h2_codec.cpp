@@ -29,7 +29,6 @@ std::unique_ptr<nghttp2_option, DeleteOption> make_option() {
     nghttp2_option* option = nullptr;
     if (nghttp2_option_new(&option) != 0) throw std::bad_alloc();
     nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, kMostControlFrames);
     nghttp2_option_set_max_settings(option, kMostSettings);
     // Both are fixes of attacks that not every 1.52 has: without them this does not compile.
@@ -60,14 +59,12 @@ void H2Codec::Impl::start() {
     const int error = is_server ? nghttp2_session_server_new2(&session, made, this, option.get())
                                 : nghttp2_session_client_new2(&session, made, this, option.get());
     if (error != 0) throw std::bad_alloc();
-    const std::array<nghttp2_settings_entry, 4> settings{{
+    const std::array<nghttp2_settings_entry, 3> settings{{
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
          static_cast<std::uint32_t>(limits.head.header_size)},
         is_server ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams}
                   : nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        // Who asks for an order of many streams makes us keep a tree of them.
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     }};
     nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
@@ -228,10 +225,7 @@ void H2Codec::end() {
 }
 
 void H2Codec::terminate(H2Code code) {
-    if (impl_->is_terminated) return;
-    impl_->is_terminated = true;
-    nghttp2_session_terminate_session(impl_->session, static_cast<std::uint32_t>(code));
-    impl_->touch();
+    impl_->end_with(static_cast<std::uint32_t>(code));
 }
 
 std::uint32_t H2Codec::most_streams() const {

@@ -29,6 +29,10 @@ int H2Codec::Impl::on_begin_frame(nghttp2_session* /*session*/,
                                   const nghttp2_frame_hd* head,
                                   void* user) {
     Impl& self = of(user);
+    if (head->type == NGHTTP2_HEADERS && self.is_skipped(head->stream_id)) {
+        self.events.on_fault(H2Fault::protocol, true);
+        self.end_with(NGHTTP2_PROTOCOL_ERROR);
+    }
     const bool is_glitch =
         self.guard.is_glitch({.type = head->type, .flags = head->flags, .length = head->length});
     if (is_glitch && !self.guard.take_glitch()) self.fault(H2Fault::glitches);
@@ -44,6 +48,7 @@ int H2Codec::Impl::on_begin_headers(nghttp2_session* session,
     self.is_in_head = true;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     ++self.new_streams;
+    self.open_id(frame->hd.stream_id);
     self.guard.count_stream();
     H2Stream& stream = self.events.on_open();
     stream.id_ = frame->hd.stream_id;
@@ -323,10 +328,24 @@ void H2Codec::Impl::fault(H2Fault what) {
                              !(what == H2Fault::glitches && limits.only_counts_glitches);
     if (is_terminated) return;
     events.on_fault(what, is_enforced);
-    if (!is_enforced) return;
-    is_terminated = true;
-    nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (is_enforced) end_with(NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void H2Codec::Impl::end_with(std::uint32_t code) {
+    if (std::exchange(is_terminated, true)) return;
+    nghttp2_session_terminate_session(session, code);
     touch();
+}
+
+// The numbers between are lost for new streams (RFC 9113, 5.1.1). The library only ignores them;
+// the last ones that were left out are remembered.
+void H2Codec::Impl::open_id(std::int32_t id) {
+    constexpr std::int32_t kStep = 2;
+    if (id > last_id + kStep) {
+        first_skipped = last_id + 1;
+        past_skipped = id;
+    }
+    last_id = id;
 }
 
 void H2Codec::Impl::tell_drained() {

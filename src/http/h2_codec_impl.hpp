@@ -39,6 +39,11 @@ struct H2Codec::Impl {
         if (!std::exchange(is_touched, true)) events.on_output();
     }
     void fault(H2Fault what);
+    void end_with(std::uint32_t code);
+    void open_id(std::int32_t id);
+    [[nodiscard]] bool is_skipped(std::int32_t id) const {
+        return id >= first_skipped && id < past_skipped && !is_terminated;
+    }
     void finish_head(const nghttp2_frame& frame);
     void finish_request(H2Stream& stream, bool is_whole);
     void finish_response(H2Stream& stream, bool is_whole);
@@ -99,6 +104,9 @@ struct H2Codec::Impl {
     std::vector<H2Field> fields;
     std::vector<nghttp2_nv> pairs;
     std::vector<H2Stream*> drained;
+    std::int32_t last_id = -1;
+    std::int32_t first_skipped = 0;
+    std::int32_t past_skipped = 0;
     std::uint32_t new_streams = 0;  // in this turn
     bool is_in_head = false;
     bool is_paused = false;

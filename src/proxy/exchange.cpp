@@ -3,8 +3,8 @@
 #include "weir/http/rules.hpp"
 
 #include "client_address.hpp"
+#include "downstream.hpp"
 #include "local_reply.hpp"
-#include "session.hpp"
 #include "tunnel.hpp"
 
 #include <array>
@@ -124,7 +124,7 @@ void Exchange::reset() {
     detail_ = "";
     request_deadline_ = TimePoint::max();
     metrics_ = nullptr;
-    session_ = nullptr;
+    downstream_ = nullptr;
     method_id_ = http::Method::get;
     status_ = 0;
     flags_ = 0;
@@ -134,22 +134,22 @@ void Exchange::reset() {
 
 // ---- the request
 
-const ListenerState& Exchange::open(Session& session) {
-    session_ = &session;
-    snapshot_ = session.listener().snapshot();
+const ListenerState& Exchange::open(Downstream& downstream) {
+    downstream_ = &downstream;
+    snapshot_ = downstream.listener().snapshot();
     began_ = Clock::now();
     began_wall_ = Clock::wall();
     number_ = context_.next_number();
-    const ListenerState& listener = session.listener().state();
+    const ListenerState& listener = downstream.listener().state();
     context_.shard.add(listener.metrics.requests_active);
     metrics_ = &listener.unmatched;
     return listener;
 }
 
-void Exchange::begin(Session& session, const http::RequestHead& head) {
-    const ListenerState& listener = open(session);
+void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
+    const ListenerState& listener = open(downstream);
     remember(head);
-    is_request_whole_ = session.is_request_whole();
+    is_request_whole_ = downstream.is_request_whole();
     const auto match = listener.table.match(head);
     if (match) route_ = &listener.routes[match->index];
     note_fields(head);
@@ -166,12 +166,12 @@ void Exchange::begin(Session& session, const http::RequestHead& head) {
     forward(head, *match);
 }
 
-void Exchange::begin_refused(Session& session, const Error& error) {
-    const ListenerState& listener = open(session);
+void Exchange::begin_refused(Downstream& downstream, const Error& error) {
+    const ListenerState& listener = open(downstream);
     facts_.resize(kIdSize);
     write_request_id(facts_.data(), context_.upstream.random);
     request_id_ = facts_;
-    client_ = session.client_ip();
+    client_ = downstream.client().ip;
     context_.shard.add(listener.refused(error.reason));
     reply(error, {});
 }
@@ -208,11 +208,11 @@ void Exchange::remember(const http::RequestHead& head) {
     }
     put("\r\n");
     request_id_line_ = {line, static_cast<std::size_t>(at - line)};
-    client_ = session_->client_ip();
-    if (!session_->trusts_client()) return;
+    client_ = downstream_->client().ip;
+    if (!downstream_->client().is_trusted) return;
     const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
     if (forwarded == nullptr) return;
-    const config::Listener& listener = session_->listener().state().config;
+    const config::Listener& listener = downstream_->listener().state().config;
     const std::size_t begin = facts_.size();
     facts_.append(
         real_client(forwarded->value, client_, listener.trusted_proxies, listener.trusted_hops));
@@ -220,23 +220,24 @@ void Exchange::remember(const http::RequestHead& head) {
 }
 
 void Exchange::answer_locally(const http::RequestHead& head, const route::RouteMatch& match) {
-    LocalReply local{.request_id = request_id_,
-                     .is_head = method_id_ == http::Method::head,
-                     .keeps_alive = session_->may_keep_alive() && session_->is_request_whole(),
-                     .client_minor = session_->client_minor()};
+    LocalReply local{
+        .request_id = request_id_,
+        .is_head = method_id_ == http::Method::head,
+        .keeps_alive = downstream_->may_keep_alive() && downstream_->is_request_whole(),
+        .client_minor = downstream_->client_minor()};
     std::string location;
     if (const auto* respond = std::get_if<config::Respond>(&route_->config->action)) {
         local.status = respond->status;
         local.body = respond->body;
     } else {
         local.status = 308;
-        session_->listener().state().table.redirect_location(match, head, location);
+        downstream_->listener().state().table.redirect_location(match, head, location);
         local.location = location;
     }
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
     finish(local.status, Reason::none, telemetry::Outcome::ok);
-    session_->send_local(context_.out);
+    downstream_->send_local(context_.out);
     end(local.keeps_alive);
 }
 
@@ -271,7 +272,7 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     // What is a retry already is no original.
     if (retry_depth_ == 0)
         cluster().cluster().budget().count_original(context_.upstream.worker, began_);
-    if (head.expect_continue && !is_request_whole_) session_->send_continue();
+    if (head.expect_continue && !is_request_whole_) downstream_->send_continue();
     const bool is_small = head.framing == http::Framing::length &&
                           head.content_length <= target_->config->retry.buffer;
     if (is_request_whole_ || !is_small) return start_attempt();
@@ -282,8 +283,8 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
 
 void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
     std::string path;
-    session_->listener().state().table.rewrite_path(match, path);
-    const bool trusts = session_->trusts_client();
+    downstream_->listener().state().table.rewrite_path(match, path);
+    const bool trusts = downstream_->client().is_trusted;
     if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
         read_hop_fields(head);
     const auto& rewrite_host = route_->config->rewrite_host;
@@ -291,8 +292,8 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
         upstream_head_, head,
         {.path = path,
          .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
-         .client_ip = session_->client_ip(),
-         .scheme = session_->is_tls() ? "https" : "http",
+         .client_ip = downstream_->client().ip,
+         .scheme = downstream_->client().is_tls ? "https" : "http",
          .request_id = request_id_,
          .trusts_client = trusts,
          .is_upgrade = is_upgrade_});
@@ -397,14 +398,14 @@ void Exchange::on_request_end(std::string_view trailers) {
 
 // The upstream takes bytes: first what is kept, then the client may go on.
 void Exchange::on_request_wanted(upstream::Attempt& /*attempt*/) {
-    session_->resume_request();
+    downstream_->resume_request();
 }
 
 void Exchange::on_request_broken(const Error& error) {
     tries_.cancel(error, true);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::ignored);
-        session_->cut_off();
+        downstream_->cut_off();
         return end(false);
     }
     reply(error, {});
@@ -432,7 +433,7 @@ void Exchange::on_client_end() {
 
 void Exchange::on_left_timer() {
     if (state_ == State::responding || state_ == State::tunnelling) return;
-    session_->client_left();
+    downstream_->client_left();
 }
 
 void Exchange::on_abandoned() {
@@ -450,8 +451,8 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     if (head.status < 200 && !head.is_upgrade) {
         if (!tries_.is_lead(attempt)) return;  // the client hears one story
         // 100 is ours to send: Expect is not forwarded.
-        if (head.status != 100 && session_->client_minor() > 0) session_->send_interim(head);
-        if (session_->pending() > 0) attempt.pause_response();
+        if (head.status != 100 && downstream_->client_minor() > 0) downstream_->send_interim(head);
+        if (downstream_->pending() > 0) attempt.pause_response();
         return;
     }
     if (tries_.is_racing() && !is_first_to_answer(attempt)) return;
@@ -462,26 +463,27 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     request_timer_.cancel();
     second_timer_.cancel();
     state_ = State::responding;
-    keeps_alive_ = session_->may_keep_alive() && session_->is_request_whole() && !head.is_upgrade;
+    keeps_alive_ =
+        downstream_->may_keep_alive() && downstream_->is_request_whole() && !head.is_upgrade;
     if (attempt.was_none_ready()) tell_none_ready();
     if (is_good) {
-        session_->send_head(head, keeps_alive_, request_id_line_);
+        downstream_->send_head(head, keeps_alive_, request_id_line_);
     } else {
         send_failed_head(head);
     }
     if (!head.is_upgrade) return;
-    session_->flush();
+    downstream_->flush();
     start_tunnel();
 }
 
 // It says whether it was tried again, unless the hop that did says so itself.
 void Exchange::send_failed_head(const http::ResponseHead& head) {
-    const bool is_stripped = session_->listener().state().config.mode == config::Mode::gateway;
+    const bool is_stripped = downstream_->listener().state().config.mode == config::Mode::gateway;
     auto told = told_retries();
     if (was_retried_below(head)) told = is_stripped ? std::optional(retries_) : std::nullopt;
     std::string lines(request_id_line_);
     if (told) append_retried(lines, *told);
-    session_->send_head(head, keeps_alive_, lines);
+    downstream_->send_head(head, keeps_alive_, lines);
 }
 
 void Exchange::on_response_body(upstream::Attempt& attempt,
@@ -492,16 +494,16 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
     response_bytes_ += data.size();
     // Counted before it is sent: who has the answer finds it in the metrics.
     if (is_last) finish(status_, Reason::none, to_label(attempt.verdict()));
-    session_->send_body(data, is_last, trailers);
+    downstream_->send_body(data, is_last, trailers);
     if (is_last) return end(keeps_alive_);
     note_progress();
-    if (session_->pending() > 0) attempt.pause_response();
+    if (downstream_->pending() > 0) attempt.pause_response();
 }
 
 void Exchange::on_response_flush(upstream::Attempt& attempt) {
     if (state_ != State::responding) return;
-    session_->flush();
-    if (session_->pending() > 0) attempt.pause_response();
+    downstream_->flush();
+    if (downstream_->pending() > 0) attempt.pause_response();
     if (!stream_timer_.is_armed()) note_progress();
 }
 
@@ -516,7 +518,7 @@ void Exchange::start_tunnel() {
     stream_timer_.cancel();
     total_timer_.cancel();
     std::string waiting;
-    auto downstream = session_->take_stream(waiting);
+    auto downstream = downstream_->take_stream(waiting);
     tunnel_ = std::make_unique<Tunnel>(
         context_.loop, std::move(downstream), tries_.lead().take_stream(),
         target_->config->timeout.tcp_idle,
@@ -529,7 +531,7 @@ void Exchange::on_tunnel_end(std::uint64_t up, std::uint64_t down) {
     response_bytes_ += down;
     tries_.lead().finish_tunnel();
     finish(status_, Reason::none, telemetry::Outcome::ok);
-    session_->end_tunnel();
+    downstream_->end_tunnel();
 }
 
 }  // namespace weir::proxy

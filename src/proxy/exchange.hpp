@@ -13,7 +13,7 @@
 
 namespace weir::proxy {
 
-class Session;
+class Downstream;
 class Tunnel;
 
 // One request and its answer: finds the route, runs attempts until one answers or none may follow,
@@ -35,9 +35,9 @@ class Exchange final : private upstream::AttemptHandler {
     Exchange& operator=(const Exchange&) = delete;
     ~Exchange();
 
-    // Any of these may end the exchange (Session::end_exchange()).
-    void begin(Session& session, const http::RequestHead& head);
-    void begin_refused(Session& session, const Error& error);
+    // Any of these may end the exchange (Downstream::end_exchange()).
+    void begin(Downstream& downstream, const http::RequestHead& head);
+    void begin_refused(Downstream& downstream, const Error& error);
     void on_request_body(std::string_view data);
     void on_request_end(std::string_view trailers);
     void on_request_broken(const Error& error);
@@ -48,7 +48,7 @@ class Exchange final : private upstream::AttemptHandler {
     // The worker ends, or its drain is over.
     void on_abandoned();
 
-    // No more of the request's body can be taken now; Session::resume_request() will be called.
+    // No more of the request's body can be taken now; Downstream::resume_request() will be called.
     [[nodiscard]] bool is_request_full() const;
 
     // Ready for the next request.
@@ -75,7 +75,7 @@ class Exchange final : private upstream::AttemptHandler {
                            const upstream::AttemptFailure& failure) override;
     void on_attempt_stuck(upstream::Attempt& attempt) override;
 
-    const ListenerState& open(Session& session);
+    const ListenerState& open(Downstream& downstream);
     void remember(const http::RequestHead& head);
     void choose_target(const RouteState& route);
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
@@ -148,7 +148,7 @@ class Exchange final : private upstream::AttemptHandler {
     void cancel_timers();
 
     WorkerContext& context_;
-    Session* session_ = nullptr;
+    Downstream* downstream_ = nullptr;
     LocalSnapshotPtr snapshot_;
     const RouteState* route_ = nullptr;
     const TargetState* target_ = nullptr;

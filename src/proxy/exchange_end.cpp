@@ -1,7 +1,7 @@
+#include "downstream.hpp"
 #include "exchange.hpp"
 #include "limit_text.hpp"
 #include "local_reply.hpp"
-#include "session.hpp"
 #include "tunnel.hpp"
 
 // How a request ends: an answer of our own, its metrics, its line in the access log.
@@ -31,8 +31,8 @@ telemetry::Outcome to_label(Reason reason) {
 }  // namespace
 
 void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t status) {
-    const bool is_readable = session_->is_request_whole() && error.reason != Reason::bad_request;
-    const bool tells_more = target_ != nullptr && session_->listener().state().config.detail ==
+    const bool is_readable = downstream_->is_request_whole() && error.reason != Reason::bad_request;
+    const bool tells_more = target_ != nullptr && downstream_->listener().state().config.detail ==
                                                       config::ErrorDetail::internal;
     const std::string limit = tells_more ? describe_limit(error) : std::string();
     const LocalReply local{
@@ -47,13 +47,13 @@ void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t sta
         .retried = told_retries(),
         .wants_problem_json = wants_problem_json_,
         .is_head = method_id_ == http::Method::head,
-        .keeps_alive = is_readable && session_->may_keep_alive(),
-        .client_minor = session_->client_minor()};
+        .keeps_alive = is_readable && downstream_->may_keep_alive(),
+        .client_minor = downstream_->client_minor()};
     detail_ = error.detail;
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
     finish(status != 0 ? status : info(error.reason).status, error.reason, to_label(error.reason));
-    session_->send_local(context_.out);
+    downstream_->send_local(context_.out);
     end(local.keeps_alive);
 }
 
@@ -73,7 +73,7 @@ std::string Exchange::describe_limit(const Error& error) const {
 
 void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome) {
     const TimePoint now = Clock::now();
-    const ListenerState& listener = session_->listener().state();
+    const ListenerState& listener = downstream_->listener().state();
     context_.shard.sub(listener.metrics.requests_active);
     metrics_->record(context_.shard, {.status = status,
                                       .outcome = outcome,
@@ -116,7 +116,7 @@ void Exchange::tell_none_ready() {
 const telemetry::AccessPolicy& Exchange::access_policy() const {
     if (target_ != nullptr) return *target_->access;
     if (route_ != nullptr) return *route_->access;
-    return session_->listener().state().unmatched_access;
+    return downstream_->listener().state().unmatched_access;
 }
 
 // What the access log wants of the request's head, while it is there.
@@ -143,10 +143,10 @@ void Exchange::log_access(TimePoint now, std::uint16_t status, Reason reason) {
          .method = method_,
          .host = host_,
          .path = path_,
-         .protocol = session_->client_minor() == 0 ? "HTTP/1.0" : "HTTP/1.1",
+         .protocol = downstream_->protocol(),
          .request_id = request_id_,
          .client = client_,
-         .peer = session_->peer(),
+         .peer = downstream_->client().peer,
          .duration = now - began_,
          .upstream = attempts_ > 0 ? tries_.lead().upstream_time() : Duration::zero(),
          .request_bytes = request_bytes_,
@@ -167,7 +167,7 @@ void Exchange::cancel_timers() {
 }
 
 void Exchange::end(bool keeps_alive) {
-    session_->end_exchange(keeps_alive);
+    downstream_->end_exchange(keeps_alive);
 }
 
 }  // namespace weir::proxy

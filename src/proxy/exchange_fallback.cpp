@@ -1,6 +1,6 @@
+#include "downstream.hpp"
 #include "exchange.hpp"
 #include "local_reply.hpp"
-#include "session.hpp"
 
 // What answers in place of an open breaker's refusal.
 namespace weir::proxy {
@@ -32,15 +32,15 @@ void Exchange::answer_instead(const config::Fallback& fallback, Duration retry_a
         .request_id = request_id_,
         .retry_after = retry_after,
         .is_head = method_id_ == http::Method::head,
-        .keeps_alive = session_->is_request_whole() && session_->may_keep_alive(),
-        .client_minor = session_->client_minor()};
+        .keeps_alive = downstream_->is_request_whole() && downstream_->may_keep_alive(),
+        .client_minor = downstream_->client_minor()};
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
     // Whoever gives a good status to it means that it is none of its users' failures.
     const auto outcome =
         fallback.status >= 500 ? telemetry::Outcome::failure : telemetry::Outcome::ignored;
     finish(fallback.status, Reason::breaker_open, outcome);
-    session_->send_local(context_.out);
+    downstream_->send_local(context_.out);
     end(local.keeps_alive);
 }
 

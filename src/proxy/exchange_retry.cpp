@@ -1,5 +1,5 @@
+#include "downstream.hpp"
 #include "exchange.hpp"
-#include "session.hpp"
 #include "tunnel.hpp"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ void Exchange::on_attempt_failed(upstream::Attempt& attempt,
     if (tries_.is_racing()) return drop_out(attempt);
     if (state_ == State::responding) {
         finish(status_, failure.error.reason, telemetry::Outcome::failure);
-        session_->cut_off();
+        downstream_->cut_off();
         return end(false);
     }
     if (failure.error.reason == Reason::breaker_open && falls_back(failure)) return;
@@ -187,7 +187,7 @@ void Exchange::time_out(const char* which, bool is_callers) {
     tries_.cancel(error, is_clients || is_callers);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::failure);
-        session_->cut_off();
+        downstream_->cut_off();
         return end(false);
     }
     reply(error, {});

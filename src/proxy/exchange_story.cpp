@@ -1,7 +1,7 @@
 #include "weir/upstream/explain.hpp"
 
+#include "downstream.hpp"
 #include "exchange.hpp"
-#include "session.hpp"
 
 #include <algorithm>
 #include <array>
@@ -48,7 +48,7 @@ void Exchange::tell_request(telemetry::Failure& failure) const {
     keep(failure.method, method_);
     keep(failure.host, host_);
     keep(failure.client, client_);
-    keep(failure.listener, session_->listener().state().config.name);
+    keep(failure.listener, downstream_->listener().state().config.name);
     if (route_ != nullptr) keep(failure.route, route_->config->name);
     if (target_ != nullptr) keep(failure.cluster, target_->config->cluster);
     std::string scratch;

@@ -1,6 +1,7 @@
 #include "weir/proxy/local_listener.hpp"
 
 #include "exchange.hpp"
+#include "h2_session.hpp"
 #include "lone_probe.hpp"
 #include "session.hpp"
 
@@ -115,6 +116,15 @@ void LocalListener::leave() {
 
 void LocalListener::drain() {
     is_draining_ = true;
+    for (const auto& session : sessions_)
+        session->drain();
+}
+
+bool LocalListener::trusts(const Address& peer) const {
+    const config::Listener& config = state_->config;
+    return config.mode == config::Mode::outbound ||
+           std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
+                       [&](const config::Cidr& range) { return range.contains(peer); });
 }
 
 void LocalListener::accept(transport::Socket socket, const Address& peer) {
@@ -127,8 +137,20 @@ void LocalListener::accept(transport::Socket socket, const Address& peer) {
     sessions_.push_back(std::move(session));
 }
 
-void LocalListener::forget(Session& session) {
-    const std::size_t index = session.index;
+void LocalListener::speak_h2(ClientConnection& connection,
+                             std::unique_ptr<transport::Stream> stream,
+                             Client client,
+                             std::string_view bytes) {
+    auto made =
+        std::make_unique<H2Session>(context_, *this, std::move(stream), std::move(client));
+    H2Session& session = *made;
+    session.index = connection.index;
+    context_.loop.retire(std::exchange(sessions_[connection.index], std::move(made)));
+    session.on_bytes(bytes);
+}
+
+void LocalListener::forget(ClientConnection& connection) {
+    const std::size_t index = connection.index;
     std::swap(sessions_[index], sessions_.back());
     sessions_[index]->index = index;
     context_.loop.retire(std::move(sessions_.back()));

@@ -1,6 +1,7 @@
 #include "session.hpp"
 
 #include "weir/core/log.hpp"
+#include "weir/http/h2.hpp"
 
 #include "exchange.hpp"
 
@@ -19,8 +20,8 @@ Session::Session(WorkerContext& context,
                  LocalListener& listener,
                  transport::Socket socket,
                  const Address& peer)
-    : context_(context),
-      listener_(listener),
+    : Downstream(listener, client_, false),
+      context_(context),
       stream_(std::make_unique<transport::Stream>(
           context.loop,
           std::move(socket),
@@ -28,21 +29,16 @@ Session::Session(WorkerContext& context,
           false,
           transport::TlsStart{.context = listener.state().tls, .shard = &context.shard})),
       idle_since_(Clock::now()),
-      client_ip_(peer.ip()) {
-    const config::Listener& config = listener_.state().config;
-    trusts_client_ = config.mode == config::Mode::outbound ||
-                     std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
-                                 [&](const config::Cidr& range) { return range.contains(peer); });
+      client_{.ip = peer.ip(), .is_tls = stream_->is_tls(), .is_trusted = listener.trusts(peer)} {
     stream_->report_reset_while_paused();
-    is_tls_ = stream_->is_tls();
     // A client that may choose is counted when it has.
-    if (!is_tls_ || !listener_.state().tls->is_permissive()) count_connection();
+    if (!client_.is_tls || !listener_.state().tls->is_permissive()) count_connection();
     const auto& timeout = listener_.snapshot()->shared->config().client_timeout;
-    set_deadline(is_tls_ ? timeout.handshake : timeout.header);
+    set_deadline(client_.is_tls ? timeout.handshake : timeout.header);
 }
 
 void Session::count_connection() {
-    const auto& metrics = listener_.state().metrics.of(is_tls_);
+    const auto& metrics = listener_.state().metrics.of(client_.is_tls);
     is_counted_ = true;
     context_.shard.add(metrics.total);
     context_.shard.add(metrics.active);
@@ -50,10 +46,10 @@ void Session::count_connection() {
 
 // The handshake is over, or there will be none.
 void Session::on_connected() {
-    is_tls_ = stream_->is_tls();
+    client_.is_tls = stream_->is_tls();
     if (!is_counted_) count_connection();
-    peer_ = stream_->peer();
-    trusts_client_ = trusts_client_ || !peer_.empty();
+    client_.peer = stream_->peer();
+    client_.is_trusted = client_.is_trusted || !client_.peer.empty();
     idle_since_ = Clock::now();
     set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
 }
@@ -128,6 +124,7 @@ void Session::process(std::string_view input) {
     }
     is_processing_ = false;
     rest_ = 0;
+    if (!stream_) return;
     // The end came before, and what waited behind it is used up.
     const bool wants_more = (state_ == State::head || state_ == State::body) && partial_.empty();
     if (!wants_more || !stream_->has_eof()) return;
@@ -135,7 +132,30 @@ void Session::process(std::string_view input) {
     close();
 }
 
+bool Session::is_http1(std::string_view input) {
+    const config::Protocol protocol = listener_.state().config.protocol;
+    if (protocol == config::Protocol::http1 || stream_->alpn() == "http/1.1") return true;
+    const std::size_t size = std::min(input.size(), http::kH2Preface.size());
+    if (input.substr(0, size) != http::kH2Preface.substr(0, size)) {
+        if (protocol == config::Protocol::automatic && stream_->alpn().empty()) return true;
+        // Whatever it speaks, it is not what was agreed: no answer of ours would be read.
+        context_.shard.add(listener_.state().refused(Reason::bad_request));
+        close();
+        return false;
+    }
+    if (size < http::kH2Preface.size() && !stream_->has_eof()) {
+        partial_.assign(input);
+        return false;
+    }
+    if (size < http::kH2Preface.size()) return true;
+    state_ = State::closed;
+    timer_.cancel();
+    listener_.speak_h2(*this, std::move(stream_), std::move(client_), input);
+    return false;
+}
+
 bool Session::take_head(std::string_view& input) {
+    if (requests_ == 0 && !is_http1(input)) return false;
     const http::HeadParse parse = http::parse_request_head(
         input, listener_.state().limits, context_.request_head, std::exchange(seen_, 0));
     switch (parse.state) {
@@ -369,7 +389,7 @@ void Session::close() {
     if (stream_) stream_->close();
     if (exchange_) context_.give_back(std::move(exchange_));
     context_.forget_connection();
-    if (is_counted_) context_.shard.sub(listener_.state().metrics.of(is_tls_).active);
+    if (is_counted_) context_.shard.sub(listener_.state().metrics.of(client_.is_tls).active);
     listener_.forget(*this);
 }
 

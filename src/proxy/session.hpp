@@ -4,6 +4,8 @@
 #include "weir/proxy/local_listener.hpp"
 #include "weir/transport/stream.hpp"
 
+#include "downstream.hpp"
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +24,9 @@ class Exchange;
 //   body      --the response ended first--> lingering          (the client may still be sending)
 //   waiting   --not kept-->                closed, or lingering if unread bytes would cause a reset
 //   any       --upgraded-->                tunnel
-class Session final : public transport::Retired,
+//   head      --the preface of HTTP/2--> another object has its stream
+class Session final : public ClientConnection,
+                      public Downstream,
                       public transport::StreamHandler,
                       public transport::IoHandler {
   public:
@@ -32,44 +36,31 @@ class Session final : public transport::Retired,
             const Address& peer);
     ~Session() override;
 
-    // What the exchange uses ------------------------------------------------------------------
-    // The head waits for the first bytes of the body, or flush(), to go out in one write.
-    void send_interim(const http::ResponseHead& head);
-    void send_continue();
-    void send_head(const http::ResponseHead& head, bool keeps_alive, std::string_view extra);
-    void send_body(std::string_view data, bool is_last, std::string_view trailers);
-    // A whole answer of our own.
-    void send_local(std::string_view whole);
-    void flush();
-    // The answer cannot be completed: the client must see that it is cut off.
-    void cut_off();
-    // The exchange is over: the last call it makes.
-    void end_exchange(bool keeps_alive);
-    // For a tunnel, with the bytes that came behind the request.
-    [[nodiscard]] std::unique_ptr<transport::Stream> take_stream(std::string& waiting);
-    void end_tunnel();
+    // Downstream
+    void send_interim(const http::ResponseHead& head) override;
+    void send_continue() override;
+    void send_head(const http::ResponseHead& head,
+                   bool keeps_alive,
+                   std::string_view extra) override;
+    void send_body(std::string_view data, bool is_last, std::string_view trailers) override;
+    void send_local(std::string_view whole) override;
+    void flush() override;
+    void cut_off() override;
+    void end_exchange(bool keeps_alive) override;
+    void client_left() override;
+    [[nodiscard]] std::unique_ptr<transport::Stream> take_stream(std::string& waiting) override;
+    void end_tunnel() override;
+    void resume_request() override;
+    [[nodiscard]] std::size_t pending() const override { return stream_->pending(); }
+    [[nodiscard]] bool is_request_whole() const override { return state_ != State::body; }
+    [[nodiscard]] bool may_keep_alive() const override;
 
-    void resume_request();
-    [[nodiscard]] std::size_t pending() const { return stream_->pending(); }
-    [[nodiscard]] bool is_request_whole() const { return state_ != State::body; }
-    [[nodiscard]] bool may_keep_alive() const;
-    [[nodiscard]] std::string_view client_ip() const { return client_ip_; }
-    // Under TLS; and who it is then, if its certificate was verified.
-    [[nodiscard]] bool is_tls() const { return is_tls_; }
-    [[nodiscard]] std::string_view peer() const { return peer_; }
-    // Its X-Forwarded-*, Forwarded and x-weir-* are believed.
-    [[nodiscard]] bool trusts_client() const { return trusts_client_; }
-    [[nodiscard]] std::uint8_t client_minor() const { return client_minor_; }
-    [[nodiscard]] LocalListener& listener() { return listener_; }
-    // -----------------------------------------------------------------------------------------
-
-    [[nodiscard]] bool is_idle_since(TimePoint before) const {
+    // ClientConnection
+    [[nodiscard]] bool is_idle_since(TimePoint before) const override {
         return state_ == State::head && partial_.empty() && idle_since_ <= before;
     }
-    void close();
-    void close_with_reset();
-
-    std::size_t index = 0;  // in its listener's list
+    void close() override;
+    void close_with_reset() override;
 
     // Of its stream and loop only.
     void on_connected() override;
@@ -79,8 +70,6 @@ class Session final : public transport::Retired,
     void on_write_failed() override;
     void on_drained() override;
     void on_ready(transport::Readiness readiness) override;  // scheduled: go on with what waits
-    // It gave up, or nobody believes that it waits: the exchange ends, and the connection.
-    void client_left();
 
   private:
     enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, closed };
@@ -91,6 +80,8 @@ class Session final : public transport::Retired,
     // Bytes of the client that were read and not used yet.
     [[nodiscard]] bool has_waiting() const { return !partial_.empty() || rest_ > 0; }
     void process(std::string_view input);
+    // The first bytes decide the protocol: false while they may be the preface of HTTP/2.
+    [[nodiscard]] bool is_http1(std::string_view input);
     [[nodiscard]] bool take_head(std::string_view& input);
     [[nodiscard]] bool take_body(std::string_view& input);
     void begin_request();
@@ -100,15 +91,11 @@ class Session final : public transport::Retired,
     void set_deadline(Duration from_now);
 
     WorkerContext& context_;
-    LocalListener& listener_;
     std::unique_ptr<transport::Stream> stream_;
     std::unique_ptr<Exchange> exchange_;
     State state_ = State::head;
     http::Framing response_framing_ = http::Framing::none;
     http::Method method_ = http::Method::get;
-    std::uint8_t client_minor_ = 1;
-    bool trusts_client_ = false;
-    bool is_tls_ = false;
     bool is_counted_ = false;
     bool keeps_alive_ = true;
     bool is_processing_ = false;
@@ -124,8 +111,7 @@ class Session final : public transport::Retired,
     TimePoint idle_since_;
     http::BodyDecoder decoder_;
     std::string partial_;  // bytes that wait: an incomplete head, or pipelined requests
-    std::string client_ip_;
-    std::string peer_;
+    Client client_;
     TimerOf<Session, &Session::on_timer> timer_{*this};
 };
 

@@ -104,6 +104,16 @@ http::H1Limits head_limits(const config::Listener& listener) {
     return limits;
 }
 
+http::H2Limits h2_limits(const config::Listener& listener) {
+    http::H2Limits limits;
+    limits.head = head_limits(listener);
+    limits.streams = listener.limits.streams;
+    limits.resets = listener.limits.resets;
+    limits.only_counts_resets = listener.limits.log_only.resets;
+    limits.only_counts_glitches = listener.limits.log_only.glitches;
+    return limits;
+}
+
 }  // namespace
 
 resilience::RetryOptions retry_options(const config::Retry& retry) {
@@ -134,10 +144,21 @@ ListenerState::ListenerState(const config::Listener& listener,
       metrics(registry, listener.name),
       unmatched(registry, listener.name, telemetry::kNone, telemetry::kNone),
       unmatched_access(listener.access_log, listener.name, {}, {}),
-      limits(head_limits(listener)) {
+      limits(head_limits(listener)),
+      h2_limits(proxy::h2_limits(listener)) {
     if (listener.tls) {
         tls = transport::TlsContext::make_server(*listener.tls, listener.name, registry,
                                                  std::move(tickets));
+    }
+    constexpr std::array<std::string_view, http::kH2Faults> kFaults{"h2_protocol", "h2_resets",
+                                                                    "h2_glitches", "h2_headers"};
+    for (std::size_t i = 0; i < kFaults.size(); ++i) {
+        for (const bool is_enforced : {true, false}) {
+            h2_faults[i][is_enforced ? 0 : 1] =
+                registry.counter(telemetry::Family::protocol_refused,
+                                 {listener.name, kFaults[i], is_enforced ? "enforce" : "log_only"},
+                                 telemetry::Show::once_used);
+        }
     }
     for (const Reason reason :
          {Reason::bad_request, Reason::headers_too_large, Reason::uri_too_long,

@@ -72,6 +72,7 @@ class World {
     void start_cluster(const std::string& lines = {});
 
     Client& client();
+    [[nodiscard]] Address listen_address() const { return socket_->local_address(); }
     // The answer to one request on a connection of its own.
     Message ask(std::string_view method = "GET",
                 std::string_view path = "/",

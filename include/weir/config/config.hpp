@@ -183,7 +183,16 @@ struct Limits {
     std::uint32_t headers = 128;
     std::uint64_t url = 8 * 1024;
     std::optional<std::uint64_t> body;                     // none: unlimited
+    std::uint32_t streams = 100;                           // of an HTTP/2 connection
+    double resets = 33;                                    // of its streams, a second
     std::optional<std::uint32_t> requests_per_connection;  // none: no limit
+    // What is above them is counted, and goes on.
+    struct LogOnly {
+        bool resets = false;
+        bool glitches = false;  // frames of HTTP/2 that move nothing
+        bool operator==(const LogOnly&) const = default;
+    };
+    LogOnly log_only;
 
     bool operator==(const Limits&) const = default;
 };
@@ -232,7 +241,7 @@ struct Tls {
     Mode mode = Mode::strict;                   // of a listener; permissive: plaintext, too
     Version min_version = Version::tls_1_2;
     std::string server_name;                    // of a cluster; empty: the endpoint's host
-    std::vector<std::string> alpn{"http/1.1"};  // in the order of preference
+    std::vector<std::string> alpn{"h2", "http/1.1"};  // in the order of preference
     std::vector<std::string> allow;             // who the peer may be; empty: anyone verified
     std::string contents;                       // a hash of all its files, as they were read
     Place place;
@@ -460,6 +469,8 @@ struct Route {
 
 enum class Mode : std::uint8_t { gateway, inbound, outbound };
 enum class Underscores : std::uint8_t { allow, drop, reject };
+// What a listener speaks; automatic: the connection's first bytes say it.
+enum class Protocol : std::uint8_t { automatic, http1, h2c };
 // What the answers that are our own tell: the words anyone may read, or clusters and addresses too.
 enum class ErrorDetail : std::uint8_t { public_only, internal };
 
@@ -474,6 +485,7 @@ struct ListenAddress {
 struct Listener {
     std::string name;  // unique; the first address unless given
     Mode mode = Mode::gateway;
+    Protocol protocol = Protocol::automatic;
     std::vector<ListenAddress> listen;  // at least one
     std::vector<Cidr> trusted_proxies;
     std::uint32_t trusted_hops = 0;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "weir/http/h2.hpp"
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/access_log.hpp"
 #include "weir/telemetry/failures.hpp"
 #include "weir/transport/socket.hpp"
+#include "weir/transport/stream.hpp"
 #include "weir/upstream/local_context.hpp"
 
 #include <atomic>
@@ -14,9 +16,10 @@
 
 namespace weir::proxy {
 
+class ClientConnection;
 class Exchange;
 class LoneProbe;
-class Session;
+struct Client;
 
 // What the sessions of one worker share. Thread: worker.
 class WorkerContext {
@@ -57,6 +60,7 @@ class WorkerContext {
     telemetry::FailureLog* failures = nullptr;  // none, or outlives it
     telemetry::Failure failure;                 // being told; its capacity is kept
     http::RequestHead request_head;             // being handled; valid within one callback
+    http::H2Scratch h2;                         // likewise, of HTTP/2
     std::string out;                            // the head being written; valid within one callback
     bool is_draining = false;                   // connections are closed after their request
     std::uint64_t sessions = 0;
@@ -90,7 +94,15 @@ class LocalListener {
     [[nodiscard]] bool is_gone() const { return is_gone_; }
 
     void accept(transport::Socket socket, const Address& peer);
-    void forget(Session& session);
+    void forget(ClientConnection& connection);
+    // The client of that connection speaks HTTP/2: another object goes on with its stream, and with
+    // the bytes that came. It is retired.
+    void speak_h2(ClientConnection& connection,
+                  std::unique_ptr<transport::Stream> stream,
+                  Client client,
+                  std::string_view bytes);
+    // X-Forwarded-*, Forwarded and x-weir-* of that peer are believed.
+    [[nodiscard]] bool trusts(const Address& peer) const;
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] const ListenerState& state() const { return *state_; }
@@ -110,7 +122,7 @@ class LocalListener {
     const ListenerState* state_ = nullptr;
     bool is_draining_ = false;
     bool is_gone_ = false;
-    std::vector<std::unique_ptr<Session>> sessions_;
+    std::vector<std::unique_ptr<ClientConnection>> sessions_;
 };
 
 }  // namespace weir::proxy

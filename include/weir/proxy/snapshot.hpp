@@ -2,6 +2,7 @@
 
 #include "weir/config/config.hpp"
 #include "weir/http/h1.hpp"
+#include "weir/http/h2.hpp"
 #include "weir/resilience/retry_policy.hpp"
 #include "weir/route/route_table.hpp"
 #include "weir/telemetry/access_policy.hpp"
@@ -62,12 +63,18 @@ struct ListenerState {
     telemetry::AccessPolicy unmatched_access;
     http::H1Limits limits;
     std::shared_ptr<const transport::TlsContext> tls;  // none: in clear
+    http::H2Limits h2_limits;
 
     // Of weir_protocol_refused_total; `overloaded` are connections above limits.connections.
     [[nodiscard]] telemetry::CellId refused(Reason reason) const {
         return protocol_refused[static_cast<std::size_t>(reason)];
     }
     std::array<telemetry::CellId, kReasonCount> protocol_refused;
+    // The same, of connections of HTTP/2.
+    [[nodiscard]] telemetry::CellId faulty(http::H2Fault fault, bool is_enforced) const {
+        return h2_faults[static_cast<std::size_t>(fault)][is_enforced ? 0 : 1];
+    }
+    std::array<std::array<telemetry::CellId, 2>, http::kH2Faults> h2_faults;
 };
 
 // A configuration made ready to serve: immutable, shared by all workers, replaced whole by a

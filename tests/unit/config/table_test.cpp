@@ -164,6 +164,7 @@ std::string other_value(const KeyInfo& key) {
         {"clusters{}.discovery.servers", "[10.0.0.2]"},
         {"clusters{}.discovery.path", "x.yaml"},
         {"clusters{}.limits", "{max_pending: 1}"},
+        {"limits.log_only", "[resets]"},
         {"clusters{}.lb", "random"},
         {"defaults.lb", "random"},
         {"clusters{}.retry", "off"},
@@ -174,7 +175,7 @@ std::string other_value(const KeyInfo& key) {
         {"clusters{}.tls", "{}"},
         {"tls.certs", "[{cert: b.crt, key: b.key}]"},
         {"tls.server_name", "x.example"},
-        {"tls.alpn", "[http/1.1]"},
+        {"tls.alpn", "[h2]"},
         {"tls.allow", "[\"spiffe://x/y\"]"},
         {"threads", "3"},
         {"admin.token", "{env: TOKEN}"},
@@ -257,7 +258,7 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
     EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "kubernetes")), "109");
     EXPECT_EQ(test::codes(text_with("clusters{}.lb", "ring_hash")), "109");
     EXPECT_EQ(test::codes(text_with("clusters{}.health.type", "grpc")), "109");
-    EXPECT_EQ(test::codes(text_with("tls.alpn", "[h2]")), "109");
+    EXPECT_EQ(test::codes(text_with("tls.alpn", "[h3]")), "109");
 }
 
 }  // namespace

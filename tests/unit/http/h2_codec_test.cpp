@@ -142,6 +142,17 @@ TEST(H2Codec, APingIsAnswered) {
     EXPECT_EQ(pair.client.count(H2Fault::glitches), 0);
 }
 
+TEST(H2Codec, NumbersThatWereLeftOutAreLost) {
+    H2Peer server(Side::server);
+    server.hear(h2::begin() + h2::get(1) + h2::get(3) + h2::get(9));
+    EXPECT_FALSE(server.codec.is_over());
+    server.hear(h2::get(5));
+    EXPECT_EQ(server.count(H2Fault::protocol), 1);
+    static_cast<void>(server.speak());
+    EXPECT_TRUE(server.codec.is_over());
+    EXPECT_EQ(server.told.find("request 5"), std::string::npos);
+}
+
 // ---- the rules for heads
 
 std::string told_of(const std::string& frames, const H2Limits& limits = {}) {

@@ -1,0 +1,93 @@
+#pragma once
+
+#include "weir/http/message.hpp"
+#include "weir/proxy/local_listener.hpp"
+#include "weir/transport/stream.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace weir::proxy {
+
+// Who is at the other end of a client's connection.
+struct Client {
+    std::string ip;
+    std::string peer;         // who its certificate says it is, if that was verified; or empty
+    bool is_tls = false;
+    bool is_trusted = false;  // its X-Forwarded-*, Forwarded and x-weir-* are believed
+};
+
+// What an exchange needs of where its request came from: a connection of HTTP/1, or a stream of
+// HTTP/2. Thread: worker.
+class Downstream {
+  public:
+    // ---- the answer. The head may wait for the first bytes of the body, or flush().
+    virtual void send_interim(const http::ResponseHead& head) = 0;
+    virtual void send_continue() = 0;
+    virtual void send_head(const http::ResponseHead& head,
+                           bool keeps_alive,
+                           std::string_view extra) = 0;
+    virtual void send_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
+    // A whole answer of our own, as HTTP/1 has it.
+    virtual void send_local(std::string_view whole) = 0;
+    virtual void flush() = 0;
+    // The answer cannot be completed: the client must see that it is cut off.
+    virtual void cut_off() = 0;
+    // Bytes of the answer that wait: while there are any, stop its source;
+    // Exchange::on_downstream_drained() follows.
+    [[nodiscard]] virtual std::size_t pending() const = 0;
+
+    // ---- the request
+    // More of its body may come.
+    virtual void resume_request() = 0;
+    [[nodiscard]] virtual bool is_request_whole() const = 0;
+    // Whether more requests may come this way after it.
+    [[nodiscard]] virtual bool may_keep_alive() const = 0;
+
+    // ---- the end
+    // The exchange is over: the last call it makes.
+    virtual void end_exchange(bool keeps_alive) = 0;
+    // It gave up, or nobody believes that it waits: the exchange ends.
+    virtual void client_left() = 0;
+    // For a tunnel, with the bytes that came behind the request.
+    [[nodiscard]] virtual std::unique_ptr<transport::Stream> take_stream(std::string& waiting) = 0;
+    virtual void end_tunnel() = 0;
+
+    [[nodiscard]] LocalListener& listener() const { return listener_; }
+    [[nodiscard]] const Client& client() const { return client_; }
+    [[nodiscard]] std::uint8_t client_minor() const { return client_minor_; }
+    [[nodiscard]] std::string_view protocol() const {
+        return is_h2_ ? "HTTP/2" : client_minor_ == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    }
+
+  protected:
+    // The client outlives it, and is looked at when there is a request.
+    Downstream(LocalListener& listener, const Client& client, bool is_h2)
+        : listener_(listener), client_(client), is_h2_(is_h2) {}
+    Downstream(const Downstream&) = delete;
+    Downstream& operator=(const Downstream&) = delete;
+    ~Downstream() = default;
+
+    LocalListener& listener_;
+    const Client& client_;
+    const bool is_h2_;
+    std::uint8_t client_minor_ = 1;
+};
+
+// A client's connection, of any protocol, as its listener keeps it. Thread: worker.
+class ClientConnection : public transport::Retired {
+  public:
+    // It has had no request since then.
+    [[nodiscard]] virtual bool is_idle_since(TimePoint before) const = 0;
+    // Its listener drains: the client is told, as far as its protocol can.
+    virtual void drain() {}
+    virtual void close() = 0;
+    virtual void close_with_reset() = 0;
+
+    std::size_t index = 0;  // in its listener's list
+};
+
+}  // namespace weir::proxy
