@@ -200,7 +200,7 @@ void H2Session::set_deadline(Duration from_now) {
 // streams the time of an idle connection runs.
 void H2Session::watch_time() {
     const config::ClientTimeouts& timeouts = listener_.snapshot()->shared->config().client_timeout;
-    if (requests_ == 0 || state_ != State::open) return;
+    if (requests_ == 0 || state_ != State::open || is_closing_) return;
     if (codec_.is_in_head()) {
         if (!std::exchange(is_timing_head_, true)) set_deadline(timeouts.header);
         return;
@@ -213,11 +213,13 @@ void H2Session::on_timer() {
     const TimePoint now = Clock::now();
     if (now < deadline_) return context_.loop.timers().arm(timer_, deadline_);
     if (state_ == State::lingering) return finish();
+    if (is_closing_ && exchanges_ == 0) {  // it does not even take our last word
+        stream_->close_with_reset();
+        return finish();
+    }
     if (is_timing_head_) {
         context_.shard.add(listener_.state().refused(Reason::request_timeout));
-        leave_all();
-        codec_.terminate(http::H2Code::no_error);
-        return;
+        return close();
     }
     // A client that does not take what was answered long ago.
     const Duration patience = listener_.snapshot()->shared->config().client_timeout.idle;
@@ -226,7 +228,7 @@ void H2Session::on_timer() {
             codec_.reset(*stream, http::H2Code::cancel);
     }
     if (exchanges_ == 0) {
-        has_ended_ = true;
+        has_ended_ = is_closing_ = true;
         codec_.end();
     }
     set_deadline(patience);
@@ -393,6 +395,8 @@ void H2Session::linger() {
 
 void H2Session::close() {
     if (state_ != State::open) return finish();
+    if (std::exchange(is_closing_, true)) return;  // its time runs
+    set_deadline(kLinger);
     leave_all();
     codec_.terminate(http::H2Code::no_error);
     flush();

@@ -95,6 +95,7 @@ class H2Session final : public ClientConnection,
     std::size_t exchanges_ = 0;  // streams that have one
     std::uint32_t requests_ = 0;
     bool has_ended_ = false;  // GOAWAY was sent
+    bool is_closing_ = false;
     bool is_timing_head_ = true;
     std::string partial_;  // bytes for the next turn
     TimePoint deadline_;

@@ -12,7 +12,8 @@ using telemetry::Family;
 // A client that speaks HTTP/2, on the loop of its world.
 class H2Client final : public Peer {
   public:
-    H2Client(World& world, const Address& address) : Peer(world.loop(), address), world_(world) {
+    H2Client(World& world, const Address& address, const http::H2Limits& limits = {})
+        : Peer(world.loop(), address), peer(http::H2Codec::Side::client, limits), world_(world) {
         say();
     }
 
@@ -33,7 +34,7 @@ class H2Client final : public Peer {
         return world_.until([&] { return peer.told.find(told) != std::string::npos; });
     }
 
-    H2Peer peer{http::H2Codec::Side::client};
+    H2Peer peer;
 
   private:
     void on_input() override {
@@ -130,6 +131,23 @@ TEST_F(Http2, AStalledAnswerIsCutOff) {
     EXPECT_LT(one.peer.body.size(), 70'000U);
     world.advance(3s);
     EXPECT_TRUE(one.await("closed 1 2")) << one.peer.told;
+    expect_nothing_leaks();
+}
+
+TEST_F(Http2, AClientThatReadsNothingIsLeftInTheEnd) {
+    world.start(
+        "version: 1\nlisteners:\n  - {name: in, listen: \":8080\", to: app}\nclusters:\n  app:\n"
+        "    endpoints: [\"${A}\"]\n    timeout: {stream_idle: 1s}\n"
+        "defaults: {timeout: {client_idle: 2s}}\n");
+    origin.usually(answer(200, std::string(30'000'000, 'x')));
+    constexpr std::uint32_t kWide = 1U << 30U;
+    H2Client one(world, world.listen_address(),
+                 {.stream_window = kWide, .connection_window = kWide});
+    one.get();
+    world.settle();
+    one.set_reading(false);
+    world.advance(20s);
+    EXPECT_EQ(world.value(Family::connections_active, {"in", "no"}), 0);
     expect_nothing_leaks();
 }
 
