@@ -67,8 +67,9 @@ class Frame:
 class H2Client:
     """A connection that has said its preface and settings."""
 
-    def __init__(self, port: int, timeout: float = 10, window: int | None = None) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port: int, timeout: float = 10, window: int | None = None,
+                 sock: socket.socket | None = None) -> None:
+        self.sock = sock or socket.create_connection(("127.0.0.1", port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.frames: list[Frame] = []
         self.has_ended = False
