@@ -1,6 +1,7 @@
 #include "http/h2_guard.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace weir::http {
@@ -21,6 +22,12 @@ constexpr std::uint8_t kEndStream = 1;
 constexpr std::uint8_t kAck = 1;
 
 }  // namespace
+
+std::string_view word(H2Fault fault) {
+    constexpr std::array<std::string_view, kH2Faults> kWords{"h2_protocol", "h2_resets",
+                                                             "h2_glitches", "h2_headers"};
+    return kWords[static_cast<std::size_t>(fault)];
+}
 
 void H2Bucket::refill(TimePoint now) {
     if (filled_ != TimePoint{}) {

@@ -150,13 +150,12 @@ ListenerState::ListenerState(const config::Listener& listener,
         tls = transport::TlsContext::make_server(*listener.tls, listener.name, registry,
                                                  std::move(tickets));
     }
-    constexpr std::array<std::string_view, http::kH2Faults> kFaults{"h2_protocol", "h2_resets",
-                                                                    "h2_glitches", "h2_headers"};
-    for (std::size_t i = 0; i < kFaults.size(); ++i) {
+    for (std::size_t i = 0; i < http::kH2Faults; ++i) {
+        const std::string_view fault = http::word(static_cast<http::H2Fault>(i));
         for (const bool is_enforced : {true, false}) {
             h2_faults[i][is_enforced ? 0 : 1] =
                 registry.counter(telemetry::Family::protocol_refused,
-                                 {listener.name, kFaults[i], is_enforced ? "enforce" : "log_only"},
+                                 {listener.name, fault, is_enforced ? "enforce" : "log_only"},
                                  telemetry::Show::once_used);
         }
     }

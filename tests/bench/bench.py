@@ -17,10 +17,12 @@ from pathlib import Path
 
 import faults
 import micro
+import protocols
 import proxies
 import rig
 
 KINDS = ("weir", "haproxy", "nginx")
+NAMES = {"weir": "Weir", "haproxy": "HAProxy", "nginx": "nginx", "nghttpx": "nghttpx"}
 PORT = proxies.PROXY_PORT
 MANY = 1000
 KEPT = 10_000  # idle connections
@@ -35,6 +37,7 @@ class Bench:
         self.two_cores = set(cores[-2:])
         self.kinds = [k for k in KINDS if k != "weir" or options.weir.exists()]
         self.trouble = []
+        self.protocols = protocols.Protocols(self)
 
     def proxy(self, kind, cores=None, **shape):
         command = proxies.command(kind, self.folder, self.options.weir, self.net, **shape)
@@ -237,6 +240,11 @@ CASES = [
     ("64k", "64 KB response", Bench.down_64k, "us", [("nginx", 1.0)]),
     ("64k-both", "64 KB in and out", Bench.both_64k, "us", [("nginx", 1.0)]),
     ("close", "a new connection a request", Bench.new_connection, "us", [("nginx", 1.0)]),
+    ("h2-h1", "HTTP/2 to HTTP/1, bare", lambda bench: bench.protocols.h2_h1(), "us", [("haproxy", 1.0)]),
+    ("h2-h2", "HTTP/2 to HTTP/2, 8x8 streams, everything on", lambda bench: bench.protocols.grpc(), "us", [("nghttpx", 1.2)]),
+    ("mtls", "mutual TLS, HTTP/2 both sides, bare", lambda bench: bench.protocols.mutual(), "us", [("nghttpx", 1.2)]),
+    ("tls", "TLS HTTP/1 to HTTP/1, bare", lambda bench: bench.protocols.tls_h1(), "us", [("haproxy", 0.95)]),
+    ("handshake", "a new TLS 1.3 handshake a request", lambda bench: bench.protocols.handshake(), "us", [("nginx", 1.0)]),
     ("workers", "CPU a request, 2 workers to 1", Bench.two_workers, "x", [(None, 1.05)]),
     ("routes", "1 000 routes instead of 1", Bench.many_routes, "us more", [(None, 1.0)]),
     ("endpoints", "1 000 endpoints instead of 1", Bench.many_endpoints, "us more", [(None, 1.0)]),
@@ -267,11 +275,13 @@ def verdict(figures, budgets, unit):
 
 
 def table(results):
-    lines = ["| case | unit | Weir | HAProxy | nginx | ratio | at most | met |", "|---|---|---|---|---|---|---|---|"]
+    columns = [kind for kind in NAMES if kind in KINDS or any(kind in figures for figures in results.values())]
+    lines = ["| " + " | ".join(["case", "unit", *(NAMES[kind] for kind in columns), "ratio", "at most", "met"]) + " |",
+             "|---" * (5 + len(columns)) + "|"]
     for name, title, _, unit, budgets in CASES:
         if name in results:
             figures = results[name]
-            cells = ["-" if figures.get(k) is None else f"{figures[k]:.2f}" for k in KINDS]
+            cells = ["-" if figures.get(k) is None else f"{figures[k]:.2f}" for k in columns]
             lines.append("| " + " | ".join([title, unit, *cells, *verdict(figures, budgets, unit)]) + " |")
     return "\n".join(lines)
 
@@ -339,6 +349,7 @@ def main():
             shown = ", ".join(f"{k} {v:.2f}" for k, v in results[name].items() if v is not None)
             print(f"{title}: {shown} {unit}", flush=True)
     finally:
+        bench.protocols.close()
         if origin:
             origin.stop()
         net.close()

@@ -203,19 +203,35 @@ def wait_for_200(net, address, port, path="/1k", limit=10.0):
     raise TimeoutError(f"no 200 from {address}:{port} in {limit} s")
 
 
-def wrk(net, cores, url, seconds, connections=64, options=()):
-    """Runs wrk and returns (requests, error sentence or None)."""
-    name = net.names.get("load")
+def run(net, role, cores, command, **options):
+    """A command to its end in a namespace, pinned: the CompletedProcess with its text."""
+    name = net.names.get(role)
 
     def prepare():
         if name:
             enter(name)
         os.sched_setaffinity(0, cores)
 
-    done = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", *options, url],
-        preexec_fn=prepare, capture_output=True, text=True,
-    )
+    return subprocess.run(command, preexec_fn=prepare, capture_output=True, text=True, **options)
+
+
+def wait_for_curl(net, url, h2, limit=10.0):
+    """Until the URL answers 200 to who speaks that protocol, whatever its certificate."""
+    protocol = "--http1.1" if not h2 else "--http2" if url.startswith("https") else "--http2-prior-knowledge"
+    cores = os.sched_getaffinity(0)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done = run(net, "load", cores, ["curl", "-sk", protocol, "-m2", "-o/dev/null", "-w%{http_code}", url])
+        if done.stdout == "200":
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"no 200 from {url} in {limit} s: {done.stdout}")
+
+
+def wrk(net, cores, url, seconds, connections=64, options=()):
+    """Runs wrk and returns (requests, error sentence or None)."""
+    done = run(net, "load", cores,
+               ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s", *options, url])
     requests = re.search(r"(\d+) requests in", done.stdout)
     errors = re.search(r"(Socket errors:.*|Non-2xx.*)", done.stdout)
     if not requests:

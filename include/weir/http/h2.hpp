@@ -40,6 +40,8 @@ enum class H2Fault : std::uint8_t {
     headers,   // header blocks that go on and on
 };
 inline constexpr std::size_t kH2Faults = 4;
+// As metrics and `weir explain` have it: h2_resets.
+[[nodiscard]] std::string_view word(H2Fault fault);
 
 struct H2Limits {
     H1Limits head;

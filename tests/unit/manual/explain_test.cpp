@@ -2,6 +2,7 @@
 
 #include "weir/core/reason.hpp"
 #include "weir/core/version.hpp"
+#include "weir/http/h2.hpp"
 #include "weir/resilience/retry_policy.hpp"
 #include "weir/resilience/transition.hpp"
 
@@ -46,6 +47,13 @@ TEST(Explain, KnowsEveryCountedRefusalOfARetry) {
     const auto first = static_cast<int>(resilience::RetryRefusal::budget);
     for (int i = first; i <= static_cast<int>(resilience::RetryRefusal::buffer); ++i) {
         const auto word = resilience::word(static_cast<resilience::RetryRefusal>(i));
+        EXPECT_TRUE(explain_word(word).has_value()) << word;
+    }
+}
+
+TEST(Explain, KnowsEveryCountedFaultOfHttp2) {
+    for (std::size_t i = 0; i < http::kH2Faults; ++i) {
+        const auto word = http::word(static_cast<http::H2Fault>(i));
         EXPECT_TRUE(explain_word(word).has_value()) << word;
     }
 }
