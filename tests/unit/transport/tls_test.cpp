@@ -118,8 +118,8 @@ TEST_F(TlsStreams, CarryBytesBothWaysAndEndsApart) {
 TEST_F(TlsStreams, SpeakWhatBothKnow) {
     connect();
     ASSERT_TRUE(are_connected());
-    EXPECT_EQ(near_->stream->alpn(), "http/1.1");
-    EXPECT_EQ(far_->stream->alpn(), "http/1.1");
+    EXPECT_EQ(near_->stream->alpn(), "h2");
+    EXPECT_EQ(far_->stream->alpn(), "h2");
     EXPECT_EQ(near_->stream->peer(), "CN=here");
     EXPECT_EQ(far_->stream->peer(), "");
 }
