@@ -190,7 +190,6 @@ def lines() -> Iterator[Vector]:
     yield refused("name of 40 KB", get(b"a" * 40960 + b": x"), 431)
     yield refused("200 fields", get(*[b"X%d: y" % i for i in range(200)]), 431)
     yield passed("100 fields", get(*[b"X%d: y" % i for i in range(100)]))
-    yield refused("h2c preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505)
 
 
 def start_lines() -> Iterator[Vector]:

@@ -410,6 +410,10 @@ class Settings(WeirTest):
                         self.assertTrue(client.is_closed())
                 else:
                     self.assertEqual(weir.ask().status, 200)
+                if speaks == "http1":
+                    with weir.connect() as client:
+                        client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+                        self.assertIn(client.answer().status, (400, 505))
                 with H2Client(weir.port) as client:
                     client.send(head(1))
                     with contextlib.suppress(AssertionError, OSError):

@@ -342,7 +342,7 @@ class Upstream(TlsTest):
               up:
                 endpoints: ["{origin.address}"]
                 tls: {{ca: {self.ca.cert}}}
-                health: {{path: /health, interval: 100ms, timeout: 90ms}}
+                health: {{path: /health, interval: 1s, timeout: 900ms}}
             """)
         eventually(lambda: weir.metrics().sum("weir_health_checks_total", cluster="up", result="success") > 1, "checks")
         self.assertEqual(weir.metrics().sum("weir_health_checks_total", cluster="up", result="failure"), 0)
