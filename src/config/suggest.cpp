@@ -377,8 +377,8 @@ struct Later {
 constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
                                            "kafka", "consumers",   "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {
-    "transparent", "detect_timeout", "proxy_protocol", "passthrough", "rate_limit", "auth"};
+constexpr std::string_view kLaterListener[] = {"transparent", "detect_timeout", "proxy_protocol",
+                                               "passthrough", "rate_limit",     "auth"};
 constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "publish",
                                             "headers",

@@ -141,8 +141,7 @@ void LocalListener::speak_h2(ClientConnection& connection,
                              std::unique_ptr<transport::Stream> stream,
                              Client client,
                              std::string_view bytes) {
-    auto made =
-        std::make_unique<H2Session>(context_, *this, std::move(stream), std::move(client));
+    auto made = std::make_unique<H2Session>(context_, *this, std::move(stream), std::move(client));
     H2Session& session = *made;
     session.index = connection.index;
     context_.loop.retire(std::exchange(sessions_[connection.index], std::move(made)));

@@ -240,10 +240,10 @@ struct Tls {
     Verify verify = Verify::full;               // of a cluster
     Mode mode = Mode::strict;                   // of a listener; permissive: plaintext, too
     Version min_version = Version::tls_1_2;
-    std::string server_name;                    // of a cluster; empty: the endpoint's host
+    std::string server_name;                          // of a cluster; empty: the endpoint's host
     std::vector<std::string> alpn{"h2", "http/1.1"};  // in the order of preference
-    std::vector<std::string> allow;             // who the peer may be; empty: anyone verified
-    std::string contents;                       // a hash of all its files, as they were read
+    std::vector<std::string> allow;                   // who the peer may be; empty: anyone verified
+    std::string contents;                             // a hash of all its files, as they were read
     Place place;
 
     bool operator==(const Tls&) const = default;
