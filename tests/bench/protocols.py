@@ -4,6 +4,7 @@ A shape says what is spoken on both sides. Under mutual TLS the load goes throug
 certificate, as h2load has none; it shares the load's core, and is no part of any figure.
 """
 import contextlib
+import functools
 import re
 import subprocess
 import sys
@@ -142,7 +143,8 @@ def nginx(bed, _, shape):
     forward = f"grpc_pass {scheme}://origin;" if shape.up == "h2" else \
         'proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";'
     listen = (" ssl" if shape.tls else "") + (" http2" if shape.down == "h2" else "")
-    tls = f"ssl_certificate {bed.server.cert}; ssl_certificate_key {bed.server.key};" if shape.tls else ""
+    tls = (f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {bed.server.cert}; ssl_certificate_key {bed.server.key};"
+           if shape.tls else "")
     if shape.tls == "mutual":
         tls += (f" ssl_client_certificate {bed.authority.cert}; ssl_verify_client on; grpc_ssl_certificate {bed.client.cert};"
                 f" grpc_ssl_certificate_key {bed.client.key}; grpc_ssl_trusted_certificate {bed.authority.cert};"
@@ -189,6 +191,14 @@ def h2load(net, cores, url, seconds):
     return int(counts[2]), None
 
 
+def full_handshakes(net, cores, url, seconds):
+    """One connection after the other, none resumed, a request each: (requests, error sentence or None)."""
+    address, path = re.fullmatch(r"https://([^/]+)(/.*)", url).groups()
+    done = rig.run(net, "load", cores, ["openssl", "s_time", "-new", "-tls1_3", "-connect", address, "-www", path, "-time", str(seconds)])
+    count = re.search(r"(\d+) connections in \d+ real seconds", done.stdout)
+    return (int(count[1]), None) if count and int(count[1]) else (0, (done.stdout + done.stderr)[-300:])
+
+
 class Protocols:
     """Cases of a Bench; it owns the bed and makes it when it is first asked for."""
 
@@ -224,27 +234,23 @@ class Protocols:
             return bench.fail(f"{kind} {shape}: {error}")
         return spent / requests * 1e6
 
-    def by_streams(self, shape, kinds=tuple(COMMANDS)):
+    def compare(self, shape, load, kinds=tuple(COMMANDS)):
+        """`load` takes the net, the cores, the URL and seconds."""
         bench = self.bench
-        load = lambda url, seconds: h2load(bench.net, bench.other_cores, url, seconds)  # noqa: E731
-        return bench.rounds(lambda kind: self.cost(kind, shape, load), kinds)
-
-    def by_wrk(self, shape, *options):
-        bench = self.bench
-        load = lambda url, seconds: rig.wrk(bench.net, bench.other_cores, url, seconds, options=options)  # noqa: E731
-        return bench.rounds(lambda kind: self.cost(kind, shape, load), ("weir", "haproxy", "nginx"))
+        told = functools.partial(load, bench.net, bench.other_cores)
+        return bench.rounds(lambda kind: self.cost(kind, shape, told), kinds)
 
     def h2_h1(self):
-        return self.by_streams(H2_H1)
+        return self.compare(H2_H1, h2load)
 
     def grpc(self):
-        return self.by_streams(GRPC)
+        return self.compare(GRPC, h2load)
 
     def mutual(self):
-        return self.by_streams(MUTUAL)
+        return self.compare(MUTUAL, h2load)
 
     def tls_h1(self):
-        return self.by_wrk(TLS_H1)
+        return self.compare(TLS_H1, rig.wrk, ("weir", "haproxy", "nginx"))
 
     def handshake(self):
-        return self.by_wrk(TLS_H1, "-H", "Connection: close")
+        return self.compare(TLS_H1, full_handshakes, ("weir", "haproxy", "nginx"))
