@@ -224,7 +224,8 @@ bool is_bodiless(std::uint16_t status) {
 
 Framing framing_downstream(const ResponseHead& head, const ForwardResponse& forward) {
     if (is_bodiless(head.status) || forward.is_head) return Framing::none;
-    if (head.framing == Framing::length || head.framing == Framing::none) return head.framing;
+    // Without a body, as HTTP/2 may say it, is a length of 0.
+    if (head.framing == Framing::length || head.framing == Framing::none) return Framing::length;
     return forward.client_minor == 0 ? Framing::until_close : Framing::chunked;
 }
 
