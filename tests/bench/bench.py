@@ -22,7 +22,7 @@ import proxies
 import rig
 
 KINDS = ("weir", "haproxy", "nginx")
-NAMES = {"weir": "Weir", "haproxy": "HAProxy", "nginx": "nginx", "nghttpx": "nghttpx"}
+NAMES = {"weir": "Weir", "haproxy": "HAProxy", "nginx": "nginx", "nghttpx": "nghttpx", "go": "Go"}
 PORT = proxies.PROXY_PORT
 MANY = 1000
 KEPT = 10_000  # idle connections
@@ -245,6 +245,7 @@ CASES = [
     ("mtls", "mutual TLS, HTTP/2 both sides, bare", lambda bench: bench.protocols.mutual(), "us", [("nghttpx", 1.2)]),
     ("tls", "TLS HTTP/1 to HTTP/1, bare", lambda bench: bench.protocols.tls_h1(), "us", [("haproxy", 0.95)]),
     ("handshake", "a new TLS 1.3 handshake a request", lambda bench: bench.protocols.handshake(), "us", [("nginx", 1.0)]),
+    ("tcp", "opaque TCP, a MB", lambda bench: bench.protocols.tcp(), "us", [("go", 1.1)]),
     ("workers", "CPU a request, 2 workers to 1", Bench.two_workers, "x", [(None, 1.05)]),
     ("routes", "1 000 routes instead of 1", Bench.many_routes, "us more", [(None, 1.0)]),
     ("endpoints", "1 000 endpoints instead of 1", Bench.many_endpoints, "us more", [(None, 1.0)]),
@@ -252,6 +253,7 @@ CASES = [
     ("p99", "p99 at 4 000 requests/s", lambda bench: bench.latency("p99_us"), "us", [("nginx", 1.0)]),
     ("admin", "p99 with 64 hostile clients at the admin port, to elsewhere", Bench.hostile_admin, "x", [(None, 1.5)]),
     ("idle", "memory of an idle connection, of 10 000", Bench.idle_connection, "KiB", [(None, 1.2)]),
+    ("idle-tls", "memory of an idle connection under TLS, of 2 000", lambda bench: bench.protocols.idle_tls(), "KiB", [(None, 15)]),
     ("pss", "memory of the idle process (PSS)", Bench.idle_process, "MB", [(None, 8.0)]),
     ("start", "start to the first 200", Bench.start, "ms", [(None, 30.0)]),
 ]

@@ -6,6 +6,7 @@ certificate, as h2load has none; it shares the load's core, and is no part of an
 import contextlib
 import functools
 import re
+import ssl
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ WRAPPER = 8081
 
 @dataclass(frozen=True)
 class Shape:
-    down: str = "h2"  # h2 or h1
+    down: str = "h2"  # h2, h1 or tcp
     up: str = "h1"
     tls: str = ""  # "", "client" (towards the client only) or "mutual" (both sides, with certificates)
     is_on: bool = False  # what a sidecar has on, else bare
@@ -34,6 +35,9 @@ H2_H1 = Shape()
 GRPC = Shape(up="h2", is_on=True)
 MUTUAL = Shape(up="h2", tls="mutual")
 TLS_H1 = Shape(down="h1", tls="client")
+TCP = Shape(down="tcp")
+TCP_MEGABYTES = 16
+KEPT_TLS = 2000  # idle connections
 
 
 class Bed:
@@ -131,7 +135,7 @@ def haproxy(bed, _, shape):
     config = bed.folder / "haproxy.cfg"
     config.write_text(
         "global\n  nbthread 1\n  maxconn 15000\n  no strict-limits\n" + ("  log stdout format raw daemon\n" if shape.is_on else "")
-        + "defaults\n  mode http\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1m\n"
+        + f"defaults\n  mode {'tcp' if shape.down == 'tcp' else 'http'}\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1m\n"
         + f"{on}frontend in\n  bind {bed.net.proxy_address}:{PORT} backlog 8192{bind}\n  default_backend origin\n"
         + f"backend origin\n  server s {address}:{port}{server}{check}\n")
     return ["haproxy", "-db", "-f", str(config)]
@@ -174,7 +178,14 @@ def nghttpx(bed, _, shape):
     return [*words, *([bed.server.key, bed.server.cert] if shape.tls else [])]
 
 
-COMMANDS = {"weir": weir, "haproxy": haproxy, "nginx": nginx, "nghttpx": nghttpx}
+def go_relay(bed, _, shape):
+    """Go's io.Copy, which splices."""
+    address, port = upstream_of(bed, shape)
+    return [str(Path(__file__).parents[2] / "build/tools/relay"), f"{bed.net.proxy_address}:{PORT}", f"{address}:{port}"]
+
+
+COMMANDS = {"weir": weir, "haproxy": haproxy, "nginx": nginx, "nghttpx": nghttpx, "go": go_relay}
+HTTP = ("weir", "haproxy", "nginx", "nghttpx")
 
 
 # ---- figures
@@ -234,7 +245,7 @@ class Protocols:
             return bench.fail(f"{kind} {shape}: {error}")
         return spent / requests * 1e6
 
-    def compare(self, shape, load, kinds=tuple(COMMANDS)):
+    def compare(self, shape, load, kinds=HTTP):
         """`load` takes the net, the cores, the URL and seconds."""
         bench = self.bench
         told = functools.partial(load, bench.net, bench.other_cores)
@@ -254,3 +265,32 @@ class Protocols:
 
     def handshake(self):
         return self.compare(TLS_H1, full_handshakes, ("weir", "haproxy", "nginx"))
+
+    def tcp(self):
+        """Microseconds a MB, of 16 MB answers on eight connections."""
+        def load(net, cores, url, seconds):
+            return rig.wrk(net, cores, url.replace("/1k", "/16m"), seconds, connections=8)
+        found = self.compare(TCP, load, ("weir", "haproxy", "go"))
+        return {kind: each / TCP_MEGABYTES if each else None for kind, each in found.items()}
+
+    def idle_tls(self):
+        """KiB a connection under TLS, after each carried one request."""
+        return self.bench.rounds(self.one_idle_tls, ("weir", "haproxy", "nginx"))
+
+    def one_idle_tls(self, kind):
+        bench, clients = self.bench, []
+        process = self.start(kind, TLS_H1)
+        try:
+            rig.wait_for_curl(bench.net, f"https://{bench.net.proxy_address}:{PORT}/1k", h2=False)
+            context = ssl.create_default_context(cafile=self.bed.authority.cert)
+            context.check_hostname = False
+            before = process.pss_bytes()
+            for _ in range(KEPT_TLS):
+                clients.append(rig.ask(bench.net, bench.net.proxy_address, PORT, context=context)[1])
+            return (process.pss_bytes() - before) / KEPT_TLS / 1024
+        except (OSError, TimeoutError, AttributeError) as error:
+            return bench.fail(f"{kind} idle TLS connections: {error} after {len(clients)}{bench.said(kind)}")
+        finally:
+            process.stop()
+            for client in clients:
+                client.close()

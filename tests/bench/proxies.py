@@ -22,8 +22,9 @@ def nginx_head(folder, connections=20000):
 
 
 def origin(folder, address, many):
-    """nginx answering 1 KB from its configuration and 64 KB from a cached file."""
+    """nginx answering 1 KB from its configuration, 64 KB and 16 MB from cached files."""
     (folder / "64k").write_bytes(b"x" * 65536)
+    (folder / "16m").write_bytes(b"x" * (16 << 20))
     listens = f"listen {address}:{ORIGIN_PORT} backlog=8192;"
     if many:
         listens += f" listen {address}:{FIRST_OF_MANY}-{FIRST_OF_MANY + many - 1};"
@@ -32,7 +33,7 @@ def origin(folder, address, many):
         nginx_head(folder).replace("WORKERS", "1")
         + "access_log off; sendfile on; tcp_nopush on; open_file_cache max=10 inactive=1h;\n"
         + f"server {{ {listens} root {folder}; error_page 405 =200 $uri;\n"
-        + "location /64k { } location / { return 200 '" + "x" * 1024 + "'; } } }\n"
+        + "location /64k { } location /16m { } location / { return 200 '" + "x" * 1024 + "'; } } }\n"
     )
     return ["nginx", "-c", str(config)]
 

@@ -168,12 +168,14 @@ class Process:
         self.log.close()
 
 
-def ask(net, address, port, path="/1k", timeout=5.0):
+def ask(net, address, port, path="/1k", timeout=5.0, context=None):
     """One GET from the load's side; (status, socket), the connection still open."""
     with net.inside("load"):
         client = socket.socket()
     client.settimeout(timeout)
     client.connect((address, port))
+    if context:
+        client = context.wrap_socket(client)
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
     received = b""
     while b"\r\n\r\n" not in received:
