@@ -107,6 +107,7 @@ def weir(bed, binary, shape):
     address, port = upstream_of(bed, shape)
     ca, server, client = bed.authority.cert, bed.server, bed.client
     down = f", tls: {{{server.yaml}{f', client_ca: {ca}' if shape.tls == 'mutual' else ''}}}" if shape.tls else ""
+    protocol = ", protocol: tcp" if shape.down == "tcp" else ""
     up = ", protocol: h2c" if shape.up == "h2" else ""
     if shape.tls == "mutual":
         up = f", protocol: h2, tls: {{{client.yaml}, ca: {ca}, server_name: origin}}"
@@ -116,7 +117,7 @@ def weir(bed, binary, shape):
         "telemetry: {listen: 127.0.0.1:19348}\n"
         + (f"access_log: {{to: {bed.folder}/weir-access.log, format: json}}\n" if shape.is_on
            else "access_log: off\ndefaults: {breaker: off, outlier: off, retry: off}\n")
-        + f"listeners:\n  - {{listen: '{bed.net.proxy_address}:{PORT}', to: origin{down}}}\n"
+        + f"listeners:\n  - {{listen: '{bed.net.proxy_address}:{PORT}', to: origin{down}{protocol}}}\n"
         + f"clusters:\n  origin: {{endpoints: ['{address}:{port}']{up}}}\n")
     return [str(binary), "run", str(config)]
 
