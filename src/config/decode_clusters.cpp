@@ -190,6 +190,31 @@ ClusterLimits::Places places_of(const Origins& origins) {
             .adaptive = at("adaptive")};
 }
 
+// What is offered in the handshake follows from what may be spoken.
+void settle_protocol(Context& ctx, const Entry& entry, const ClusterBlock& from, Cluster& cluster) {
+    using enum ClusterProtocol;
+    cluster.protocol = from.protocol;
+    const auto complain_here = [&](const char* what, const char* note) {
+        const auto& node = value_of(entry.value, "protocol");
+        complain_at(ctx, node.place, node.width, {.code = 115, .what = what, .note = note});
+    };
+    // A `tls` that could not be read is complained of elsewhere.
+    if (cluster.protocol == h2 && (from.tls == nullptr || (!cluster.tls && from.tls->text == "off")))
+        complain_here("protocol: h2 needs tls", "in clear it is protocol: h2c");
+    if (cluster.protocol == h2c && cluster.tls)
+        complain_here("protocol: h2c is in clear, and the cluster has tls",
+                      "over TLS it is protocol: h2");
+    const bool is_http1 = cluster.protocol == http1 || (cluster.protocol == automatic && !cluster.tls);
+    if (is_http1 && cluster.health && cluster.health->type == Health::Type::grpc) {
+        complain(ctx, *from.health,
+                 {.code = 115,
+                  .what = "a health check by grpc needs HTTP/2",
+                  .note = "in clear that is protocol: h2c"});
+    }
+    if (!cluster.tls || cluster.protocol == automatic) return;
+    cluster.tls->alpn = {cluster.protocol == http1 ? "http/1.1" : "h2"};
+}
+
 ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {
     const auto path = "clusters." + entry.key;
     ClusterDraft draft{.cluster = {},
@@ -222,7 +247,7 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     settle(ctx, draft, layered(ctx, from.outlier, path, "outlier", defaults.outlier));
     if (from.health != nullptr) cluster.health = decode_health(ctx, *from.health, path + ".health");
     if (from.tls != nullptr) cluster.tls = decode_tls(ctx, *from.tls, path + ".tls", false);
-    if (cluster.tls) cluster.tls->alpn = {"http/1.1"};  // what is spoken there
+    settle_protocol(ctx, entry, from, cluster);
     const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
     cluster.limits = limits.value;
     cluster.limits.places = places_of(limits.origins);

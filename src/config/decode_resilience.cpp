@@ -264,10 +264,13 @@ std::optional<Health> decode_health(Context& ctx, const Node& node, const std::s
     const auto& [value, origins] = health;
     for (const auto* key : {"path", "expect"}) {
         const auto* origin = origins.find(key);
-        if (origin == nullptr || value.type != Health::Type::tcp) continue;
+        const bool is_path = std::string_view(key) == "path";
+        if (origin == nullptr || value.type == Health::Type::http) continue;
+        if (value.type == Health::Type::grpc && is_path) continue;
+        const std::string type = value.type == Health::Type::tcp ? "tcp" : "grpc";
         complain_at(
             ctx, origin->place, 0,
-            {.code = 115, .what = "'" + std::string(key) + "' means nothing to a check: tcp"});
+            {.code = 115, .what = "'" + std::string(key) + "' means nothing to a check: " + type});
     }
     const auto* origin = origins.find("timeout");
     if (origin == nullptr) origin = origins.find("interval");

@@ -394,13 +394,11 @@ constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "allow_encoded_slash",
                                             "rate_limit",
                                             "auth"};
-constexpr std::string_view kLaterCluster[] = {"protocol"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};
 constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
 constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
-constexpr std::string_view kLaterHealthType[] = {"grpc"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"body_rate", "memory", "passthrough_addresses"};
@@ -409,13 +407,11 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"node", kLaterNode},
                             {"listeners[]", kLaterListener},
                             {"listeners[].routes[]", kLaterRoute},
-                            {"clusters{}", kLaterCluster},
                             {"clusters{}.endpoints[]", kLaterNode},
                             {"clusters{}.discovery", kLaterDiscovery},
                             {"clusters{}.discovery.type", kLaterDiscoveryType},
                             {"clusters{}.lb", kLaterLb},
                             {"clusters{}.lb.policy", kLaterPolicy},
-                            {"clusters{}.health.type", kLaterHealthType},
                             {"listeners[].protocol", kLaterProtocol},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},

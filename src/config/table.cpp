@@ -120,6 +120,9 @@ constexpr Key<ClusterBlock> kCluster[] = {
     {"endpoints", "list", "-", "host:port, or {address, weight}", &ClusterBlock::endpoints},
     {"discovery", "string|object", "from endpoints", "a type name, or the object below",
      &ClusterBlock::discovery},
+    {"protocol", "enum:auto,http1,h2,h2c", "auto",
+     "auto = by ALPN under TLS, else http1; h2 = over TLS, h2c = in clear",
+     word<&ClusterBlock::protocol, ClusterBlock>()},
     {"lb", "string|object", "p2c_ewma", "a policy, or the object below", &ClusterBlock::lb},
     {"breaker", "object|off", "on", "see breaker.*", &ClusterBlock::breaker},
     {"outlier", "object|off", "on", "see outlier.*", &ClusterBlock::outlier},
@@ -155,9 +158,9 @@ constexpr Key<LbBlock> kLb[] = {
      word<&LbBlock::when_none_ready, LbBlock>()},
 };
 constexpr Key<Health> kHealth[] = {
-    {"type", "enum:http,tcp", "http", "", word<&Health::type, Health>(), 0, kNoMost,
-     "kind of health check"},
-    {"path", "string", "/", "", &read_health_path},
+    {"type", "enum:http,tcp,grpc", "http", "grpc = grpc.health.v1.Health/Check",
+     word<&Health::type, Health>(), 0, kNoMost, "kind of health check"},
+    {"path", "string", "/", "of grpc: /SERVICE, / for the server as a whole", &read_health_path},
     {"port", "int", "endpoint's", "", &Health::port, 1, 65535},
     {"interval", "duration", "5s", "jitter 10 %", &Health::interval, 0.1, kDay},
     {"timeout", "duration", "1s", "", &Health::timeout, kMillisecond, kDay},

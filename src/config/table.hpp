@@ -160,6 +160,7 @@ struct RewriteBlock {
 };
 struct ClusterBlock {
     bool metrics_per_endpoint = false;
+    ClusterProtocol protocol = ClusterProtocol::automatic;
     const Node* endpoints = nullptr;
     const Node* discovery = nullptr;
     const Node* lb = nullptr;

@@ -12,6 +12,8 @@ namespace {
 // Acknowledgements that wait for a peer which asks, and does not read.
 constexpr std::size_t kMostControlFrames = 256;
 constexpr std::size_t kMostSettings = 32;
+// Of a header block: limits.header_size and what we add to it bound them.
+constexpr std::size_t kMostSent = std::size_t{16} * 1024 * 1024;
 constexpr std::uint64_t kNever = 1'000'000'000;
 // Framed at once; the rest when this has gone out.
 constexpr std::size_t kMostOutput = 256 * 1024;
@@ -31,6 +33,7 @@ std::unique_ptr<nghttp2_option, DeleteOption> make_option() {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_max_outbound_ack(option, kMostControlFrames);
     nghttp2_option_set_max_settings(option, kMostSettings);
+    nghttp2_option_set_max_send_header_block_length(option, kMostSent);
     // Both are fixes of attacks that not every 1.52 has: without them this does not compile.
     constexpr std::size_t kMostContinuations = 8;
     nghttp2_option_set_max_continuations(option, kMostContinuations);
@@ -136,10 +139,14 @@ bool H2Codec::open(H2Stream& stream, std::string_view head, std::string_view sch
     self.fields.clear();
     self.fields.push_back({":method", method});
     self.fields.push_back({":scheme", scheme});
-    self.fields.push_back({":authority", {}});
     self.fields.push_back({":path", head.substr(method_end + 1, path_end - method_end - 1)});
-    self.fields[2].value =
+    self.fields.push_back({":authority", {}});
+    constexpr std::size_t kAuthority = 3;
+    const std::string_view host =
         to_fields(head.substr(head.find("\r\n", path_end) + 2), self.scratch.names, self.fields);
+    self.fields[kAuthority].value = host;
+    // Of a client of HTTP/1.0 that named none.
+    if (host.empty()) self.fields.erase(self.fields.begin() + kAuthority);
     self.to_pairs();
     stream.method_ = method_from(method);
     stream.has_ended_ = ends;
@@ -149,6 +156,7 @@ bool H2Codec::open(H2Stream& stream, std::string_view head, std::string_view sch
                                ends ? nullptr : &body, &stream);
     if (id < 0) return false;
     stream.id_ = id;
+    self.guard.count_stream();
     self.touch();
     return true;
 }
@@ -192,7 +200,11 @@ void H2Codec::reset_after_end(H2Stream& stream) {
 
 void H2Codec::consume(const H2Stream& stream, std::size_t bytes) {
     if (bytes == 0) return;
-    if (stream.is_closed_) {
+    const bool is_client = impl_->side == Side::client;
+    if (is_client && stream.is_closed_) return;
+    if (is_client) {
+        nghttp2_session_consume_stream(impl_->session, stream.id_, bytes);
+    } else if (stream.is_closed_) {
         nghttp2_session_consume_connection(impl_->session, bytes);
     } else {
         nghttp2_session_consume(impl_->session, stream.id_, bytes);

@@ -101,6 +101,8 @@ int H2Codec::Impl::on_frame(nghttp2_session* /*session*/, const nghttp2_frame* f
                 self.events.on_end(*stream, {});
             break;
         case NGHTTP2_RST_STREAM:
+            if (H2Stream* const stream = self.find(frame->hd.stream_id))
+                stream->was_reset_by_peer_ = true;
             if (self.side == Side::server && !self.guard.take_reset()) self.fault(H2Fault::resets);
             break;
         case NGHTTP2_SETTINGS:
@@ -162,11 +164,9 @@ int H2Codec::Impl::on_data(nghttp2_session* session,
                            void* user) {
     Impl& self = of(user);
     H2Stream* const stream = self.find(id);
-    if (stream != nullptr && !self.is_terminated) {
-        self.events.on_body(*stream, to_text(data, size));
-    } else {
-        nghttp2_session_consume_connection(session, size);
-    }
+    const bool is_told = stream != nullptr && !self.is_terminated;
+    if (!is_told || self.side == Side::client) nghttp2_session_consume_connection(session, size);
+    if (is_told) self.events.on_body(*stream, to_text(data, size));
     return 0;
 }
 
@@ -176,7 +176,7 @@ int H2Codec::Impl::on_close(nghttp2_session* /*session*/,
                             void* user) {
     Impl& self = of(user);
     H2Stream* const stream = self.find(id);
-    if (stream == nullptr) return 0;
+    if (stream == nullptr || stream->is_closed_) return 0;  // on_not_sent() has told of it
     stream->is_closed_ = true;
     self.clear_waiting(*stream);
     self.events.on_closed(*stream, static_cast<H2Code>(code));

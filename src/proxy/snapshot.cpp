@@ -123,6 +123,7 @@ resilience::RetryOptions retry_options(const config::Retry& retry) {
         if (is_set) on = on | bit;
     };
     add(retry.on.connect, RetryOn::connect);
+    add(retry.on.refused, RetryOn::refused);
     add(retry.on.reused, RetryOn::reused);
     add(retry.on.reset, RetryOn::reset);
     add(retry.on.timeout, RetryOn::timeout);

@@ -57,6 +57,10 @@ constexpr std::array<std::string_view, 20> kKinds = {"none",
 // A reused connection that dies at once was closed by the upstream while it was idle. One that dies
 // later took the request along: a killed endpoint loses those on reused connections too.
 Outcome died(const AttemptEnd& end) {
+    // It did nothing with the request: of a connection that it closes in good order that is no
+    // fault, of one that has just been made it is.
+    if (end.error.retry == Error::Retry::safe)
+        return end.reused_connection ? Outcome::stale : Outcome::local_failure;
     if (end.got_response_bytes || end.status) {
         return end.reused_connection || end.status ? Outcome::failure : Outcome::local_failure;
     }
@@ -167,6 +171,8 @@ Verdict Classifier::by_error(const AttemptEnd& end) const {
         const Outcome outcome = died(end);
         if (outcome == Outcome::stale) return {outcome, FailureKind::none};
         if (!options_.is_reset_failure) return {Outcome::ignored, FailureKind::none};
+        if (end.error.retry == Error::Retry::safe)
+            return {outcome, FailureKind::peer_refused};
         return {outcome, FailureKind::reset};
     }
     const auto* const row = std::find_if(kErrors.begin(), kErrors.end(), [&](const ErrorRow& each) {

@@ -41,6 +41,8 @@ RetryOn by_status(std::uint16_t status) {
 // The words of retry.on under which this end falls.
 RetryOn words_of(const RetryInput& input) {
     if (is_connect(input.verdict.kind)) return RetryOn::connect;
+    if (input.error.reason == Reason::upstream_reset && input.error.retry == Error::Retry::safe)
+        return RetryOn::refused | RetryOn::reset;
     if (input.verdict.kind == FailureKind::peer_refused) {
         return RetryOn::connect | RetryOn::status_503 | RetryOn::status_5xx;
     }

@@ -148,6 +148,10 @@ const char* ControlStream::tls_error() const {
     return state_->tls ? state_->tls->result_text() : "";
 }
 
+std::string_view ControlStream::alpn() const {
+    return state_->tls ? state_->tls->alpn() : std::string_view();
+}
+
 Task<bool> ControlStream::write(TaskScope& scope, std::string_view bytes, Duration stall) {
     std::string sealed;
     if (state_->tls) {

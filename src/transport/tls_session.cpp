@@ -160,6 +160,10 @@ void TlsSession::prepare_client(const TlsStart& start) {
     } else if (section.verify != config::Tls::Verify::full) {
         X509_VERIFY_PARAM_set1_ip(rules, nullptr, 0);
     }
+    if (start.only_http1) {
+        static constexpr unsigned char kHttp1[] = "\x08http/1.1";
+        SSL_set_alpn_protos(ssl_.get(), kHttp1, sizeof kHttp1 - 1);
+    }
     if (!memory_) return;
     const TlsMemory::State& known = memory_->state();
     if (known.session && known.made_by == context_)

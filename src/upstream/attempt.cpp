@@ -43,6 +43,14 @@ void end_head(const AttemptRequest& request, TimePoint now, LocalCluster& cluste
     }
 }
 
+LocalEndpoint::Wish wish_of(const AttemptRequest& request) {
+    using Reuse = LocalEndpoint::Reuse;
+    return {.reuse = request.needs_fresh       ? Reuse::proven
+                     : request.must_not_repeat ? Reuse::careful
+                                               : Reuse::repeatable,
+            .is_upgrade = request.is_upgrade};
+}
+
 }  // namespace
 
 Attempt::~Attempt() {
@@ -54,7 +62,6 @@ Attempt::~Attempt() {
 void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const AttemptRequest& request) {
     begin(std::move(cluster), request);
     Cluster& shared = cluster_->cluster();
-    const telemetry::ClusterMetrics& metrics = shared.metrics();
     if (!pass_breakers()) return;
     Error error;
     if (!is_within_limits(shared, error)) return refuse(error, {});
@@ -64,13 +71,16 @@ void Attempt::start(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
         case Lease::failed:
             return fail(error);
         case Lease::must_wait:
-            break;
+            return wait_in_queue();
     }
+}
+
+void Attempt::wait_in_queue() {
     if (request_.is_second) {
         return refuse(local_error(Reason::limit_exceeded, "it would have to wait"), {});
     }
     if (cluster_->enqueue(*this)) return;
-    context_.shard.add(metrics.of(telemetry::Limit::max_pending));
+    context_.shard.add(cluster_->cluster().metrics().of(telemetry::Limit::max_pending));
     refuse(local_error(Reason::queue_full, "limits.max_pending"), {});
 }
 
@@ -183,13 +193,9 @@ Attempt::Lease Attempt::lease(Error& error) {
         choice = cluster_->choose(now, false, &choice.endpoint->shared());
         admission = acquire();
     }
-    H1Connection* connection =
-        choice.endpoint->take_idle(request_.needs_fresh       ? LocalEndpoint::Reuse::proven
-                                   : request_.must_not_repeat ? LocalEndpoint::Reuse::careful
-                                                              : LocalEndpoint::Reuse::repeatable,
-                                   now);
+    Carrier* connection = choice.endpoint->take(wish_of(request_), now);
     if (connection == nullptr) {
-        auto opened = choice.endpoint->open();
+        auto opened = choice.endpoint->open(request_.is_upgrade);
         if (!opened && opened.error().reason == Reason::limit_exceeded) {
             if (!std::exchange(was_held_up_, true))
                 context_.shard.add(cluster_->cluster().metrics().of(choice.endpoint->full_limit()));
@@ -207,14 +213,44 @@ Attempt::Lease Attempt::lease(Error& error) {
     was_endpoint_probe_ = holds_endpoint_ && admission.permit.is_probe;
     endpoint_->request_began();
     if (connection == nullptr) return Lease::failed;
-    connection_ = connection;
+    use(*connection, now);
+    return Lease::got;
+}
+
+void Attempt::use(Carrier& connection, TimePoint now) {
+    connection_ = &connection;
     connection_->attach(*this);
     if (connection_->is_connected()) {
         send();
     } else {
         context_.loop.timers().arm(timer_, now + request_.timeouts->connect);
     }
-    return Lease::got;
+}
+
+void Attempt::on_moved(Carrier& carrier) {
+    connection_ = &carrier;
+}
+
+// At the same endpoint, whose permit it has, if there is a connection to be had.
+void Attempt::on_displaced() {
+    const TimePoint now = Clock::now();
+    connection_ = nullptr;
+    timer_.cancel();
+    Carrier* connection = endpoint_->take(wish_of(request_), now);
+    if (connection != nullptr) return use(*connection, now);
+    auto opened = endpoint_->open(request_.is_upgrade);
+    if (opened) return use(**opened, now);
+    if (opened.error().reason != Reason::limit_exceeded) return fail(opened.error());
+    leave_endpoint();
+    wait_in_queue();
+}
+
+// It was never asked.
+void Attempt::leave_endpoint() {
+    if (holds_endpoint_) endpoint_->shared().detector().release(endpoint_permit_);
+    holds_endpoint_ = was_endpoint_probe_ = was_none_ready_ = false;
+    endpoint_->request_left();
+    endpoint_.reset();
 }
 
 bool Attempt::on_turn() {
@@ -225,7 +261,7 @@ bool Attempt::on_turn() {
     Error error;
     const Lease leased = lease(error);
     if (leased == Lease::must_wait) return false;
-    cluster_->dequeue(*this);
+    if (is_running_) cluster_->dequeue(*this);
     if (leased == Lease::failed) fail(error);
     return true;
 }
@@ -246,6 +282,8 @@ void Attempt::on_ready() {
 }
 
 void Attempt::send() {
+    if (request_.is_upgrade && connection_->is_stream())
+        return refuse(local_error(Reason::upstream_protocol, "HTTP/2 has no upgrade"), {});
     sent_ = Clock::now();
     is_sent_ = true;
     if (request_.caller_deadline != TimePoint::max())
@@ -253,9 +291,14 @@ void Attempt::send() {
     if (request_.must_not_repeat && connection_->is_reused()) connection_->watch_acknowledgements();
     const std::string_view body =
         request_.body != nullptr ? std::string_view(*request_.body) : std::string_view();
-    connection_->begin_request(request_.method, request_.is_body_whole);
     end_head(request_, sent_, *cluster_);
-    write_body(*request_.head, body, request_.is_body_whole);
+    connection_->begin({.method = request_.method,
+                        .head = *request_.head,
+                        .body = body,
+                        .trailers = request_.trailers,
+                        .is_whole = request_.is_body_whole,
+                        .is_chunked = request_.is_chunked});
+    if (connection_ == nullptr) return;  // it does not even go out
     if (request_.is_body_whole) arm_answer_timer();
     if (!request_.is_body_whole) handler_->on_request_wanted(*this);
 }
@@ -274,28 +317,15 @@ void Attempt::arm_answer_timer() {
     context_.loop.timers().arm(timer_, Clock::now() + first);
 }
 
-void Attempt::write_body(std::string_view head, std::string_view data, bool is_last) {
-    if (!request_.is_chunked) return connection_->write({head, data});
-    char buffer[20];
-    const std::string_view prefix =
-        data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
-    const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
-    if (!is_last) return connection_->write({head, prefix, data, suffix});
-    if (request_.trailers.empty())
-        return connection_->write({head, prefix, data, suffix, http::kLastChunk});
-    connection_->write({head, prefix, data, suffix, "0\r\n", request_.trailers, "\r\n"});
-}
-
 void Attempt::send_body(std::string_view data) {
-    write_body({}, data, false);
+    connection_->send_body(data, false, {});
 }
 
 void Attempt::finish_body(std::string_view trailers) {
     request_.is_body_whole = true;
     request_.trailers = trailers;
     if (!is_sending()) return;
-    write_body({}, {}, true);
-    connection_->finish_request();
+    connection_->send_body({}, true, trailers);
     if (!end_.status) arm_answer_timer();
 }
 
@@ -426,7 +456,8 @@ void Attempt::refuse(const Error& error, Duration retry_after) {
 
 void Attempt::fail(const Error& error) {
     classify(error, false);
-    if (!is_sent_ && endpoint_)
+    const bool is_told = connection_ != nullptr && connection_->was_told_of();
+    if (!is_sent_ && endpoint_ && !is_told)
         context_.shard.add(cluster_->cluster().metrics().of(to_label(error.reason)));
     report();
     handler_->on_attempt_failed(*this, {error, {}});

@@ -133,7 +133,7 @@ void Attempt::classify(const Error& error, bool client_left) {
     end_.error = error;
     end_.client_left = client_left;
     if (connection_ != nullptr && is_sent_) {
-        end_.reused_connection = connection_->is_reused();
+        end_.reused_connection = connection_->is_reused() && !connection_->was_reset_alone();
         end_.got_response_bytes = connection_->has_response_bytes();
         end_.since_last_write = now - connection_->last_write();
         end_.connect_time = connection_->connect_time();
@@ -148,7 +148,7 @@ void Attempt::classify(const Error& error, bool client_left) {
     const bool is_failure = verdict_.outcome == resilience::Outcome::failure ||
                             verdict_.outcome == resilience::Outcome::local_failure;
     if (is_failure && endpoint_) endpoint_->observe_failure(now);
-    if (verdict_.outcome == resilience::Outcome::stale)
+    if (verdict_.outcome == resilience::Outcome::stale && !connection_->is_stream())
         endpoint_->on_idle_closed(sent_ - connection_->idle_since(), now);
 }
 
@@ -176,30 +176,33 @@ void Attempt::report() {
     is_running_ = false;
     context_.shard.sub(shared.metrics().requests_active);
     if (is_sent_) context_.shard.observe(shared.metrics().request_duration, now - started_);
-    const bool is_error = verdict_.outcome == resilience::Outcome::failure ||
-                          verdict_.outcome == resilience::Outcome::local_failure;
+    resilience::Verdict said = verdict_;
+    resilience::Verdict said_at_endpoint = at_endpoint();
+    if (connection_ != nullptr && connection_->was_told_of())
+        said = said_at_endpoint = {.outcome = resilience::Outcome::ignored};
+    const bool is_error = said.outcome == resilience::Outcome::failure ||
+                          said.outcome == resilience::Outcome::local_failure;
     resilience::FailureKey key;
     if (endpoint_) {
         if (is_error)
             key = resilience::FailureKey::of(endpoint_->shared().id(), context_.loop.turns());
         if (holds_endpoint_) {
-            endpoint_->shared().detector().complete(endpoint_permit_, at_endpoint(), now,
+            endpoint_->shared().detector().complete(endpoint_permit_, said_at_endpoint, now,
                                                     context_.worker);
         }
         endpoint_->request_ended(verdict_);
     }
     RouteTarget& route = *request_.route;
     if (holds_breaker_) {
-        const auto seen =
-            is_error ? route.for_cluster(verdict_, breaker_permit_.is_probe) : verdict_;
+        const auto seen = is_error ? route.for_cluster(said, breaker_permit_.is_probe) : said;
         shared.breaker().complete(breaker_permit_, seen, now, context_.worker, key);
     }
     if (route_breaker_ != nullptr) {
-        const auto seen = is_error ? route.for_route(verdict_, route_permit_.is_probe) : verdict_;
+        const auto seen = is_error ? route.for_route(said, route_permit_.is_probe) : said;
         route_breaker_->complete(route_permit_, seen, now, context_.worker, key,
                                  endpoint_ ? endpoint_->shared().id() : 0);
     } else if (is_error) {
-        route.failed_without(verdict_, now, context_.worker, key);
+        route.failed_without(said, now, context_.worker, key);
     }
     route_breaker_ = nullptr;
     holds_endpoint_ = holds_breaker_ = false;

@@ -51,26 +51,38 @@ void ConnectionToken::reset() {
     slot_.reset();
 }
 
-H1Connection::H1Connection(LocalContext& context,
-                           LocalEndpoint& endpoint,
-                           transport::Socket socket,
-                           ConnectionToken token,
-                           resilience::Limit::Slot connecting_slot,
-                           const transport::TlsStart& tls)
-    : context_(context),
+H1Connection::H1Connection(LocalContext& context, LocalEndpoint& endpoint, ConnectionHold hold)
+    : Carrier(false),
+      context_(context),
       endpoint_(endpoint),
-      stream_(
-          std::make_unique<transport::Stream>(context.loop, std::move(socket), *this, true, tls)),
-      token_(std::move(token)),
-      connecting_slot_(std::move(connecting_slot)),
+      hold_(std::move(hold)),
       started_(Clock::now()) {}
 
 H1Connection::~H1Connection() = default;
 
+void H1Connection::connect(transport::Socket socket, const transport::TlsStart& tls) {
+    stream_ =
+        std::make_unique<transport::Stream>(context_.loop, std::move(socket), *this, true, tls);
+}
+
+void H1Connection::take_over(std::unique_ptr<transport::Stream> stream,
+                             Duration took,
+                             ConnectionUser* user) {
+    stream_ = std::move(stream);
+    stream_->set_handler(*this);
+    connect_time_ = took;
+    is_connected_ = true;
+    state_ = State::idle;
+    if (user == nullptr) return settle();
+    attach(*user);
+    user->on_moved(*this);
+    user->on_ready();
+}
+
 void H1Connection::attach(ConnectionUser& user) {
     WEIR_ASSERT(user_ == nullptr && (state_ == State::idle || state_ == State::connecting));
     user_ = &user;
-    ++requests_;
+    is_reused_ = ++requests_ > 1;
     is_request_whole_ = false;
     is_response_whole_ = false;
     has_response_bytes_ = false;
@@ -91,28 +103,40 @@ void H1Connection::detach() {
     stream_->resume();
 }
 
-void H1Connection::begin_request(http::Method method, bool is_whole) {
+void H1Connection::begin(const Opening& opening) {
     state_ = State::head;
-    method_ = method;
-    is_request_whole_ = is_whole;
+    method_ = opening.method;
+    is_chunked_ = opening.is_chunked;
+    is_request_whole_ = opening.is_whole;
+    write(opening.head, opening.body, opening.is_whole, opening.trailers);
 }
 
-void H1Connection::write(std::initializer_list<std::string_view> parts) {
+void H1Connection::send_body(std::string_view data, bool is_last, std::string_view trailers) {
     if (state_ == State::closed) return;
-    last_write_ = Clock::now();
-    stream_->write(parts);
+    is_request_whole_ = is_last;
+    write({}, data, is_last, trailers);
 }
 
-void H1Connection::finish_request() {
-    is_request_whole_ = true;
-    if (is_response_whole_ && user_ == nullptr) settle();
+void H1Connection::write(std::string_view head,
+                         std::string_view data,
+                         bool is_last,
+                         std::string_view trailers) {
+    last_write_ = Clock::now();
+    if (!is_chunked_) return stream_->write({head, data});
+    char buffer[20];
+    const std::string_view prefix =
+        data.empty() ? std::string_view() : http::chunk_prefix(data.size(), buffer);
+    const std::string_view suffix = data.empty() ? std::string_view() : http::kChunkEnd;
+    if (!is_last) return stream_->write({head, prefix, data, suffix});
+    if (trailers.empty()) return stream_->write({head, prefix, data, suffix, http::kLastChunk});
+    stream_->write({head, prefix, data, suffix, "0\r\n", trailers, "\r\n"});
 }
 
 std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> H1Connection::take_stream() {
     is_tunnel_ = true;
     state_ = State::closed;
     idle_timer_.cancel();
-    std::pair taken{std::move(stream_), std::move(token_)};
+    std::pair taken{std::move(stream_), std::move(hold_.token)};
     endpoint_.forget(*this);
     return taken;
 }
@@ -124,9 +148,11 @@ void H1Connection::abandon() {
 
 void H1Connection::on_connected() {
     connect_time_ = Clock::now() - started_;
-    connecting_slot_.reset();
+    hold_.connecting.reset();
+    is_connected_ = true;
     state_ = State::idle;
     endpoint_.on_connected(connect_time_);
+    if (stream_->alpn() == "h2") return endpoint_.speak_h2(*this, std::exchange(user_, nullptr));
     if (user_ != nullptr) {
         user_->on_ready();
     } else {
@@ -315,8 +341,8 @@ void H1Connection::close() {
     state_ = State::closed;
     idle_timer_.cancel();
     stream_->close();
-    token_.reset();
-    connecting_slot_.reset();
+    hold_.token.reset();
+    hold_.connecting.reset();
     if (was_idle) endpoint_.take_out_of_idle(*this);
     endpoint_.forget(*this);
 }

@@ -22,11 +22,16 @@ struct StatusLine {
 // Of the first answer that is no interim one.
 [[nodiscard]] StatusLine read_status_line(std::string_view bytes);
 
+// What a message of gRPC says that answers grpc.health.v1.Health/Check: a ServingStatus, 1 is
+// SERVING. None: it is no such message, or not whole.
+[[nodiscard]] std::optional<std::uint64_t> read_serving_status(std::string_view bytes);
+
 struct CheckQuestion {
     Address address;
     std::string authority;                 // the Host
     std::optional<config::Health> health;  // none, or tcp: a connection is enough
     Duration timeout{};
+    config::ClusterProtocol protocol = config::ClusterProtocol::automatic;
     transport::TlsStart tls{};
 };
 

@@ -298,6 +298,7 @@ void HealthChecks::run_due(TimePoint now) {
                          .authority = subject->endpoint->authority(),
                          .health = health,
                          .timeout = health.timeout,
+                         .protocol = found->second.cluster->config().protocol,
                          .tls = {.context = found->second.cluster->tls(),
                                  .server_name = subject->endpoint->host()}};
         job->subject = std::move(subject);

@@ -12,12 +12,30 @@ LocalEndpoint::LocalEndpoint(LocalContext& context,
       cluster_(&cluster),
       shared_cluster_(cluster.shared()),
       endpoint_(std::move(endpoint)),
-      stats_(endpoint_->stats(context.worker)) {}
+      stats_(endpoint_->stats(context.worker)),
+      wire_(wire_of(shared_cluster_->config())) {}
 
 LocalEndpoint::~LocalEndpoint() {
     cluster_ = nullptr;
     while (!connections_.empty())
         connections_.back()->abandon();
+    while (!h2_connections_.empty())
+        h2_connections_.back()->abandon();
+}
+
+LocalEndpoint::Wire LocalEndpoint::wire_of(const config::Cluster& config) {
+    switch (config.protocol) {
+        case config::ClusterProtocol::http1:
+            return Wire::h1;
+        case config::ClusterProtocol::h2:
+        case config::ClusterProtocol::h2c:
+            return Wire::h2;
+        case config::ClusterProtocol::automatic:
+            break;
+    }
+    if (!config.tls) return Wire::h1;
+    const auto& alpn = config.tls->alpn;
+    return std::find(alpn.begin(), alpn.end(), "h2") == alpn.end() ? Wire::h1 : Wire::by_alpn;
 }
 
 void LocalEndpoint::move_to(LocalCluster& next) {
@@ -27,7 +45,8 @@ void LocalEndpoint::move_to(LocalCluster& next) {
     const auto& new_tls = shared_cluster_->config().tls;
     // New certificates alone are for new connections.
     const bool is_same = old_tls ? new_tls && old_tls->has_same_settings(*new_tls) : !new_tls;
-    if (is_same) return;
+    if (is_same && before->config().protocol == shared_cluster_->config().protocol) return;
+    wire_ = wire_of(shared_cluster_->config());
     ++tls_epoch_;
     close_idle();
 }
@@ -40,10 +59,17 @@ void LocalEndpoint::remove() {
 void LocalEndpoint::close_idle() {
     while (!idle_.is_empty())
         idle_.oldest()->abandon();
+    for (const auto& connection : h2_connections_)
+        connection->drain();
 }
 
 void LocalEndpoint::request_began() {
     candidate_.request_began();
+    stats_.active.store(candidate_.active(), std::memory_order_relaxed);
+}
+
+void LocalEndpoint::request_left() {
+    candidate_.request_ended();
     stats_.active.store(candidate_.active(), std::memory_order_relaxed);
 }
 
@@ -125,47 +151,129 @@ Duration LocalEndpoint::may_stay_idle(const H1Connection& connection, Duration a
     return std::min(most, *timeout.learned() * 3 / 2);
 }
 
-Result<H1Connection*> LocalEndpoint::open() {
-    auto opened = try_open();
+Carrier* LocalEndpoint::take_stream() {
+    for (const auto& connection : h2_connections_) {
+        if (connection->has_room()) return &connection->add_stream();
+    }
+    return nullptr;
+}
+
+Result<Carrier*> LocalEndpoint::open(bool is_upgrade) {
+    auto opened = try_open(is_upgrade);
     if (opened || opened.error().reason != Reason::limit_exceeded) return opened;
     if (full_limit_ == telemetry::Limit::max_connecting) return opened;
-    if (idle_.is_empty()) {
+    if (!idle_.is_empty()) {
+        idle_.oldest()->abandon();
+    } else if (!close_idle_stream_connection()) {
         shared_cluster_->ask_for_connection(endpoint_, context_.worker);
         return opened;
     }
-    idle_.oldest()->abandon();
-    return try_open();
+    return try_open(is_upgrade);
 }
 
-Result<H1Connection*> LocalEndpoint::try_open() {
+Result<Carrier*> LocalEndpoint::try_open(bool is_upgrade) {
     const TimePoint now = Clock::now();
     const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe,
                      "limits of connections"};
-    auto connection_slot = shared_cluster_->acquire(endpoint_->connections(), now);
     full_limit_ = telemetry::Limit::max_connections;
+    // It takes none at the moment, whatever their number.
+    const bool is_stream = is_multiplexed(is_upgrade);
+    if (is_stream && expected_streams_ == 0 && !h2_connections_.empty()) return full;
+    auto connection_slot = shared_cluster_->acquire(endpoint_->connections(), now);
     if (!connection_slot) return full;
     auto connecting_slot = shared_cluster_->acquire(endpoint_->connecting(), now);
     full_limit_ = telemetry::Limit::max_connecting;
     if (!connecting_slot) return full;
     auto socket = transport::Socket::connect(endpoint_->address());
     if (!socket) return socket.error();
-    ConnectionToken token(context_.shard, shared_cluster_->metrics(), std::move(*connection_slot));
-    auto connection = std::make_unique<H1Connection>(
-        context_, *this, std::move(*socket), std::move(token), std::move(*connecting_slot),
-        transport::TlsStart{.context = shared_cluster_->tls(),
-                            .shard = &context_.shard,
-                            .server_name = endpoint_->host(),
-                            .memory = tls_memory_});
-    connection->tls_epoch = tls_epoch_;
-    connection->index = connections_.size();
-    connections_.push_back(std::move(connection));
-    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()),
-                             std::memory_order_relaxed);
-    return connections_.back().get();
+    ConnectionHold hold{
+        .token = {context_.shard, shared_cluster_->metrics(), std::move(*connection_slot)},
+        .connecting = std::move(*connecting_slot)};
+    const transport::TlsStart tls{.context = shared_cluster_->tls(),
+                                  .shard = &context_.shard,
+                                  .server_name = endpoint_->host(),
+                                  .memory = tls_memory_,
+                                  .only_http1 = is_upgrade && !is_stream};
+    if (is_stream) {
+        H2Connection& made = add_h2(std::move(hold));
+        made.connect(std::move(*socket), tls);
+        return &made.add_stream();
+    }
+    H1Connection& made = add_h1(std::move(hold));
+    made.connect(std::move(*socket), tls);
+    return &made;
+}
+
+H1Connection& LocalEndpoint::add_h1(ConnectionHold hold) {
+    connections_.push_back(std::make_unique<H1Connection>(context_, *this, std::move(hold)));
+    H1Connection& made = *connections_.back();
+    made.tls_epoch = tls_epoch_;
+    made.index = connections_.size() - 1;
+    count_connections();
+    return made;
+}
+
+H2Connection& LocalEndpoint::add_h2(ConnectionHold hold) {
+    h2_connections_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(hold)));
+    count_connections();
+    return *h2_connections_.back();
+}
+
+void LocalEndpoint::count_connections() {
+    stats_.connections.store(
+        static_cast<std::uint32_t>(connections_.size() + h2_connections_.size()),
+        std::memory_order_relaxed);
+}
+
+void LocalEndpoint::speak_h2(H1Connection& connection, ConnectionUser* user) {
+    endpoint_->note_speaks_h1(false);
+    const Duration took = connection.connect_time();
+    auto [stream, token] = connection.take_stream();
+    H2Connection& made = add_h2({.token = std::move(token), .connecting = {}});
+    if (user != nullptr) {
+        Carrier& carrier = made.add_stream();
+        carrier.attach(*user);
+        user->on_moved(carrier);
+    }
+    made.take_over(std::move(stream), took);
+}
+
+void LocalEndpoint::speak_h1(H2Connection& connection, ConnectionUser* user) {
+    endpoint_->note_speaks_h1(true);
+    const Duration took = connection.connect_time();
+    auto [stream, token] = connection.take_stream();
+    add_h1({.token = std::move(token), .connecting = {}}).take_over(std::move(stream), took, user);
+}
+
+// One that never has no stream would never be given up to another worker that waits.
+void LocalEndpoint::room_made(H2Connection& connection) {
+    if (cluster_ == nullptr) return;
+    cluster_->serve_waiting_later();
+    if (!is_wanted_elsewhere()) return;
+    const bool is_done = std::any_of(h2_connections_.begin(), h2_connections_.end(),
+                                     [](const auto& each) { return each->is_draining(); });
+    if (!is_done) connection.drain();
+}
+
+bool LocalEndpoint::keeps(const H2Connection& connection) const {
+    if (cluster_ == nullptr || endpoint_->is_drained() || is_wanted_elsewhere()) return false;
+    std::size_t idle = 0;
+    for (const auto& other : h2_connections_)
+        idle += other.get() != &connection && other->is_idle() ? 1U : 0U;
+    return idle < shared_cluster_->config().limits.idle_connections;
+}
+
+bool LocalEndpoint::close_idle_stream_connection() {
+    const auto found = std::find_if(h2_connections_.begin(), h2_connections_.end(),
+                                    [](const auto& each) { return each->is_idle(); });
+    if (found == h2_connections_.end()) return false;
+    (*found)->abandon();
+    return true;
 }
 
 void LocalEndpoint::give_up_idle() {
-    if (!idle_.is_empty()) idle_.oldest()->abandon();
+    if (!idle_.is_empty()) return idle_.oldest()->abandon();
+    static_cast<void>(close_idle_stream_connection());
 }
 
 void LocalEndpoint::on_connected(Duration took) {
@@ -203,8 +311,17 @@ void LocalEndpoint::forget(H1Connection& connection) {
     connections_[index]->index = index;
     context_.loop.retire(std::move(connections_.back()));
     connections_.pop_back();
-    stats_.connections.store(static_cast<std::uint32_t>(connections_.size()),
-                             std::memory_order_relaxed);
+    count_connections();
+    if (cluster_ != nullptr) cluster_->serve_waiting_later();
+    shared_cluster_->connection_freed();
+}
+
+void LocalEndpoint::forget(H2Connection& connection) {
+    const auto found = std::find_if(h2_connections_.begin(), h2_connections_.end(),
+                                    [&](const auto& each) { return each.get() == &connection; });
+    context_.loop.retire(std::move(*found));
+    h2_connections_.erase(found);
+    count_connections();
     if (cluster_ != nullptr) cluster_->serve_waiting_later();
     shared_cluster_->connection_freed();
 }

@@ -7,6 +7,7 @@
 #include "weir/upstream/local_context.hpp"
 
 #include "h1_connection.hpp"
+#include "h2_connection.hpp"
 #include "idle_list.hpp"
 
 #include <memory>
@@ -36,6 +37,8 @@ class LocalEndpoint {
 
     // ---- balancing
     void request_began();
+    // It has begun, and went elsewhere.
+    void request_left();
     void request_ended(const resilience::Verdict& verdict);
     void observe(Duration latency, TimePoint now);
     // A head came, whatever it says.
@@ -52,18 +55,43 @@ class LocalEndpoint {
         careful,     // it must not be executed twice
         proven,      // it was lost once already: only what was used a moment ago
     };
-    // The connection used last, if it is good for that, or nullptr.
-    [[nodiscard]] H1Connection* take_idle(Reuse reuse, TimePoint now);
+    struct Wish {
+        Reuse reuse = Reuse::repeatable;
+        bool is_upgrade = false;  // HTTP/1, if that is spoken at all
+    };
+    // Of HTTP/1 the connection used last, if it is good for that; of HTTP/2 a stream of a
+    // connection that has room, though it may still connect. Or nullptr.
+    [[nodiscard]] Carrier* take(const Wish& wish, TimePoint now) {
+        return is_multiplexed(wish.is_upgrade) ? take_stream() : take_idle(wish.reuse, now);
+    }
     // Begins to connect; an idle connection that was no good makes room. Error: limit_exceeded (the
     // slots are taken; wait), or why it cannot.
-    [[nodiscard]] Result<H1Connection*> open();
+    [[nodiscard]] Result<Carrier*> open(bool is_upgrade);
     // The limit by which open() refused last.
     [[nodiscard]] telemetry::Limit full_limit() const { return full_limit_; }
     // Another worker needs one more than I do.
     void give_up_idle();
 
-    // Of H1Connection only.
+    // Of its connections only.
     void on_connected(Duration took);
+    // What ALPN said is not what was expected: another object goes on with the stream, for that
+    // user, if there is one.
+    void speak_h2(H1Connection& connection, ConnectionUser* user);
+    void speak_h1(H2Connection& connection, ConnectionUser* user);
+    // HTTP/2 or nothing: the configuration says so.
+    [[nodiscard]] bool is_h2_only() const { return wire_ == Wire::h2; }
+    // How many streams at once a connection is expected to carry, and that it was found out.
+    [[nodiscard]] std::uint32_t expected_streams() const { return expected_streams_; }
+    void expect_streams(std::uint32_t most) { expected_streams_ = most; }
+    // A stream has ended: there is room.
+    void room_made(H2Connection& connection);
+    // It has no stream now: may it stay?
+    [[nodiscard]] bool keeps(const H2Connection& connection) const;
+    [[nodiscard]] Duration connect_timeout() const {
+        return shared_cluster_->config().timeout.connect;
+    }
+    [[nodiscard]] Duration idle_timeout() const { return shared_cluster_->config().timeout.idle; }
+    void forget(H2Connection& connection);
     // The upstream ended one that had been idle for so long.
     void on_idle_closed(Duration age, TimePoint now);
     // For how long, when it has been idle for `age`; that is how the upstream is watched, too.
@@ -73,8 +101,21 @@ class LocalEndpoint {
     void forget(H1Connection& connection);
 
   private:
+    // What is spoken there: that is known, or the handshake of each connection says it.
+    enum class Wire : std::uint8_t { h1, h2, by_alpn };
+    [[nodiscard]] static Wire wire_of(const config::Cluster& config);
+    [[nodiscard]] bool is_multiplexed(bool is_upgrade) const {
+        if (wire_ == Wire::h1) return false;
+        return wire_ == Wire::h2 || !(is_upgrade || endpoint_->speaks_h1());
+    }
+    [[nodiscard]] H1Connection* take_idle(Reuse reuse, TimePoint now);
+    [[nodiscard]] Carrier* take_stream();
     [[nodiscard]] Duration good_for(Reuse reuse, const H1Connection& connection, TimePoint now);
-    [[nodiscard]] Result<H1Connection*> try_open();
+    [[nodiscard]] Result<Carrier*> try_open(bool is_upgrade);
+    H1Connection& add_h1(ConnectionHold hold);
+    H2Connection& add_h2(ConnectionHold hold);
+    void count_connections();
+    [[nodiscard]] bool close_idle_stream_connection();
     [[nodiscard]] bool is_wanted_elsewhere() const;
 
     balance::Candidate candidate_;
@@ -86,7 +127,10 @@ class LocalEndpoint {
     std::shared_ptr<Cluster> shared_cluster_;
     std::shared_ptr<Endpoint> endpoint_;
     EndpointStats& stats_;
+    Wire wire_;
+    std::uint32_t expected_streams_ = H2Connection::kExpectedStreams;
     std::vector<std::unique_ptr<H1Connection>> connections_;
+    std::vector<std::unique_ptr<H2Connection>> h2_connections_;
     IdleList<H1Connection> idle_;
     Duration fresh_for_ =
         resilience::IdleTimeout::kFresh;  // idle for so long, a connection is not suspected

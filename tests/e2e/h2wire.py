@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -147,3 +149,80 @@ class H2Client:
     def rest(self) -> None:
         while not self.has_ended:
             self.fill()
+
+
+class H2Served:
+    """A client's connection to H2Origin."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.buffer = b""
+        self.bodies: dict[int, bytes] = {}
+        self.heads: dict[int, bytes] = {}
+        self.sock.sendall(frame(SETTINGS))
+
+    def send(self, *frames: bytes) -> None:
+        self.sock.sendall(b"".join(frames))
+
+    def answer(self, stream: int, fields: list[tuple[bytes, bytes]], body: bytes = b"",
+               trailers: list[tuple[bytes, bytes]] | None = None) -> None:
+        ends = END_STREAM if not body and not trailers else 0
+        self.send(frame(HEADERS, END_HEADERS | ends, stream, block([(b":status", b"200"), *fields])))
+        if body:
+            self.send(frame(DATA, 0 if trailers else END_STREAM, stream, body))
+        if trailers:
+            self.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, block(trailers)))
+
+    def frames(self) -> Iterator[Frame]:
+        """Reads until the client ends."""
+        preface = True
+        while data := self.sock.recv(1 << 16):
+            self.buffer += data
+            if preface and len(self.buffer) >= len(PREFACE):
+                self.buffer, preface = self.buffer[len(PREFACE):], False
+            while not preface and len(self.buffer) >= 9:
+                end = 9 + int.from_bytes(self.buffer[:3], "big")
+                if len(self.buffer) < end:
+                    break
+                came = Frame(self.buffer[3], self.buffer[4], int.from_bytes(self.buffer[5:9], "big"),
+                             self.buffer[9:end])
+                self.buffer = self.buffer[end:]
+                yield came
+
+
+class H2Origin:
+    """A server in clear; `answer` is called when a request is whole, with its connection and stream."""
+
+    def __init__(self, answer: Callable[[H2Served, int], None]) -> None:
+        self.answer = answer
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError), sock:
+            served = H2Served(sock)
+            for came in served.frames():
+                if came.kind == SETTINGS and not came.flags & ACK:
+                    served.send(frame(SETTINGS, ACK))
+                elif came.kind == PING and not came.flags & ACK:
+                    served.send(frame(PING, ACK, 0, came.payload))
+                elif came.kind == HEADERS:
+                    served.heads[came.stream] = came.payload
+                elif came.kind == DATA:
+                    served.bodies[came.stream] = served.bodies.get(came.stream, b"") + came.payload
+                if came.ends:
+                    self.answer(served, came.stream)
+
+    def close(self) -> None:
+        self.listener.close()

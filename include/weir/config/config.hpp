@@ -257,6 +257,10 @@ struct Tls {
 
 // ---- clusters
 
+// What a cluster's endpoints speak. automatic: by ALPN under TLS, in clear HTTP/1; h2 is over TLS,
+// h2c in clear, with prior knowledge.
+enum class ClusterProtocol : std::uint8_t { automatic, http1, h2, h2c };
+
 enum class Policy : std::uint8_t { p2c_ewma, round_robin, least_request, random };
 
 struct Endpoint {
@@ -315,10 +319,10 @@ enum class NoneReady : std::uint8_t { least_bad, all, fail };
 
 // Active checks of every endpoint of a cluster.
 struct Health {
-    enum class Type : std::uint8_t { http, tcp };
+    enum class Type : std::uint8_t { http, tcp, grpc };
 
     Type type = Type::http;
-    std::string path = "/";
+    std::string path = "/";  // of grpc: "/" and a service, "/" alone for the server
     std::uint16_t port = 0;  // 0: the endpoint's
     Duration interval = std::chrono::seconds{5};
     Duration timeout = std::chrono::seconds{1};
@@ -344,6 +348,7 @@ struct Cluster {
     ClusterLimits limits;
     std::optional<Health> health;  // none: off
     std::optional<Tls> tls;        // none: in clear
+    ClusterProtocol protocol = ClusterProtocol::automatic;
     bool metrics_per_endpoint = false;
     Place place;
 

@@ -68,6 +68,8 @@ class H2Stream {
     // The last byte was given to be sent.
     [[nodiscard]] bool has_ended() const { return has_ended_; }
     [[nodiscard]] bool is_closed() const { return is_closed_; }
+    // By RST_STREAM, not by us.
+    [[nodiscard]] bool was_reset_by_peer() const { return was_reset_by_peer_; }
 
   protected:
     ~H2Stream() = default;
@@ -81,6 +83,7 @@ class H2Stream {
     bool is_closed_ = false;
     bool got_head_ = false;
     bool is_reset_ = false;      // by us
+    bool was_reset_by_peer_ = false;
     bool resets_after_ = false;  // once the end has gone out
     bool was_waiting_ = false;
     std::string_view now_;  // what is being given, behind what waits
@@ -168,7 +171,9 @@ class H2Codec {
     void reset(H2Stream& stream, H2Code code);
     // The answer is given and the rest of the request is not wanted: reset, once it has gone out.
     void reset_after_end(H2Stream& stream);
-    // So much of what on_body() brought is used up: the peer may send more.
+    // So much of what on_body() brought is used up: the peer may send more. For a client that opens
+    // the window of the stream only; that of the connection was opened when the bytes came, so that
+    // who does not take one answer holds up no other.
     void consume(const H2Stream& stream, std::size_t bytes);
     // The stream's user is gone: nothing is said about it any more.
     void forget(H2Stream& stream);

@@ -24,7 +24,7 @@ enum class FailureKind : std::uint8_t {
     status_503,
     status_504,
     status_other,  // listed by the user in failure_on
-    peer_refused,  // a mesh peer refused before doing anything: its `weir-error` says so
+    peer_refused,  // it did nothing with the request: `weir-error` of a mesh peer, or HTTP/2 says so
     connect_refused,
     connect_timeout,
     dns,

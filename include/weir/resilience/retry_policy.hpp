@@ -21,6 +21,7 @@ enum class RetryOn : std::uint16_t {
     status_502 = 1 << 4,
     status_503 = 1 << 5,  // without Retry-After
     status_504 = 1 << 6,
+    refused = 1 << 8,     // HTTP/2: the upstream has not looked at the request
     status_5xx = 1 << 7,  // any, also 503 with Retry-After: then not before that
 };
 [[nodiscard]] constexpr RetryOn operator|(RetryOn a, RetryOn b) {
@@ -32,7 +33,7 @@ enum class RetryOn : std::uint16_t {
 
 struct RetryOptions {
     std::uint32_t attempts = 2;  // extra tries
-    RetryOn on = RetryOn::connect | RetryOn::reused | RetryOn::status_503;
+    RetryOn on = RetryOn::connect | RetryOn::refused | RetryOn::reused | RetryOn::status_503;
     Backoff backoff;
     std::uint32_t max_depth = 1;
 };

@@ -32,6 +32,8 @@ class ControlStream {
     // says why.
     [[nodiscard]] Task<bool> start_tls(TaskScope& scope, TlsStart start);
     [[nodiscard]] const char* tls_error() const;
+    // What was agreed on: "h2", "http/1.1", or nothing.
+    [[nodiscard]] std::string_view alpn() const;
 
     // Appends what there is, at least a byte. False: the end, a failure or the deadline.
     [[nodiscard]] Task<bool> read_more(TaskScope& scope, std::string& in);

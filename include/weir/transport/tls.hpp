@@ -111,6 +111,7 @@ struct TlsStart {
     // Of a client: who is to answer, host or address, and what may be resumed with it.
     std::string_view server_name{};
     std::shared_ptr<TlsMemory> memory{};
+    bool only_http1 = false;  // whatever the section offers
 };
 
 }  // namespace weir::transport

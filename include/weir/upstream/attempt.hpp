@@ -27,7 +27,6 @@
 namespace weir::upstream {
 
 class Attempt;
-class H1Connection;
 
 // One request, as an attempt needs it. Views live as long as the attempt.
 struct AttemptRequest {
@@ -166,6 +165,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void on_flush() override;
     void on_failed(const Error& error) override;
     void on_request_drained() override;
+    void on_moved(Carrier& carrier) override;
+    void on_displaced() override;
     bool on_turn() override;           // LocalCluster::Waiting
     void on_queue_timeout() override;  // LocalCluster::Waiting
     void on_timer();
@@ -178,9 +179,11 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] resilience::CircuitBreaker::AcquireOptions acquire_options(
         const resilience::CircuitBreaker& machine, bool has_fixed_lease) const;
     [[nodiscard]] Lease lease(Error& error);
+    void use(Carrier& connection, TimePoint now);
+    void leave_endpoint();
+    void wait_in_queue();
     void send();
     void arm_answer_timer();
-    void write_body(std::string_view head, std::string_view data, bool is_last);
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
     void judge_head(const http::ResponseHead& head, TimePoint now);
@@ -198,7 +201,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     AttemptRequest request_;
     boost::local_shared_ptr<LocalCluster> cluster_;
     boost::local_shared_ptr<LocalEndpoint> endpoint_;
-    H1Connection* connection_ = nullptr;
+    Carrier* connection_ = nullptr;
     std::optional<ConnectionToken> tunnel_token_;
     resilience::Permit breaker_permit_;
     resilience::Permit route_permit_;

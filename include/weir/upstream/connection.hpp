@@ -10,6 +10,8 @@
 
 namespace weir::upstream {
 
+class Carrier;
+
 // Who uses a connection for one request: told what comes back. Every call but on_flush() may end
 // the use.
 class ConnectionUser {
@@ -21,6 +23,10 @@ class ConnectionUser {
     virtual void on_flush() = 0;  // all that one read brought has been handed over
     virtual void on_failed(const Error& error) = 0;  // the connection is gone
     virtual void on_request_drained() = 0;           // the upstream takes more of the body
+    // Before on_ready(): that one has it from now on, as the upstream speaks the other protocol.
+    virtual void on_moved(Carrier& carrier) = 0;
+    // Before on_ready(): there is no room for it, and it has to ask for another.
+    virtual void on_displaced() = 0;
 
   protected:
     ~ConnectionUser() = default;

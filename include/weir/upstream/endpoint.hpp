@@ -122,6 +122,10 @@ class Endpoint final : public resilience::TransitionSink {
     // The worker with most idle connections but that one, if any has one.
     [[nodiscard]] std::optional<unsigned> most_idle_worker(unsigned but) const;
 
+    // What ALPN chose last was not HTTP/2. Any worker says it, for all.
+    [[nodiscard]] bool speaks_h1() const { return speaks_h1_.load(std::memory_order_relaxed); }
+    void note_speaks_h1(bool does) { speaks_h1_.store(does, std::memory_order_relaxed); }
+
     [[nodiscard]] EndpointStats& stats(unsigned worker) { return stats_[worker]; }
     // All workers together.
     struct Totals {
@@ -235,6 +239,7 @@ class Endpoint final : public resilience::TransitionSink {
     std::unique_ptr<EndpointStats[]> stats_;
     std::atomic<Duration::rep> stalled_at_{TimePoint::min().time_since_epoch().count()};
     std::atomic<std::uint8_t> out_{0};  // of balance::Hold
+    std::atomic<bool> speaks_h1_{false};
     mutable std::mutex mutex_;
     Health health_;                 // guarded by mutex_
     std::optional<Order> drained_;  // guarded by mutex_

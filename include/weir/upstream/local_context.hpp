@@ -2,6 +2,7 @@
 
 #include "weir/core/random.hpp"
 #include "weir/http/h1.hpp"
+#include "weir/http/h2.hpp"
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/transport/event_loop.hpp"
@@ -18,6 +19,8 @@ struct LocalContext {
     http::H1Limits upstream_limits{};          // of response heads
     http::ResponseHead
         response_head{};  // being handed over; its capacity is kept from answer to answer
+    http::H2Scratch h2{};  // likewise, of HTTP/2
+    std::string output{};  // being framed; its capacity goes from connection to connection
 };
 
 }  // namespace weir::upstream

@@ -116,6 +116,17 @@ TEST(ConfigClusters, DiscoveryByFileStartsAtTheFolderOfTheConfiguration) {
     EXPECT_EQ(good(text).clusters.at("a").discovery.path, "eps.yaml");
 }
 
+TEST(ConfigClusters, OfferWhatTheyMaySpeak) {
+    const struct {
+        const char* protocol;
+        std::vector<std::string> offered;
+    } cases[] = {{"auto", {"h2", "http/1.1"}}, {"http1", {"http/1.1"}}, {"h2", {"h2"}}};
+    for (const auto& each : cases) {
+        const auto lines = "    protocol: " + std::string(each.protocol) + "\n    tls: {verify: none}\n";
+        EXPECT_EQ(cluster(lines).tls->alpn, each.offered) << each.protocol;
+    }
+}
+
 TEST(ConfigClusters, RefuseWhatContradicts) {
     const struct {
         const char* body;
@@ -149,6 +160,15 @@ TEST(ConfigClusters, RefuseWhatContradicts) {
                  {"{endpoints: [\"a:80\"], limits: {max_connections: 0}}", "117"},
                  {"{endpoints: [\"a:80\"], limits: {max_connections: 4294967296}}", "117"},
                  {"{endpoints: [\"a:80\"], limits: {max_pending: unlimited}}", "104"},
+                 {"{endpoints: [\"a:80\"], protocol: h2}", "115"},
+                 {"{endpoints: [\"a:80\"], protocol: h2, tls: off}", "115"},
+                 {"{endpoints: [\"a:80\"], protocol: h2, tls: {verify: none}}", ""},
+                 {"{endpoints: [\"a:80\"], protocol: h2c, tls: {verify: none}}", "115"},
+                 {"{endpoints: [\"a:80\"], protocol: h3}", "105"},
+                 {"{endpoints: [\"a:80\"], protocol: h2c, health: {type: grpc, path: /a.B}}", ""},
+                 {"{endpoints: [\"a:80\"], protocol: h2c, health: {type: grpc, expect: \"200\"}}",
+                  "115"},
+                 {"{endpoints: [\"a:80\"], protocol: http1, health: {type: grpc}}", "115"},
                  {"x", "108"}};
     for (const auto& [body, expected] : cases) {
         EXPECT_EQ(codes(test::kListener + "clusters:\n  a: " + body + "\n"), expected) << body;

@@ -63,7 +63,7 @@ TEST(Health, RefusesWhatMeansNothing) {
     EXPECT_EQ(codes_of("health: \"/a b\""), "119");
     EXPECT_EQ(codes_of("health: \"/a\\r\\nx: y\""), "119");
     EXPECT_EQ(codes_of("health: false"), "104");
-    EXPECT_EQ(codes_of("health: {type: grpc}"), "109");
+    EXPECT_EQ(codes_of("health: {type: grpc}"), "115");
     EXPECT_EQ(codes_of("health: {type: udp}"), "105");
     EXPECT_EQ(codes_of("health: {type: tcp, path: /x}"), "115");
     EXPECT_EQ(codes_of("health: {type: tcp, expect: \"200\"}"), "115");

@@ -239,7 +239,6 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
                   {"node", "node."},
                   {"listeners[]", "listeners[]."},
                   {"listeners[].routes[]", "routes[]."},
-                  {"clusters{}", "clusters{}."},
                   {"clusters{}.endpoints[]", "clusters{}.endpoints[]."},
                   {"clusters{}.discovery", "clusters{}.discovery."},
                   {"clusters{}.lb", "clusters{}.lb."},
@@ -257,7 +256,6 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
     EXPECT_GT(refused, 0U);
     EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "kubernetes")), "109");
     EXPECT_EQ(test::codes(text_with("clusters{}.lb", "ring_hash")), "109");
-    EXPECT_EQ(test::codes(text_with("clusters{}.health.type", "grpc")), "109");
 }
 
 }  // namespace

@@ -142,6 +142,54 @@ TEST(H2Codec, APingIsAnswered) {
     EXPECT_EQ(pair.client.count(H2Fault::glitches), 0);
 }
 
+// It is told of once, and the peer hears nothing of it.
+TEST(H2Codec, ARequestTakenBackBeforeItWentOutIsClosed) {
+    Pair pair;
+    talk(pair.client, pair.server);
+    ASSERT_TRUE(pair.client.codec.open(pair.stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
+    pair.client.codec.reset(pair.stream, H2Code::cancel);
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told.find("closed 1"), 0U) << pair.client.told;
+    EXPECT_EQ(pair.client.told.find("closed", 1), std::string::npos) << pair.client.told;
+    EXPECT_EQ(pair.server.told, "");
+}
+
+TEST(H2Codec, WhatGoawayLeavesOutIsRefused) {
+    Pair pair;
+    pair.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    H2Peer::Stream late;
+    ASSERT_TRUE(pair.client.codec.open(late, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
+    static_cast<void>(pair.client.speak());  // lost on its way
+    pair.server.codec.end();
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told, "goaway\nclosed 3 7\n");
+    EXPECT_FALSE(late.was_reset_by_peer());
+    EXPECT_FALSE(pair.client.codec.may_open());
+}
+
+// One answer that nobody takes holds up its stream, and no other.
+TEST(H2Codec, AClientOpensTheWindowOfTheConnectionAtOnce) {
+    Pair pair;
+    pair.client.consumes = false;
+    const std::string large(60'000, 'x');
+    std::list<H2Peer::Stream> streams;
+    for (int i = 0; i < 30; ++i) {
+        H2Peer::Stream& stream = streams.emplace_back();
+        ASSERT_TRUE(pair.client.codec.open(stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
+        talk(pair.client, pair.server);
+        pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\n\r\n", false);
+        pair.server.codec.send_body(pair.answered(), large, true, {});
+        talk(pair.client, pair.server);
+    }
+    EXPECT_EQ(pair.client.body.size(), 30 * large.size());
+}
+
+TEST(H2Codec, ARequestWithoutAHostHasNoAuthority) {
+    Pair pair;
+    pair.ask("GET / HTTP/1.1\r\nX: y\r\n\r\n");
+    EXPECT_EQ(pair.server.told, "refused 1 bad_request: no :authority .\n");
+}
+
 TEST(H2Codec, NumbersThatWereLeftOutAreLost) {
     H2Peer server(Side::server);
     server.hear(h2::begin() + h2::get(1) + h2::get(3) + h2::get(9));

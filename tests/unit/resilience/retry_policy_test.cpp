@@ -82,6 +82,7 @@ TEST(RetryPolicy, HasTheDefaultsOfTheReference) {
     EXPECT_EQ(options.attempts, 2U);
     EXPECT_EQ(options.max_depth, 1U);
     EXPECT_TRUE(has(options.on, RetryOn::connect));
+    EXPECT_TRUE(has(options.on, RetryOn::refused));
     EXPECT_TRUE(has(options.on, RetryOn::reused));
     EXPECT_TRUE(has(options.on, RetryOn::status_503));
     EXPECT_FALSE(has(options.on, RetryOn::reset));
@@ -95,6 +96,23 @@ TEST(RetryPolicy, RetriesConnectFailuresOfAnyMethod) {
         EXPECT_EQ(why(failed(get(), reason)), "none") << word(reason);
         EXPECT_EQ(why(failed(post(), reason)), "none") << word(reason);
         EXPECT_EQ(why(failed(get(), reason), with(RetryOn::reused)), "not_wanted") << word(reason);
+    }
+}
+
+// HTTP/2: a stream that was refused, or that GOAWAY left out.
+TEST(RetryPolicy, RetriesRefusedStreamsOfAnyMethod) {
+    for (const bool is_reused : {false, true}) {
+        RetryInput input = post();
+        input.error = {Reason::upstream_reset, Error::Origin::upstream, Error::Retry::safe, ""};
+        input.is_connection_reused = is_reused;
+        AttemptEnd end;
+        end.error = input.error;
+        end.reused_connection = is_reused;
+        input.verdict = classify(end);
+        EXPECT_EQ(input.verdict.outcome, is_reused ? Outcome::stale : Outcome::local_failure);
+        EXPECT_EQ(why(input), "none");
+        EXPECT_EQ(why(input, with(RetryOn::reset)), "none");
+        EXPECT_EQ(why(input, with(RetryOn::connect | RetryOn::reused)), "not_wanted");
     }
 }
 

@@ -36,5 +36,20 @@ TEST(StatusLineOfACheck, RefusesWhatIsNone) {
               Kind::garbage);
 }
 
+TEST(HealthCheck, ReadsTheServingStatusOfGrpc) {
+    const auto message = [](std::string_view text) {
+        return std::string("\0\0\0\0", 4) + static_cast<char>(text.size()) + std::string(text);
+    };
+    EXPECT_EQ(read_serving_status(message("\x08\x01")), 1U);
+    EXPECT_EQ(read_serving_status(message("\x08\x02")), 2U);
+    EXPECT_EQ(read_serving_status(message("\x08\x80\x01")), 128U);
+    EXPECT_EQ(read_serving_status(message("")), 0U);
+    for (const std::string& bad : {std::string(), std::string("\0\0\0\0", 4), message("\x08"),
+                                   message("\x10\x01"), message("\x08\xff"), "\1" + message("\x08\x01").substr(1),
+                                   message("\x08\x01").substr(0, 6)}) {
+        EXPECT_FALSE(read_serving_status(bad)) << bad.size();
+    }
+}
+
 }  // namespace
 }  // namespace weir::upstream

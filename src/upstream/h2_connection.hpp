@@ -1,0 +1,149 @@
+#pragma once
+
+#include "weir/core/error.hpp"
+#include "weir/core/timing_wheel.hpp"
+#include "weir/http/h2.hpp"
+#include "weir/transport/stream.hpp"
+
+#include "carrier.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace weir::upstream {
+
+struct LocalContext;
+class LocalEndpoint;
+
+// One HTTP/2 connection to an endpoint, owned by its LocalEndpoint: a stream a request, and one
+// write a turn for all of them. Requests that come while it connects wait for it. The first one
+// goes out with our side of the handshake, the others once the peer has said how many streams it
+// takes; those that are too many ask for another connection.
+//
+//   connecting --connected-------------------> opening
+//   connecting --ALPN says HTTP/1------------> over      (a H1Connection goes on)
+//   opening    --SETTINGS--------------------> open
+//   any        --GOAWAY, drain(), suspicion--> draining  (no new streams; the last one ends it)
+//   any        --broken, or against the rules> over      (all streams fail)
+//
+// A peer that is silent for kQuiet while streams are open is asked by PING; one that has not
+// answered within kPatience is gone. It is not asked again for kAskAgain unless it has sent
+// something else: gRPC servers close on clients that ask more often.
+//
+// Who does not take an answer stops its stream, by the stream's window, and no other.
+// Thread: worker.
+class H2Connection final : public transport::Retired,
+                           public transport::StreamHandler,
+                           public transport::IoHandler,
+                           private http::H2Events {
+  public:
+    static constexpr Duration kQuiet = std::chrono::seconds{20};
+    static constexpr Duration kPatience = std::chrono::seconds{5};
+    static constexpr Duration kAskAgain = std::chrono::seconds{310};
+    // A peer that has not said how many streams it takes is expected to take so many, and given no
+    // more than the other number whatever it says.
+    static constexpr std::uint32_t kExpectedStreams = 100;
+    static constexpr std::uint32_t kMostStreams = 1000;
+
+    H2Connection(LocalContext& context, LocalEndpoint& endpoint, ConnectionHold hold);
+    ~H2Connection() override;
+
+    // One of them comes first: it connects, or goes on with a stream that has connected in `took`.
+    void connect(transport::Socket socket, const transport::TlsStart& tls);
+    void take_over(std::unique_ptr<transport::Stream> stream, Duration took);
+    [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> take_stream();
+
+    [[nodiscard]] bool has_room() const;
+    // For a request. There must be room.
+    [[nodiscard]] Carrier& add_stream();
+    [[nodiscard]] bool is_idle() const { return streams_.empty() && state_ != State::over; }
+    [[nodiscard]] bool is_draining() const { return is_draining_; }
+    [[nodiscard]] Duration connect_time() const { return connect_time_; }
+
+    // No new streams; when there are none it closes.
+    void drain();
+    // Closes at once: streams fail.
+    void abandon();
+
+    // Of its stream and loop only.
+    void on_connected() override;
+    void on_bytes(std::string_view bytes) override;
+    void on_eof() override;
+    void on_broken(int error) override;
+    void on_write_failed() override;
+    void on_drained() override;
+    void on_ready(transport::Readiness readiness) override;  // scheduled: the end of a turn
+
+  private:
+    class Stream;
+    enum class State : std::uint8_t { connecting, opening, open, over };
+
+    // http::H2Events
+    http::H2Stream& on_open() override;  // never: the peer opens no streams
+    void on_request(http::H2Stream& /*stream*/,
+                    const http::RequestHead& /*head*/,
+                    bool /*is_whole*/) override {}
+    void on_refused(http::H2Stream& stream, const Error& error, bool is_whole) override;
+    void on_response(http::H2Stream& stream,
+                     const http::ResponseHead& head,
+                     bool is_whole) override;
+    void on_body(http::H2Stream& stream, std::string_view data) override;
+    void on_end(http::H2Stream& stream, std::string_view trailers) override;
+    void on_drained(http::H2Stream& stream) override;
+    void on_closed(http::H2Stream& stream, http::H2Code code) override;
+    void on_goaway() override;
+    void on_settings() override;
+    void on_pong() override;
+    void on_fault(http::H2Fault fault, bool is_enforced) override;
+    void on_output() override;
+
+    void speak_h1();
+    void begin_to_speak();
+    void begin(Stream& stream, const Carrier::Opening& opening);
+    void serve_waiting();
+    void on_timer();
+    void look_by(TimePoint at);
+    [[nodiscard]] TimePoint may_ask_at() const;
+    void ask(TimePoint now);
+    void suspect(const Stream& stream);
+    void hear(Stream& stream);
+    void flush();
+    void tell_drained();
+    void forget(Stream& stream);
+    void leave(Stream& stream);
+    void settle();
+    void fail(const Error& error);
+    void close();
+    [[nodiscard]] std::vector<Stream*> all_streams() const;
+    [[nodiscard]] bool is_blocked() const { return stream_->pending() > 0; }
+
+    LocalContext& context_;
+    LocalEndpoint& endpoint_;
+    ConnectionHold hold_;
+    std::unique_ptr<transport::Stream> stream_;
+    http::H2Codec codec_;
+    State state_ = State::connecting;
+    std::vector<std::unique_ptr<Stream>> streams_;
+    std::vector<Stream*> heard_;  // in this read
+    std::uint32_t most_streams_ = kExpectedStreams;
+    bool is_draining_ = false;
+    bool is_going_ = false;      // the peer said so
+    bool is_broken_ = false;     // it broke the rules: to fail as soon as nobody is in the codec
+    bool has_carried_ = false;   // a request
+    bool has_drained_ = false;   // a stream
+    bool is_asked_ = false;      // a PING is out
+    bool is_suspected_ = false;  // and somebody got no answer
+    Duration connect_time_{};
+    TimePoint started_;
+    TimePoint idle_since_;
+    TimePoint busy_since_;
+    TimePoint heard_at_;  // anything
+    TimePoint told_at_;   // something of a stream
+    TimePoint asked_at_;
+    TimerOf<H2Connection, &H2Connection::on_timer> timer_{*this};
+};
+
+}  // namespace weir::upstream
