@@ -278,8 +278,9 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
         head.framing == Framing::chunked || head.framing == Framing::until_close;
     Framed framed{.framing = is_streamed ? Framing::chunked : head.framing,
                   .length = head.content_length};
-    const std::uint32_t dropped =
-        kHopByHop | kReplaced | (forward.trusts_client ? 0 : kOnlyTrusted);
+    const std::uint32_t dropped = kHopByHop | kReplaced |
+                                  (forward.trusts_client ? 0 : kOnlyTrusted) |
+                                  (forward.drops_grpc_timeout ? bit(HeaderId::grpc_timeout) : 0);
     const std::uint32_t special =
         dropped | may_stay_behind(head.has_nominated) | bit(HeaderId::weir_internal);
     FieldWriter fields(appender);

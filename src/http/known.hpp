@@ -24,6 +24,7 @@ inline constexpr KnownName kKnownNames[] = {
     {"date", HeaderId::date},
     {"expect", HeaderId::expect},
     {"forwarded", HeaderId::forwarded},
+    {"grpc-timeout", HeaderId::grpc_timeout},
     {"host", HeaderId::host},
     {"keep-alive", HeaderId::keep_alive},
     {"proxy-authenticate", HeaderId::proxy_authenticate},

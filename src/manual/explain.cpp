@@ -2,6 +2,7 @@
 
 #include "weir/config/suggest.hpp"
 #include "weir/core/reason.hpp"
+#include "weir/http/grpc.hpp"
 #include "weir/http/headers.hpp"
 
 #include "manual/words.hpp"
@@ -18,7 +19,8 @@ std::string status_of(const Explanation& page) {
     if (page.kind != WordKind::reason) return {};
     const auto reason = reason_from(page.word);
     if (!reason || info(*reason).status == 0) return {};
-    return " (status " + std::to_string(info(*reason).status) + ")";
+    return " (status " + std::to_string(info(*reason).status) + ", in gRPC " +
+           std::string(http::word(http::grpc_code(*reason))) + ")";
 }
 
 // Words in lines of at most kWidth.

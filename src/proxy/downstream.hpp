@@ -34,8 +34,9 @@ class Downstream {
     // A whole answer of our own, as HTTP/1 has it.
     virtual void send_local(std::string_view whole) = 0;
     virtual void flush() = 0;
-    // The answer cannot be completed: the client must see that it is cut off.
-    virtual void cut_off() = 0;
+    // The answer cannot be completed: the client must see that it is cut off. `is_deadline`: its
+    // own time is over.
+    virtual void cut_off(bool is_deadline) = 0;
     // Bytes of the answer that wait: while there are any, stop its source;
     // Exchange::on_downstream_drained() follows.
     [[nodiscard]] virtual std::size_t pending() const = 0;
@@ -59,6 +60,7 @@ class Downstream {
     [[nodiscard]] LocalListener& listener() const { return listener_; }
     [[nodiscard]] const Client& client() const { return client_; }
     [[nodiscard]] std::uint8_t client_minor() const { return client_minor_; }
+    [[nodiscard]] bool is_h2() const { return is_h2_; }
     [[nodiscard]] std::string_view protocol() const {
         return is_h2_ ? "HTTP/2" : client_minor_ == 0 ? "HTTP/1.0" : "HTTP/1.1";
     }

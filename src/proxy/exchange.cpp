@@ -79,6 +79,12 @@ bool was_retried_below(const http::ResponseHead& head) {
            head.headers.find(http::kRetried) != nullptr;
 }
 
+// A server of gRPC says so by a wait that is none.
+bool forbids_retry(const http::ResponseHead& head) {
+    const http::HeaderField* const wait = head.headers.find(http::kGrpcPushback);
+    return wait != nullptr && wait->value.starts_with('-');
+}
+
 telemetry::Outcome to_label(const resilience::Verdict& verdict) {
     switch (verdict.outcome) {
         case resilience::Outcome::ok:
@@ -126,6 +132,9 @@ void Exchange::reset() {
     metrics_ = nullptr;
     downstream_ = nullptr;
     method_id_ = http::Method::get;
+    grpc_ = http::GrpcKind::none;
+    says_grpc_timeout_ = false;
+    last_grpc_.reset();
     status_ = 0;
     flags_ = 0;
     request_bytes_ = response_bytes_ = announced_bytes_ = 0;
@@ -179,6 +188,8 @@ void Exchange::begin_refused(Downstream& downstream, const Error& error) {
 void Exchange::remember(const http::RequestHead& head) {
     method_id_ = head.method;
     wants_problem_json_ = accepts_problem_json(head);
+    const http::HeaderField* const type = head.headers.find(http::HeaderId::content_type);
+    if (type != nullptr) grpc_ = http::grpc_kind(type->value);
     const http::HeaderField* const id = head.headers.find(http::HeaderId::x_request_id);
     const bool keeps_id = id != nullptr && http::is_valid_request_id(id->value);
     // Views into facts_ stay valid: there is room for all that follows.
@@ -224,6 +235,7 @@ void Exchange::answer_locally(const http::RequestHead& head, const route::RouteM
         .request_id = request_id_,
         .is_head = method_id_ == http::Method::head,
         .keeps_alive = downstream_->may_keep_alive() && downstream_->is_request_whole(),
+        .is_h2 = downstream_->is_h2(),
         .client_minor = downstream_->client_minor()};
     std::string location;
     if (const auto* respond = std::get_if<config::Respond>(&route_->config->action)) {
@@ -234,11 +246,7 @@ void Exchange::answer_locally(const http::RequestHead& head, const route::RouteM
         downstream_->listener().state().table.redirect_location(match, head, location);
         local.location = location;
     }
-    context_.out.clear();
-    response_bytes_ = write_local_reply(context_.out, local);
-    finish(local.status, Reason::none, telemetry::Outcome::ok);
-    downstream_->send_local(context_.out);
-    end(local.keeps_alive);
+    give(local, telemetry::Outcome::ok);
 }
 
 void Exchange::choose_target(const RouteState& route) {
@@ -264,11 +272,10 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
     write_upstream_head(head, match);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
-    if (is_request_whole_) {
-        start_request_timer();
-    } else {
-        note_progress();  // a body that never comes is a stream that stands still
-    }
+    // The deadline of a call is that of the whole call.
+    if (is_request_whole_ || grpc_ != http::GrpcKind::none) start_request_timer();
+    // A body that never comes is a stream that stands still.
+    if (!is_request_whole_) note_progress();
     // What is a retry already is no original.
     if (retry_depth_ == 0)
         cluster().cluster().budget().count_original(context_.upstream.worker, began_);
@@ -287,6 +294,7 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
     const bool trusts = downstream_->client().is_trusted;
     if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
         read_hop_fields(head);
+    if (grpc_ != http::GrpcKind::none) read_grpc_timeout(head);
     const auto& rewrite_host = route_->config->rewrite_host;
     http::write_request_head(
         upstream_head_, head,
@@ -296,7 +304,8 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
          .scheme = downstream_->client().is_tls ? "https" : "http",
          .request_id = request_id_,
          .trusts_client = trusts,
-         .is_upgrade = is_upgrade_});
+         .is_upgrade = is_upgrade_,
+         .drops_grpc_timeout = says_grpc_timeout_});
     upstream_head_size_ = upstream_head_.size() - 2;
 }
 
@@ -307,6 +316,15 @@ void Exchange::read_hop_fields(const http::RequestHead& head) {
         std::min<std::uint64_t>(number_of(head, http::kRetryDepth).value_or(0), 254));
     if (const auto wait = number_of(head, http::kDeadline); wait && *wait <= kLongest)
         caller_deadline_ = began_ + std::chrono::milliseconds{*wait};
+}
+
+// Anybody's: who says less than they mean harms only themselves. What we cannot read is for the
+// server to refuse.
+void Exchange::read_grpc_timeout(const http::RequestHead& head) {
+    const http::HeaderField* const field = head.headers.find(http::HeaderId::grpc_timeout);
+    const auto timeout = field != nullptr ? http::parse_grpc_timeout(field->value) : std::nullopt;
+    says_grpc_timeout_ = field == nullptr || timeout;
+    if (timeout) caller_deadline_ = std::min(caller_deadline_, began_ + *timeout);
 }
 
 upstream::LocalCluster& Exchange::cluster() const {
@@ -346,12 +364,14 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .route = target_->route.get(),
             .needs_fresh = (flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0,
             .timeouts = &target_->config->timeout,
+            .request_timeout = request_timeout(),
             .per_try_timeout = target_->config->retry.per_try_timeout,
             .avoid = avoid,
             .is_replay = is_replay_,
             .retry_depth = static_cast<std::uint8_t>(is_again ? retry_depth_ + 1 : retry_depth_),
             .deadline = std::min(request_deadline_, caller_deadline_),
             .caller_deadline = caller_deadline_,
+            .says_grpc_timeout = says_grpc_timeout_,
             .number = number_,
             .attempt = attempts_,
             .role = role_};
@@ -405,7 +425,7 @@ void Exchange::on_request_broken(const Error& error) {
     tries_.cancel(error, true);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::ignored);
-        downstream_->cut_off();
+        downstream_->cut_off(false);
         return end(false);
     }
     reply(error, {});
@@ -459,8 +479,8 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     status_ = head.status;
     note_fields(head);
     const bool is_good = head.is_upgrade || attempt.verdict().outcome == resilience::Outcome::ok;
-    if (!is_good && retries(was_retried_below(head))) return;
-    request_timer_.cancel();
+    if (!is_good && retries(was_retried_below(head) || forbids_retry(head))) return;
+    if (grpc_ == http::GrpcKind::none || head.is_upgrade) request_timer_.cancel();
     second_timer_.cancel();
     state_ = State::responding;
     keeps_alive_ =

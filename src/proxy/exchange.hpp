@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/http/grpc.hpp"
 #include "weir/proxy/local_listener.hpp"
 #include "weir/telemetry/access_log.hpp"
 #include "weir/upstream/attempt.hpp"
@@ -15,6 +16,13 @@ namespace weir::proxy {
 
 class Downstream;
 class Tunnel;
+struct LocalReply;
+
+// What an answer of ours says instead of its reason's status and code.
+struct Saying {
+    std::uint16_t status = 0;  // 0: the reason's
+    std::optional<http::GrpcCode> grpc_code{};
+};
 
 // One request and its answer: finds the route, runs attempts until one answers or none may follow,
 // streams both bodies with back-pressure, and writes the request's metrics and access record.
@@ -109,6 +117,8 @@ class Exchange final : private upstream::AttemptHandler {
     void count_retry_result(bool is_success);
     [[nodiscard]] bool is_replay_safe() const;
     void start_request_timer();
+    // How long its answer's head may take: of a call of gRPC only its own deadline counts.
+    [[nodiscard]] std::optional<Duration> request_timeout() const;
     void start_tunnel();
     void on_tunnel_end(std::uint64_t up, std::uint64_t down);
     void note_progress();
@@ -119,14 +129,15 @@ class Exchange final : private upstream::AttemptHandler {
     void on_start_timer();
     void time_out(const char* which, bool is_callers);
     void read_hop_fields(const http::RequestHead& head);
+    void read_grpc_timeout(const http::RequestHead& head);
 
     // No attempt follows: the request is answered here.
     void refused(const upstream::AttemptFailure& failure);
     // An open breaker refused it: does something else answer?
     [[nodiscard]] bool falls_back(const upstream::AttemptFailure& failure);
     void answer_instead(const config::Fallback& fallback, Duration retry_after);
-    // status: 0 for the reason's.
-    void reply(const Error& error, Duration retry_after, std::uint16_t status = 0);
+    void reply(const Error& error, Duration retry_after, const Saying& saying = {});
+    void give(const LocalReply& local, telemetry::Outcome outcome);
     [[nodiscard]] std::string describe_limit(const Error& error) const;
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
     // For the story of a request that fails in the end: an attempt has ended, but not the request.
@@ -161,6 +172,8 @@ class Exchange final : private upstream::AttemptHandler {
     std::string more_lines_;          // request_id_line_ and another, where an answer has one
     telemetry::AccessFields fields_;  // that the access log wants beside the usual ones
     http::Method method_id_ = http::Method::get;
+    http::GrpcKind grpc_ = http::GrpcKind::none;
+    bool says_grpc_timeout_ = false;  // upstream, what is left of it
     bool wants_problem_json_ = false;
     bool is_upgrade_ = false;
     bool is_chunked_ = false;
@@ -184,6 +197,7 @@ class Exchange final : private upstream::AttemptHandler {
     // What the last try that reached the upstream came to, if another followed.
     Error last_error_;
     std::uint16_t last_status_ = 0;
+    std::optional<http::GrpcCode> last_grpc_;
     TimePoint caller_deadline_ = TimePoint::max();
     std::uint64_t number_ = 0;  // of the request, in the process
     // Of attempts that were followed by others: the first noted_, the rest is capacity.

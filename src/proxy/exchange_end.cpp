@@ -30,14 +30,14 @@ telemetry::Outcome to_label(Reason reason) {
 
 }  // namespace
 
-void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t status) {
+void Exchange::reply(const Error& error, Duration retry_after, const Saying& saying) {
     const bool is_readable = downstream_->is_request_whole() && error.reason != Reason::bad_request;
     const bool tells_more = target_ != nullptr && downstream_->listener().state().config.detail ==
                                                       config::ErrorDetail::internal;
     const std::string limit = tells_more ? describe_limit(error) : std::string();
     const LocalReply local{
         .reason = error.reason,
-        .status = status,
+        .status = saying.status,
         .request_id = request_id_,
         .cluster = tells_more ? std::string_view(target_->config->cluster) : std::string_view(),
         .attempts = tells_more ? attempts_ : 0,
@@ -48,11 +48,18 @@ void Exchange::reply(const Error& error, Duration retry_after, std::uint16_t sta
         .wants_problem_json = wants_problem_json_,
         .is_head = method_id_ == http::Method::head,
         .keeps_alive = is_readable && downstream_->may_keep_alive(),
-        .client_minor = downstream_->client_minor()};
+        .is_h2 = downstream_->is_h2(),
+        .client_minor = downstream_->client_minor(),
+        .grpc = grpc_,
+        .grpc_code = saying.grpc_code};
     detail_ = error.detail;
+    give(local, to_label(error.reason));
+}
+
+void Exchange::give(const LocalReply& local, telemetry::Outcome outcome) {
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
-    finish(status != 0 ? status : info(error.reason).status, error.reason, to_label(error.reason));
+    finish(status_of(local), local.reason, outcome);
     downstream_->send_local(context_.out);
     end(local.keeps_alive);
 }

@@ -33,15 +33,15 @@ void Exchange::answer_instead(const config::Fallback& fallback, Duration retry_a
         .retry_after = retry_after,
         .is_head = method_id_ == http::Method::head,
         .keeps_alive = downstream_->is_request_whole() && downstream_->may_keep_alive(),
-        .client_minor = downstream_->client_minor()};
-    context_.out.clear();
-    response_bytes_ = write_local_reply(context_.out, local);
+        .is_h2 = downstream_->is_h2(),
+        .client_minor = downstream_->client_minor(),
+        // What is meant as a good answer is given as it was written.
+        .grpc = fallback.status >= 400 ? grpc_ : http::GrpcKind::none,
+        .grpc_code = http::grpc_code(fallback.status)};
     // Whoever gives a good status to it means that it is none of its users' failures.
     const auto outcome =
         fallback.status >= 500 ? telemetry::Outcome::failure : telemetry::Outcome::ignored;
-    finish(fallback.status, Reason::breaker_open, outcome);
-    downstream_->send_local(context_.out);
-    end(local.keeps_alive);
+    give(local, outcome);
 }
 
 }  // namespace weir::proxy

@@ -137,8 +137,8 @@ void Exchange::drop_out(upstream::Attempt& attempt) {
 // The client's answer needs the head and body no longer: they are the probe's.
 void Exchange::let_probe_go_on(std::unique_ptr<upstream::Attempt> probe) {
     const TimePoint now = Clock::now();
-    const Duration lease = target_->route->probe_lease(context_.upstream.worker, now,
-                                                       target_->config->timeout.request);
+    const Duration lease =
+        target_->route->probe_lease(context_.upstream.worker, now, request_timeout());
     context_.keep(std::make_unique<LoneProbe>(
         context_, snapshot_, std::move(probe),
         LoneProbe::Request{std::move(upstream_head_), std::move(body_), std::move(trailers_)},

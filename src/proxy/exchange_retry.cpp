@@ -14,7 +14,7 @@ void Exchange::on_attempt_failed(upstream::Attempt& attempt,
     if (tries_.is_racing()) return drop_out(attempt);
     if (state_ == State::responding) {
         finish(status_, failure.error.reason, telemetry::Outcome::failure);
-        downstream_->cut_off();
+        downstream_->cut_off(false);
         return end(false);
     }
     if (failure.error.reason == Reason::breaker_open && falls_back(failure)) return;
@@ -28,8 +28,12 @@ void Exchange::on_attempt_failed(upstream::Attempt& attempt,
 void Exchange::refused(const upstream::AttemptFailure& failure) {
     const bool is_after_another = retries_ > 0 && failure.error.origin == Error::Origin::local;
     if (!is_after_another) return reply(failure.error, failure.retry_after);
-    if (last_status_ != 0) return reply(failure.error, failure.retry_after, last_status_);
-    reply(last_error_, failure.retry_after);
+    if (last_status_ == 0) return reply(last_error_, failure.retry_after);
+    const bool is_call = grpc_ != http::GrpcKind::none;
+    const auto code = last_grpc_ ? last_grpc_ : http::grpc_code(last_status_);
+    const std::uint16_t status = last_grpc_ ? 0 : last_status_;  // 200 would be no failure
+    reply(failure.error, failure.retry_after,
+          {.status = status, .grpc_code = is_call ? code : std::nullopt});
 }
 
 bool Exchange::retries(bool was_retried_below) {
@@ -64,6 +68,8 @@ bool Exchange::retries(bool was_retried_below) {
     }
     last_error_ = input.error;
     last_status_ = input.status.value_or(0);
+    last_grpc_.reset();
+    if (input.grpc_status) last_grpc_ = http::to_grpc_code(*input.grpc_status);
     if (attempt.is_running()) attempt.cancel_answered();
     note_attempt(attempt);
     role_ = telemetry::AttemptRole::retry;
@@ -152,9 +158,15 @@ void Exchange::note_progress() {
     }
 }
 
+std::optional<Duration> Exchange::request_timeout() const {
+    if (grpc_ == http::GrpcKind::none) return target_->config->timeout.request;
+    if (caller_deadline_ == TimePoint::max()) return std::nullopt;
+    return caller_deadline_ - began_;
+}
+
 void Exchange::start_request_timer() {
-    const auto& request = target_->config->timeout.request;
-    if (request) request_deadline_ = Clock::now() + *request;
+    const auto timeout = request_timeout();
+    if (timeout && grpc_ == http::GrpcKind::none) request_deadline_ = Clock::now() + *timeout;
     request_deadline_ = std::min(request_deadline_, caller_deadline_);
     if (request_deadline_ == TimePoint::max()) return;
     context_.loop.timers().arm(request_timer_, request_deadline_);
@@ -162,7 +174,11 @@ void Exchange::start_request_timer() {
 
 void Exchange::on_request_timer() {
     const bool is_callers = request_deadline_ == caller_deadline_;
-    time_out(is_callers ? "x-weir-deadline-ms" : "timeout.request", is_callers);
+    const bool is_call = grpc_ != http::GrpcKind::none;
+    time_out(is_call      ? "grpc-timeout"
+             : is_callers ? "x-weir-deadline-ms"
+                          : "timeout.request",
+             is_callers);
 }
 
 void Exchange::on_total_timer() {
@@ -179,7 +195,7 @@ void Exchange::on_stream_timer() {
 
 // What the caller would not wait for says less than what we would not.
 void Exchange::time_out(const char* which, bool is_callers) {
-    const bool is_clients = !is_request_whole_ && state_ != State::responding;
+    const bool is_clients = !is_request_whole_ && state_ != State::responding && !is_callers;
     const Error error{is_clients ? Reason::request_timeout : Reason::upstream_timeout,
                       is_clients ? Error::Origin::downstream : Error::Origin::upstream,
                       Error::Retry::never, which};
@@ -187,7 +203,7 @@ void Exchange::time_out(const char* which, bool is_callers) {
     tries_.cancel(error, is_clients || is_callers);
     if (state_ == State::responding) {
         finish(status_, error.reason, telemetry::Outcome::failure);
-        downstream_->cut_off();
+        downstream_->cut_off(is_callers);
         return end(false);
     }
     reply(error, {});

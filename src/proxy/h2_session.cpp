@@ -97,8 +97,10 @@ class H2Session::Stream final : public transport::Retired,
         if (!body.empty()) session_.codec_.send_body(*this, body, true, {});
     }
     void flush() override {}
-    void cut_off() override {
-        session_.codec_.reset(*this, http::H2Code::internal_error);
+    void cut_off(bool is_deadline) override {
+        // A client of gRPC takes CANCEL for its deadline, if that has passed.
+        session_.codec_.reset(*this,
+                              is_deadline ? http::H2Code::cancel : http::H2Code::internal_error);
         give_back();
     }
     [[nodiscard]] std::size_t pending() const override {

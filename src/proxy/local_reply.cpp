@@ -20,11 +20,11 @@ std::string remark(const LocalReply& reply) {
     return text.empty() ? text : " (" + text + ")";
 }
 
-std::string plain_body(const LocalReply& reply) {
-    std::string body = "weir: " + sentence(reply.reason, reply.cluster) + remark(reply) + ".";
-    if (!reply.request_id.empty()) body.append(" request ").append(reply.request_id);
-    body.append(" - see: weir explain ").append(word(reply.reason)).append("\n");
-    return body;
+std::string one_line(const LocalReply& reply) {
+    std::string line = "weir: " + sentence(reply.reason, reply.cluster) + remark(reply) + ".";
+    if (!reply.request_id.empty()) line.append(" request ").append(reply.request_id);
+    line.append(" - see: weir explain ").append(word(reply.reason));
+    return line;
 }
 
 std::string problem_body(const LocalReply& reply, std::uint16_t status) {
@@ -48,20 +48,82 @@ void append_retry_after(std::string& out, Duration delay) {
     out.append("retry-after: ").append(std::to_string(seconds)).append("\r\n");
 }
 
+void append_pushback(std::string& out, Duration delay) {
+    if (delay <= Duration::zero()) return;
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(delay).count();
+    out.append(http::kGrpcPushback).append(": ").append(std::to_string(ms)).append("\r\n");
+}
+
+bool is_call(const LocalReply& reply) {
+    return reply.grpc != http::GrpcKind::none && reply.reason != Reason::none;
+}
+
+std::string_view type_of(http::GrpcKind kind) {
+    switch (kind) {
+        case http::GrpcKind::web:
+            return "application/grpc-web+proto";
+        case http::GrpcKind::web_text:
+            return "application/grpc-web-text+proto";
+        default:
+            return "application/grpc";
+    }
+}
+
+// Who we are, when to come again in HTTP's words or gRPC's, and the end of the head.
+void append_rest(std::string& out, const LocalReply& reply) {
+    if (reply.reason != Reason::none)
+        out.append("weir-error: ").append(word(reply.reason)).append("\r\n");
+    if (is_call(reply)) {
+        append_pushback(out, reply.retry_after);
+    } else {
+        append_retry_after(out, reply.retry_after);
+    }
+    if (reply.retried) append_retried(out, *reply.retried);
+    if (!reply.request_id.empty())
+        out.append("x-request-id: ").append(reply.request_id).append("\r\n");
+    if (!reply.keeps_alive) {
+        out.append("connection: close\r\n");
+    } else if (reply.client_minor == 0) {
+        out.append("connection: keep-alive\r\n");
+    }
+    out.append("\r\n");
+}
+
+// "Trailers-only": a head that is all there is, with what trailers would have said.
+void write_call_end(std::string& out, const LocalReply& reply) {
+    const http::GrpcCode code = reply.grpc_code.value_or(http::grpc_code(reply.reason));
+    out.append("HTTP/1.1 200 OK\r\ncontent-type: ").append(type_of(reply.grpc)).append("\r\n");
+    if (!reply.is_h2) out.append("content-length: 0\r\n");
+    out.append("grpc-status: ").append(std::to_string(static_cast<unsigned>(code)));
+    out.append("\r\ngrpc-message: ");
+    http::append_grpc_message(out, one_line(reply));
+    out.append("\r\n");
+    append_rest(out, reply);
+}
+
 }  // namespace
+
+std::uint16_t status_of(const LocalReply& reply) {
+    if (is_call(reply)) return 200;
+    return reply.status != 0 ? reply.status : info(reply.reason).status;
+}
 
 void append_retried(std::string& out, std::uint32_t tries) {
     out.append(http::kRetried).append(": ").append(std::to_string(tries)).append("\r\n");
 }
 
 std::size_t write_local_reply(std::string& out, const LocalReply& reply) {
-    const std::uint16_t status = reply.status != 0 ? reply.status : info(reply.reason).status;
+    if (is_call(reply)) {
+        write_call_end(out, reply);
+        return 0;
+    }
+    const std::uint16_t status = status_of(reply);
     std::string made;
     std::string_view body = reply.body;
     std::string_view type = "text/plain; charset=utf-8";
     if (reply.reason != Reason::none && !reply.has_own_body) {
         if (reply.wants_problem_json) type = "application/problem+json";
-        made = reply.wants_problem_json ? problem_body(reply, status) : plain_body(reply);
+        made = reply.wants_problem_json ? problem_body(reply, status) : one_line(reply) + "\n";
         body = made;
     }
     const bool has_no_body = status == 204 || status == 304;
@@ -72,18 +134,7 @@ std::size_t write_local_reply(std::string& out, const LocalReply& reply) {
         out.append("content-length: ").append(std::to_string(body.size())).append("\r\n");
     }
     if (!reply.location.empty()) out.append("location: ").append(reply.location).append("\r\n");
-    if (reply.reason != Reason::none)
-        out.append("weir-error: ").append(word(reply.reason)).append("\r\n");
-    append_retry_after(out, reply.retry_after);
-    if (reply.retried) append_retried(out, *reply.retried);
-    if (!reply.request_id.empty())
-        out.append("x-request-id: ").append(reply.request_id).append("\r\n");
-    if (!reply.keeps_alive) {
-        out.append("connection: close\r\n");
-    } else if (reply.client_minor == 0) {
-        out.append("connection: keep-alive\r\n");
-    }
-    out.append("\r\n");
+    append_rest(out, reply);
     if (has_no_body || reply.is_head) return 0;
     out.append(body);
     return body.size();

@@ -2,6 +2,7 @@
 
 #include "weir/core/clock.hpp"
 #include "weir/core/reason.hpp"
+#include "weir/http/grpc.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -27,11 +28,19 @@ struct LocalReply {
     bool wants_problem_json = false;
     bool is_head = false;
     bool keeps_alive = true;
+    bool is_h2 = false;
     std::uint8_t client_minor = 1;
+    // Of the request: a call gets an answer that its client understands, where there is a reason.
+    http::GrpcKind grpc = http::GrpcKind::none;
+    std::optional<http::GrpcCode> grpc_code{};  // none: the reason's
 };
 
+// The status that it says: of gRPC's it is 200, whatever the reason.
+[[nodiscard]] std::uint16_t status_of(const LocalReply& reply);
+
 // Appends the whole message, head and body: RFC 9457 problem details if the client takes them, else
-// one line. Returns the size of the body.
+// one line; a call of gRPC gets its status and message in the head, and nothing else. Returns the
+// size of the body.
 std::size_t write_local_reply(std::string& out, const LocalReply& reply);
 
 // The line by which a failed answer says that a hop has tried again, or would have but for its

@@ -294,7 +294,7 @@ void Session::flush() {
     stream_->write({context_.out});
 }
 
-void Session::cut_off() {
+void Session::cut_off(bool /*is_deadline*/) {
     stream_->close_with_reset();
     close();
 }

@@ -45,7 +45,7 @@ class Session final : public ClientConnection,
     void send_body(std::string_view data, bool is_last, std::string_view trailers) override;
     void send_local(std::string_view whole) override;
     void flush() override;
-    void cut_off() override;
+    void cut_off(bool is_deadline) override;
     void end_exchange(bool keeps_alive) override;
     void client_left() override;
     [[nodiscard]] std::unique_ptr<transport::Stream> take_stream(std::string& waiting) override;

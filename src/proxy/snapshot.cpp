@@ -133,6 +133,7 @@ resilience::RetryOptions retry_options(const config::Retry& retry) {
     add(retry.on.status_5xx, RetryOn::status_5xx);
     return {.attempts = retry.attempts,
             .on = on,
+            .on_grpc = retry.on.grpc,
             .backoff = {.base = retry.backoff, .cap = retry.max_backoff},
             .max_depth = retry.max_depth};
 }

@@ -31,6 +31,9 @@ constexpr std::array<Reason, 4> kPeerRefusals = {Reason::breaker_open, Reason::d
 
 constexpr Duration kLeastStale = 10ms;
 
+constexpr std::uint32_t kResourceExhausted = 8;  // codes of gRPC
+constexpr std::uint32_t kUnavailable = 14;
+
 constexpr std::array<std::string_view, 6> kOutcomes = {"ok",        "failure", "local_failure",
                                                        "throttled", "stale",   "ignored"};
 constexpr std::array<std::string_view, 20> kKinds = {"none",
@@ -108,7 +111,8 @@ bool is_late(FailureKind kind) {
 
 // An answer that tells of a deadline long before the caller's tells of somebody else's.
 bool is_impatient(const AttemptEnd& end) {
-    return end.caller_deadline < end.patience && end.waited >= end.caller_deadline / 2;
+    return end.caller_deadline < end.patience &&
+           std::max(end.waited, end.took) >= end.caller_deadline / 2;
 }
 
 bool is_connect(FailureKind kind) {
@@ -187,10 +191,12 @@ Verdict Classifier::by_error(const AttemptEnd& end) const {
 
 Verdict Classifier::by_status(const AttemptEnd& end) const {
     const std::uint16_t status = end.status.value_or(0);
-    if (status == 200 && end.grpc_status) return by_grpc(*end.grpc_status);
-    if (status == 503 && is_peer_refusal(end.weir_error)) {
+    const bool is_call = status == 200 && end.grpc_status.has_value();
+    const bool is_unavailable = status == 503 || (is_call && *end.grpc_status == kUnavailable);
+    if (is_unavailable && is_peer_refusal(end.weir_error)) {
         return {Outcome::local_failure, FailureKind::peer_refused};
     }
+    if (is_call) return by_grpc(*end.grpc_status);
     if (status == 429 || (status == 503 && end.has_retry_after)) return {Outcome::throttled};
     if (status < options_.failure_statuses.size() && options_.failure_statuses.test(status)) {
         return {Outcome::failure, kind_of(status)};
@@ -199,7 +205,6 @@ Verdict Classifier::by_status(const AttemptEnd& end) const {
 }
 
 Verdict Classifier::by_grpc(std::uint32_t code) const {
-    constexpr std::uint32_t kResourceExhausted = 8;
     if (code == kResourceExhausted) return {Outcome::throttled};
     const bool is_failure = code < 32 && (options_.failure_grpc >> code & 1U) != 0;
     return is_failure ? Verdict{Outcome::failure, kind_of_grpc(code)} : Verdict{Outcome::ok};

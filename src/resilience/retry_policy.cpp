@@ -58,6 +58,11 @@ RetryOn words_of(const RetryInput& input) {
     return by_status(input.status.value_or(0));
 }
 
+bool is_listed_call(const RetryOptions& options, const RetryInput& input) {
+    return input.status == 200 && input.grpc_status && *input.grpc_status < 32 &&
+           (options.on_grpc >> *input.grpc_status & 1U) != 0;
+}
+
 bool is_nothing_processed(const RetryInput& input) {
     if (is_connect(input.verdict.kind) || input.verdict.kind == FailureKind::peer_refused)
         return true;
@@ -67,7 +72,7 @@ bool is_nothing_processed(const RetryInput& input) {
 
 RetryRefusal refusal(const RetryOptions& options, const RetryInput& input) {
     if (options.attempts == 0) return RetryRefusal::not_wanted;
-    const bool is_wanted = has(options.on, words_of(input));
+    const bool is_wanted = has(options.on, words_of(input)) || is_listed_call(options, input);
     if (input.is_response_forwarded) return RetryRefusal::forwarded;
     if (input.verdict.outcome == Outcome::throttled &&
         (!is_wanted || input.verdict.hint <= Duration{0})) {

@@ -1,5 +1,6 @@
 #include "weir/upstream/attempt.hpp"
 
+#include "weir/http/grpc.hpp"
 #include "weir/http/h1.hpp"
 #include "weir/upstream/stall_watch.hpp"
 
@@ -37,6 +38,9 @@ void end_head(const AttemptRequest& request, TimePoint now, LocalCluster& cluste
         head.append(std::to_string(request.retry_depth)).append("\r\n");
     }
     if (request.deadline == TimePoint::max()) {
+        head.append("\r\n");
+    } else if (request.says_grpc_timeout) {
+        http::append_grpc_timeout(head, request.deadline - now);
         head.append("\r\n");
     } else {
         head.append(cluster.last_line(request.deadline - now));
@@ -136,7 +140,7 @@ resilience::CircuitBreaker::AcquireOptions Attempt::acquire_options(
     resilience::CircuitBreaker::AcquireOptions options{.is_replay_safe = request_.is_replay_safe};
     if (machine.state() != resilience::State::closed && !has_fixed_lease) {
         options.probe_timeout =
-            request_.route->probe_lease(context_.worker, Clock::now(), request_.timeouts->request);
+            request_.route->probe_lease(context_.worker, Clock::now(), request_.request_timeout);
     }
     return options;
 }
@@ -307,7 +311,7 @@ void Attempt::send() {
 void Attempt::arm_answer_timer() {
     waiting_.endpoint = endpoint_.get();
     waiting_.route = request_.route;
-    waiting_.timeout = request_.timeouts->request;
+    waiting_.timeout = request_.request_timeout;
     cluster_->stalls().add(waiting_, Clock::now());
     const auto& header_timeout = request_.timeouts->response_header;
     const auto& per_try = request_.per_try_timeout;
@@ -470,6 +474,7 @@ const Endpoint* Attempt::endpoint() const {
 void Attempt::describe(resilience::RetryInput& input) const {
     input.verdict = verdict_;
     input.status = end_.status;
+    input.grpc_status = end_.grpc_status;
     input.error = end_.error;
     input.is_connection_reused = end_.reused_connection;
     input.got_response_bytes = end_.got_response_bytes;

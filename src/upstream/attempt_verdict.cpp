@@ -1,3 +1,4 @@
+#include "weir/http/grpc.hpp"
 #include "weir/upstream/attempt.hpp"
 
 #include "local_endpoint.hpp"
@@ -9,15 +10,10 @@
 namespace weir::upstream {
 namespace {
 
-constexpr std::string_view kGrpcStatus = "grpc-status";
-
-// application/grpc and application/grpc+proto, but not grpc-web, whose trailers are in the body.
+// Not of gRPC-Web, whose trailers are in the body.
 bool is_grpc(const http::ResponseHead& head) {
-    constexpr std::string_view kType = "application/grpc";
     const http::HeaderField* const type = head.headers.find(http::HeaderId::content_type);
-    if (type == nullptr || !type->value.starts_with(kType)) return false;
-    const std::string_view rest = type->value.substr(kType.size());
-    return rest.empty() || rest.front() == '+' || rest.front() == ';';
+    return type != nullptr && http::grpc_kind(type->value) == http::GrpcKind::plain;
 }
 
 std::optional<std::uint32_t> number(std::string_view text) {
@@ -75,8 +71,10 @@ void Attempt::judge_head(const http::ResponseHead& head, TimePoint now) {
     end_.waited = latency;
     is_grpc_ = is_grpc(head);
     if (is_grpc_) {
-        const http::HeaderField* const status = head.headers.find(kGrpcStatus);
+        const http::HeaderField* const status = head.headers.find(http::kGrpcStatus);
+        const http::HeaderField* const wait = head.headers.find(http::kGrpcPushback);
         if (status != nullptr) take_grpc_status(status->value);
+        if (wait != nullptr) take_pushback(wait->value);
         is_start_awaited_ = status == nullptr;
     }
     if (end_.caller_deadline != Duration::max()) {
@@ -109,20 +107,25 @@ void Attempt::tell_good_start(TimePoint now) {
         route_breaker_->machine().headers_ok(route_permit_, now, verdict_);
 }
 
+// To a client a status that is none is UNKNOWN.
 void Attempt::take_grpc_status(std::string_view value) {
-    end_.grpc_status = number(value);
+    end_.grpc_status = number(value).value_or(static_cast<std::uint32_t>(http::GrpcCode::unknown));
 }
 
-// The verdict of gRPC: by the status, and when to come again.
+void Attempt::take_pushback(std::string_view value) {
+    const auto wait = number(value);
+    if (!wait) return;
+    end_.retry_after = std::chrono::milliseconds{*wait};
+    end_.has_retry_after = true;
+}
+
+// The verdict of gRPC: by the status, and when to come again. Where the head was all there is, it
+// has been given.
 void Attempt::take_grpc_trailers(std::string_view trailers) {
-    if (!end_.grpc_status) {
-        if (const auto status = trailer(trailers, kGrpcStatus)) take_grpc_status(*status);
-    }
-    const auto pushback = trailer(trailers, "grpc-retry-pushback-ms");
-    if (const auto wait = pushback ? number(*pushback) : std::nullopt) {
-        end_.retry_after = std::chrono::milliseconds{*wait};
-        end_.has_retry_after = true;
-    }
+    if (end_.grpc_status) return;
+    take_grpc_status(trailer(trailers, http::kGrpcStatus).value_or(std::string_view()));
+    if (const auto wait = trailer(trailers, http::kGrpcPushback)) take_pushback(*wait);
+    end_.took = Clock::now() - sent_;
     verdict_ = request_.route->classifier().classify(end_);
     const bool is_failure = verdict_.outcome == resilience::Outcome::failure;
     if (is_failure) endpoint_->observe_failure(Clock::now());

@@ -133,7 +133,8 @@ struct ForwardRequest {
     // Keep and append to incoming X-Forwarded-*, Forwarded and x-weir-* (but kRetryDepth and
     // kDeadline); else they are stripped.
     bool trusts_client = false;
-    bool is_upgrade = false;  // pass Connection: upgrade and Upgrade on
+    bool is_upgrade = false;          // pass Connection: upgrade and Upgrade on
+    bool drops_grpc_timeout = false;  // each try says its own
 };
 
 // Appends a whole HTTP/1.1 request head, the empty line included. A body framed `chunked` or of

@@ -17,6 +17,7 @@ enum class HeaderId : std::uint8_t {
     date,
     expect,
     forwarded,
+    grpc_timeout,
     host,
     keep_alive,
     proxy_authenticate,

@@ -26,6 +26,7 @@ struct AttemptEnd {
     Duration connect_time{0};      // what connecting to this endpoint took
     bool client_left = false;      // or its own deadline passed
     Duration waited{0};            // for response headers, until they came or the attempt ended
+    Duration took{0};              // to a status of gRPC that came in trailers
     // A client that waited longer for headers and left has seen a timeout: see patience().
     Duration patience = Duration::max();
     // What the caller said it would wait for. If that is less than patience, its end is ignored,

@@ -34,6 +34,7 @@ enum class RetryOn : std::uint16_t {
 struct RetryOptions {
     std::uint32_t attempts = 2;  // extra tries
     RetryOn on = RetryOn::connect | RetryOn::refused | RetryOn::reused | RetryOn::status_503;
+    std::uint32_t on_grpc = 1U << 14U;  // a bit a code: UNAVAILABLE
     Backoff backoff;
     std::uint32_t max_depth = 1;
 };
@@ -55,7 +56,8 @@ enum class RetryRefusal : std::uint8_t {
 
 struct RetryInput {
     Verdict verdict;
-    std::optional<std::uint16_t> status;  // of the answer, if there was a head
+    std::optional<std::uint16_t> status;       // of the answer, if there was a head
+    std::optional<std::uint32_t> grpc_status;  // if its head was all there is of it
     Error error;
     std::string_view weir_error;     // of the answer
     bool is_method_listed = false;   // in retry.methods

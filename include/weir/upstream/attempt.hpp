@@ -45,6 +45,8 @@ struct AttemptRequest {
     RouteTarget* route = nullptr;  // of the cluster; outlives the attempt
     bool needs_fresh = false;      // lost on a stale connection before: not on another one
     const config::Timeouts* timeouts = nullptr;
+    // How long the answer's head may take at most; without it nobody says when it is late.
+    std::optional<Duration> request_timeout;
     std::optional<Duration> per_try_timeout;
     const Endpoint* avoid = nullptr;  // where it was tried before, if there is another
     // Beside another attempt of the same request: it goes to another endpoint that is well, at
@@ -55,6 +57,7 @@ struct AttemptRequest {
     std::uint8_t retry_depth = 0;           // sent unless 0
     TimePoint deadline = TimePoint::max();  // of the answer's head; what remains of it is sent
     TimePoint caller_deadline = TimePoint::max();  // until when the caller said it would wait
+    bool says_grpc_timeout = false;                // what remains is said in gRPC's words
     // For its record.
     std::uint64_t number = 0;   // of the request, in the process
     std::uint32_t attempt = 1;  // of the request
@@ -188,6 +191,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void fail(const Error& error);
     void judge_head(const http::ResponseHead& head, TimePoint now);
     void take_grpc_status(std::string_view value);
+    void take_pushback(std::string_view value);
     void take_grpc_trailers(std::string_view trailers);
     [[nodiscard]] resilience::Verdict at_endpoint() const;
     void tell_good_start(TimePoint now);

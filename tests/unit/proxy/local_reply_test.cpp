@@ -148,5 +148,70 @@ TEST(LocalReply, RedirectsToItsLocation) {
     EXPECT_TRUE(got.has("content-length: 0"));
 }
 
+TEST(LocalReply, OfACallSaysItsStatusInTheHead) {
+    for (std::size_t i = 1; i < kReasonCount; ++i) {
+        const auto reason = static_cast<Reason>(i);
+        SCOPED_TRACE(word(reason));
+        const LocalReply reply{
+            .reason = reason, .request_id = "abc", .grpc = http::GrpcKind::plain};
+        const Written got = write(reply);
+        EXPECT_EQ(got.head.rfind("HTTP/1.1 200 OK\r\n", 0), 0U);
+        EXPECT_EQ(status_of(reply), 200);
+        EXPECT_EQ(got.body, "");
+        EXPECT_EQ(got.size, 0U);
+        EXPECT_TRUE(got.has("content-type: application/grpc"));
+        EXPECT_TRUE(got.has("content-length: 0"));
+        EXPECT_TRUE(got.has("grpc-status: " +
+                            std::to_string(static_cast<unsigned>(http::grpc_code(reason)))));
+        EXPECT_TRUE(got.has("weir-error: " + std::string(word(reason))));
+        EXPECT_TRUE(got.has("x-request-id: abc"));
+    }
+}
+
+TEST(LocalReply, OfACallSaysInOneLineWhatHappened) {
+    const Written got = write({.reason = Reason::breaker_open,
+                               .request_id = "abc",
+                               .cluster = "caf\xc3\xa9",
+                               .retry_after = 1500us,
+                               .retried = 1,
+                               .wants_problem_json = true,
+                               .keeps_alive = false,
+                               .grpc = http::GrpcKind::plain});
+    EXPECT_TRUE(
+        got.has("grpc-message: weir: the circuit breaker of 'caf%C3%A9' is open. request abc"
+                " - see: weir explain breaker_open"));
+    EXPECT_TRUE(got.has("grpc-retry-pushback-ms: 2"));
+    EXPECT_TRUE(got.has("x-weir-retried: 1"));
+    EXPECT_TRUE(got.has("connection: close"));
+    EXPECT_FALSE(got.names("retry-after"));
+}
+
+TEST(LocalReply, OfACallIsOfItsKind) {
+    const auto type = [](http::GrpcKind kind) {
+        return write({.reason = Reason::no_route, .is_h2 = true, .grpc = kind});
+    };
+    EXPECT_TRUE(type(http::GrpcKind::plain).has("content-type: application/grpc"));
+    EXPECT_TRUE(type(http::GrpcKind::web).has("content-type: application/grpc-web+proto"));
+    EXPECT_TRUE(
+        type(http::GrpcKind::web_text).has("content-type: application/grpc-web-text+proto"));
+    EXPECT_FALSE(type(http::GrpcKind::plain).names("content-length"));
+}
+
+TEST(LocalReply, OfACallMaySayAnotherCode) {
+    const Written got = write({.reason = Reason::breaker_open,
+                               .status = 503,
+                               .grpc = http::GrpcKind::plain,
+                               .grpc_code = http::GrpcCode::aborted});
+    EXPECT_TRUE(got.has("grpc-status: 10"));
+}
+
+TEST(LocalReply, OfARouteToACallSaysWhatTheRouteSays) {
+    const LocalReply reply{.status = 503, .body = "no\n", .grpc = http::GrpcKind::plain};
+    const Written got = write(reply);
+    EXPECT_EQ(got.body, "no\n");
+    EXPECT_EQ(status_of(reply), 503);
+    EXPECT_FALSE(got.names("grpc-status"));
+}
+
 }  // namespace
 }  // namespace weir::proxy

@@ -323,6 +323,29 @@ TEST(Classifier, JudgesAFailedAnswerOfHttpByItsStatusThoughItIsOfGrpc) {
     EXPECT_EQ(classify(end).kind, FailureKind::status_503);
 }
 
+TEST(Classifier, TakesUnavailableOfAPeerThatDidNothingForItsRefusal) {
+    AttemptEnd end = answered_by_grpc(14);
+    end.weir_error = "breaker_open";
+    EXPECT_EQ(classify(end).outcome, Outcome::local_failure);
+    EXPECT_EQ(classify(end).kind, FailureKind::peer_refused);
+    end.weir_error = "upstream_reset";
+    EXPECT_EQ(classify(end).kind, FailureKind::grpc_unavailable);
+    end.weir_error = "breaker_open";
+    end.grpc_status = 13;
+    EXPECT_EQ(classify(end).kind, FailureKind::grpc_internal);
+}
+
+TEST(Classifier, TakesTheTimeToAStatusInTrailersForItsWait) {
+    AttemptEnd end = answered_by_grpc(4);
+    end.waited = 1ms;
+    end.took = 500ms;
+    end.patience = 1s;
+    end.caller_deadline = 500ms;
+    EXPECT_EQ(classify(end).outcome, Outcome::ignored);
+    end.took = 100ms;
+    EXPECT_EQ(classify(end).outcome, Outcome::failure);
+}
+
 // Each way of telling that a deadline has passed, with a caller that gave half a second.
 std::vector<AttemptEnd> ends_by_deadline() {
     std::vector<AttemptEnd> ends = {answered(504), answered_by_grpc(4),

@@ -116,6 +116,34 @@ TEST(RetryPolicy, RetriesRefusedStreamsOfAnyMethod) {
     }
 }
 
+RetryInput answered_by_grpc(RetryInput input, std::uint32_t code, Duration pushback = 0s) {
+    AttemptEnd end;
+    end.status = 200;
+    end.grpc_status = code;
+    end.got_response_bytes = true;
+    end.has_retry_after = pushback > 0s;
+    end.retry_after = pushback;
+    input.status = 200;
+    input.grpc_status = code;
+    input.got_response_bytes = true;
+    input.verdict = classify(end);
+    return input;
+}
+
+TEST(RetryPolicy, RetriesCodesOfGrpcThatAreListedWhereTheMethodIs) {
+    EXPECT_EQ(why(answered_by_grpc(get(), 14)), "none");
+    EXPECT_EQ(why(answered_by_grpc(post(), 14)), "unsafe");
+    EXPECT_EQ(why(answered_by_grpc(get(), 13)), "not_wanted");
+    EXPECT_EQ(why(answered_by_grpc(get(), 0)), "not_wanted");
+    RetryOptions options;
+    options.on_grpc = 1U << 8U | 1U << 13U;
+    EXPECT_EQ(why(answered_by_grpc(get(), 13), options), "none");
+    EXPECT_EQ(why(answered_by_grpc(get(), 14), options), "not_wanted");
+    EXPECT_EQ(why(answered_by_grpc(get(), 8), options), "throttled");
+    EXPECT_EQ(why(answered_by_grpc(get(), 8, 1s), options), "none");
+    EXPECT_EQ(why(answered_by_grpc(get(), 14, 1s)), "none");
+}
+
 TEST(RetryPolicy, DoesNotRetryGoodAnswers) {
     for (const std::uint16_t status : std::vector<std::uint16_t>{200, 204, 301, 404, 499}) {
         EXPECT_EQ(why(answered(get(), status), with(RetryOn::status_5xx)), "not_wanted") << status;
