@@ -25,6 +25,7 @@ using ossl::Bio;
 using ossl::Certificate;
 using ossl::day_of;
 using ossl::Key;
+using Time = std::unique_ptr<ASN1_TIME, ossl::Freer<ASN1_TIME_free>>;
 
 void add(config::Report& report,
          Problem::Severity severity,
@@ -101,6 +102,21 @@ std::string name_of(X509* certificate) {
                     : std::string("no common name");
 }
 
+std::chrono::seconds between(const ASN1_TIME* from, const ASN1_TIME* to) {
+    int days = 0;
+    int seconds = 0;
+    ASN1_TIME_diff(&days, &seconds, from, to);
+    return std::chrono::hours{24} * days + std::chrono::seconds{seconds};
+}
+
+// Of those that live for days only, what is left says more than how much.
+bool ends_soon(const ASN1_TIME* begin, const ASN1_TIME* end, std::time_t now) {
+    constexpr std::chrono::hours kSoon{24 * 7};
+    const Time at(ASN1_TIME_set(nullptr, now));
+    const auto left = between(at.get(), end);
+    return left < kSoon && left < between(begin, end) / 3;
+}
+
 void check_dates(config::Report& report,
                  const config::CertificateFiles& files,
                  X509* certificate,
@@ -115,6 +131,10 @@ void check_dates(config::Report& report,
         add(report, Problem::Severity::warning, 220, files.cert_at,
             "this certificate (" + name_of(certificate) + ") is valid from " + day_of(begin) +
                 " on");
+    } else if (ends_soon(begin, end, at)) {
+        add(report, Problem::Severity::warning, 220, files.cert_at,
+            "this certificate (" + name_of(certificate) + ") expires soon, on " + day_of(end),
+            "a new one at the same path is taken without a restart");
     }
 }
 

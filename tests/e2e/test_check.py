@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import os
 import socket
@@ -11,6 +13,7 @@ import unittest
 from pathlib import Path
 
 from harness import BINARY
+from pki import Authority
 
 GOOD = """\
 version: 1
@@ -115,6 +118,25 @@ class Findings(Check):
     tls: {cert: one.crt, key: two.key}
 """) + "    timeout: {connect: 3s, request: 2s}\n"
         self.assertEqual(sorted(self.codes(text)), ["W119", "W120", "W140", "W201"])
+
+    def test_a_weak_key_is_an_error_and_an_upstream_that_may_be_anyone_a_warning(self) -> None:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:1024", "-nodes", "-keyout", "weak.key", "-out",
+                        "weak.crt", "-subj", "/CN=weak"], cwd=self.root, check=True, capture_output=True, timeout=20)
+        text = GOOD.replace("to: legacy\n", "to: legacy\n    tls: {cert: weak.crt, key: weak.key}\n", 1)
+        done = self.check(text)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("error[W123]: this key is too weak: RSA of 1024 bits", done.stderr)
+        done = self.check(GOOD + "    tls: {verify: none}\n")
+        self.assertEqual((done.returncode, done.stdout), (0, "weir.yaml: ok\n"))
+        self.assertIn("warning[W203]: verify: none takes anyone for the upstream", done.stderr)
+
+    def test_a_certificate_that_ends_soon_is_a_warning(self) -> None:
+        with contextlib.closing(Authority()) as authority:
+            end = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=3)).strftime("%Y%m%d%H%M%SZ")
+            pair = authority.issue("late", ends=end)
+            done = self.check(GOOD.replace("to: legacy\n", f"to: legacy\n    tls: {{{pair.yaml}}}\n", 1))
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("warning[W220]: this certificate (CN=late) expires soon, on ", done.stderr)
 
     def test_a_warning_does_not_fail(self) -> None:
         text = GOOD.replace("to: legacy", "routes: [{to: legacy}, {path: /a, to: legacy}]")

@@ -66,6 +66,36 @@ TEST_F(Certificates, AreWarnedOfOutsideTheirDates) {
     EXPECT_NE(early[0].what.find("is valid from 2"), std::string::npos) << early[0].what;
 }
 
+TEST_F(Certificates, AreWarnedOfBeforeTheyEnd) {
+    EXPECT_TRUE(problems("shop.crt", "shop.key", 22 * kDay).empty());
+    const auto found = problems("shop.crt", "shop.key", 24 * kDay);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].code, 220);
+    EXPECT_EQ(found[0].severity, config::Problem::Severity::warning);
+    EXPECT_NE(found[0].what.find("(CN=shop) expires soon, on 2"), std::string::npos);
+}
+
+TEST_F(Certificates, OfFewDaysAreWarnedOfInTheLastThirdOfThem) {
+    config::test::make_certificate(folder_.path() / "short", "short", 3);
+    EXPECT_TRUE(problems("short.crt", "short.key").empty());
+    EXPECT_TRUE(problems("short.crt", "short.key", hours{24 * 2 - 1}).empty());
+    EXPECT_EQ(problems("short.crt", "short.key", hours{24 * 2 + 1}).size(), 1U);
+}
+
+TEST_F(Certificates, SayWhyAKeyIsTooWeak) {
+    const std::string stem = (folder_.path() / "weak").string();
+    const auto made =
+        "openssl req -x509 -newkey rsa:1024 -nodes -days 30 -subj /CN=weak -keyout '" + stem +
+        ".key' -out '" + stem + ".crt' 2>/dev/null";
+    ASSERT_EQ(std::system(made.c_str()), 0);
+    const auto found = problems("weak.crt", "weak.key");
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].code, 123);
+    EXPECT_EQ(found[0].severity, config::Problem::Severity::error);
+    EXPECT_EQ(found[0].place.line, 8U);
+    EXPECT_EQ(found[0].what, "this key is too weak: RSA of 1024 bits");
+}
+
 TEST_F(Certificates, SayWhyAFileCannotBeUsed) {
     folder_.write("text.pem", "not a certificate\n");
     folder_.write("empty.pem", "");
