@@ -121,6 +121,14 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     listener.access_log =
         access_log_of(ctx, from.access_log, path + ".access_log", scope.config.access_log);
     listener.trusted_hops = from.trusted_hops;
+    listener.forward_client_cert = from.forward_client_cert;
+    const bool asks = listener.tls && listener.tls->client_auth != Tls::ClientAuth::none;
+    if (is_whole && !asks && listener.forward_client_cert != ClientCert::off) {
+        complain(ctx, value_of(node, "forward_client_cert"),
+                 {.code = 115,
+                  .what = "forward_client_cert needs clients that show a certificate",
+                  .note = "tls: {client_ca: FILE, ...}, or tls: mesh"});
+    }
     if (from.trusted_proxies != nullptr)
         listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);
     const auto by_mode = from.mode == Mode::gateway ? Underscores::drop : Underscores::allow;

@@ -78,6 +78,10 @@ constexpr Key<ListenerBlock> kListener[] = {
      word<&ListenerBlock::protocol, ListenerBlock>()},
     {"trusted_hops", "int", "0", "proxies in front whose X-Forwarded-For is believed",
      &ListenerBlock::trusted_hops, 0, 100},
+    {"forward_client_cert", "enum:off,set,append", "off",
+     "X-Forwarded-Client-Cert: who the client is by its certificate; append = behind what trusted "
+     "proxies say",
+     word<&ListenerBlock::forward_client_cert, ListenerBlock>()},
     {"underscores", "enum:allow,drop,reject", "by mode",
      "header names with _; drop at a gateway, else allow", &set_underscores},
     {"trusted_proxies", "list", "[]", "CIDRs whose X-Forwarded-* is believed",

@@ -128,6 +128,7 @@ struct ListenerBlock {
     Mode mode = Mode::gateway;
     Protocol protocol = Protocol::automatic;
     std::uint32_t trusted_hops = 0;
+    ClientCert forward_client_cert = ClientCert::off;
     std::optional<Underscores> underscores;
     const Node* listen = nullptr;
     const Node* to = nullptr;

@@ -191,6 +191,28 @@ void put_request_end(Appender& out, const RequestHead& head, const ForwardReques
     out.commit(at);
 }
 
+constexpr std::string_view kClientCert = "x-forwarded-client-cert";
+
+bool is_client_cert(const HeaderField& field) {
+    return field.id == HeaderId::x_forwarded_other && equals_ignoring_case(field.name, kClientCert);
+}
+
+void put_client_cert(Appender& out, const RequestHead& head, const ForwardRequest& forward) {
+    bool has_any = false;
+    const auto put = [&](std::string_view element) {
+        out.put(has_any ? std::string_view(",") : std::string_view("X-Forwarded-Client-Cert: "));
+        out.put(element);
+        has_any = true;
+    };
+    const bool keeps =
+        forward.trusts_client && forward.client_cert == ForwardRequest::ClientCert::appended;
+    for (const HeaderField& field : head.headers) {
+        if (keeps && is_client_cert(field) && !field.value.empty()) put(field.value);
+    }
+    if (!forward.certificate.empty()) put(forward.certificate);
+    if (has_any) out.put("\r\n");
+}
+
 void put_request_line(Appender& out, const RequestHead& head, const ForwardRequest& forward) {
     const std::string_view path = forward.path.empty() ? head.path : forward.path;
     const std::string_view host = forward.host.empty() ? head.authority : forward.host;
@@ -281,13 +303,16 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
     const std::uint32_t dropped = kHopByHop | kReplaced |
                                   (forward.trusts_client ? 0 : kOnlyTrusted) |
                                   (forward.drops_grpc_timeout ? bit(HeaderId::grpc_timeout) : 0);
-    const std::uint32_t special =
-        dropped | may_stay_behind(head.has_nominated) | bit(HeaderId::weir_internal);
+    const bool tells_cert = forward.client_cert != ForwardRequest::ClientCert::kept;
+    const std::uint32_t special = dropped | may_stay_behind(head.has_nominated) |
+                                  bit(HeaderId::weir_internal) |
+                                  (tells_cert ? bit(HeaderId::x_forwarded_other) : 0);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {
         const std::uint32_t id = bit(field.id);
         if ((special & id) != 0) {
             if ((dropped & id) != 0 || is_of_each_try(field) || !may_copy(field, framed)) continue;
+            if (tells_cert && is_client_cert(field)) continue;
             if (head.has_nominated && is_nominated(field, head.headers)) continue;
         }
         fields.copy(field);
@@ -295,6 +320,7 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
     fields.flush();
     put_framing(appender, framed);
     put_connection(appender, head, forward.is_upgrade);
+    if (tells_cert) put_client_cert(appender, head, forward);
     put_request_end(appender, head, forward);
     appender.finish();
 }

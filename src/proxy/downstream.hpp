@@ -15,7 +15,8 @@ namespace weir::proxy {
 // Who is at the other end of a client's connection.
 struct Client {
     std::string ip;
-    std::string peer;  // who its certificate says it is, if that was verified; or empty
+    std::string peer;         // who its certificate says it is, if that was verified; or empty
+    std::string certificate;  // for X-Forwarded-Client-Cert, where the listener forwards it
     bool is_tls = false;
     bool is_trusted = false;  // its X-Forwarded-*, Forwarded and x-weir-* are believed
 };

@@ -63,6 +63,18 @@ bool accepts_problem_json(const http::RequestHead& head) {
     return accept != nullptr && accept->value.find("json") != std::string_view::npos;
 }
 
+http::ForwardRequest::ClientCert client_cert_of(const config::Listener& listener) {
+    using To = http::ForwardRequest::ClientCert;
+    switch (listener.forward_client_cert) {
+        case config::ClientCert::set:
+            return To::replaced;
+        case config::ClientCert::append:
+            return To::appended;
+        default:
+            return To::kept;
+    }
+}
+
 // The number a field says, or none.
 std::optional<std::uint64_t> number_of(const http::RequestHead& head, std::string_view name) {
     const http::HeaderField* const field = head.headers.find(name);
@@ -305,7 +317,9 @@ void Exchange::write_upstream_head(const http::RequestHead& head, const route::R
          .request_id = request_id_,
          .trusts_client = trusts,
          .is_upgrade = is_upgrade_,
-         .drops_grpc_timeout = says_grpc_timeout_});
+         .drops_grpc_timeout = says_grpc_timeout_,
+         .client_cert = client_cert_of(downstream_->listener().state().config),
+         .certificate = downstream_->client().certificate});
     upstream_head_size_ = upstream_head_.size() - 2;
 }
 

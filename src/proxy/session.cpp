@@ -50,6 +50,8 @@ void Session::on_connected() {
     if (!is_counted_) count_connection();
     client_.peer = stream_->peer();
     client_.is_trusted = client_.is_trusted || !client_.peer.empty();
+    if (listener_.state().config.forward_client_cert != config::ClientCert::off)
+        client_.certificate = stream_->describe_peer();
     idle_since_ = Clock::now();
     set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
 }

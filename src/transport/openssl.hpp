@@ -37,7 +37,7 @@ struct Names {
     std::vector<std::string> ips;
     std::string common_name;
 };
-[[nodiscard]] Names names_of(X509* certificate);
+[[nodiscard]] Names names_of(const X509* certificate);
 // The one to call it by: a SPIFFE id, else the first name.
 [[nodiscard]] std::string identity_of(const Names& names);
 

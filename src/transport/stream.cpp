@@ -319,6 +319,10 @@ std::string_view Stream::peer() const {
     return tls_ ? std::string_view(tls_->peer()) : std::string_view();
 }
 
+std::string Stream::describe_peer() const {
+    return tls_ ? tls_->describe_peer() : std::string();
+}
+
 const char* Stream::tls_error() const {
     return tls_ ? tls_->result_text() : "";
 }

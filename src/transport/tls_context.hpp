@@ -26,6 +26,10 @@ struct TlsContext::Parts {
 
 [[nodiscard]] TlsCertificate describe(const config::CertificateFiles& files, X509* certificate);
 
+// What X-Forwarded-Client-Cert says of a client, to whom `own` was shown: By, Hash, Subject, URI
+// and DNS. No byte of a certificate gets into it that could end the field or an element of it.
+[[nodiscard]] std::string client_cert(const X509* own, X509* client);
+
 // Whether a certificate's names have one that the list allows; an empty list allows all.
 [[nodiscard]] bool is_allowed(const config::Tls& section, const ossl::Names& names);
 

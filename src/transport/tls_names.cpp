@@ -59,7 +59,7 @@ void add(std::vector<std::string>& into, std::string text) {
 
 }  // namespace
 
-Names names_of(X509* certificate) {
+Names names_of(const X509* certificate) {
     Names names;
     std::array<char, 256> name{};
     const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
@@ -122,7 +122,7 @@ WallTime to_wall(const ASN1_TIME* time) {
     return std::chrono::system_clock::from_time_t(::timegm(&parts));
 }
 
-std::string name_text(X509_NAME* name) {
+std::string name_text(const X509_NAME* name) {
     const ossl::Bio out(BIO_new(BIO_s_mem()));
     X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
     char* text = nullptr;
@@ -140,7 +140,47 @@ std::string hex_of(std::span<const unsigned char> bytes) {
     return hex;
 }
 
+std::string digest_of(X509* certificate) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return {};
+    return hex_of({digest.data(), size});
+}
+
+// Bare if it can be; what is not visible is percent-encoded.
+void add_element(std::string& out, std::string_view name, std::string_view value, bool quotes) {
+    constexpr std::string_view kSpecial = ",;=\"\\ ";
+    const bool is_quoted = quotes || value.find_first_of(kSpecial) != std::string_view::npos;
+    out.append(out.empty() ? "" : ";").append(name).append(is_quoted ? "=\"" : "=");
+    for (const char c : value) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte > 0x7e) {
+            out.append("%").append(hex_of({&byte, 1}));
+            continue;
+        }
+        if (c == '"' || c == '\\') out.push_back('\\');
+        out.push_back(c);
+    }
+    if (is_quoted) out.push_back('"');
+}
+
 }  // namespace
+
+std::string client_cert(const X509* own, X509* client) {
+    std::string out;
+    const ossl::Names names = ossl::names_of(client);
+    if (own != nullptr) {
+        const ossl::Names mine = ossl::names_of(own);
+        if (!mine.uris.empty()) add_element(out, "By", mine.uris.front(), false);
+    }
+    add_element(out, "Hash", digest_of(client), false);
+    add_element(out, "Subject", name_text(X509_get_subject_name(client)), true);
+    for (const std::string& uri : names.uris)
+        add_element(out, "URI", uri, false);
+    for (const std::string& name : names.dns)
+        add_element(out, "DNS", name, false);
+    return out;
+}
 
 bool is_allowed(const config::Tls& section, const ossl::Names& names) {
     if (section.allow.empty()) return true;
@@ -163,10 +203,7 @@ TlsCertificate describe(const config::CertificateFiles& files, X509* certificate
     const ASN1_INTEGER* const serial = X509_get0_serialNumber(certificate);
     told.serial = hex_of(
         {ASN1_STRING_get0_data(serial), static_cast<std::size_t>(ASN1_STRING_length(serial))});
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) == 1)
-        told.fingerprint = hex_of({digest.data(), size});
+    told.fingerprint = digest_of(certificate);
     return told;
 }
 

@@ -217,6 +217,11 @@ void TlsSession::finish_handshake() {
     finish(is_resumed ? Handshake::resumed : Handshake::ok);
 }
 
+std::string TlsSession::describe_peer() const {
+    if (peer_.empty()) return {};
+    return client_cert(SSL_get_certificate(ssl_.get()), SSL_get0_peer_certificate(ssl_.get()));
+}
+
 Handshake TlsSession::judge_failure(int error) const {
     if (noted_ != Handshake::ok) return noted_;
     if (error != SSL_ERROR_SSL) return Handshake::error;

@@ -71,6 +71,8 @@ class TlsSession {
     [[nodiscard]] std::string_view alpn() const { return alpn_; }
     // Who the peer is, if its certificate was verified; else empty.
     [[nodiscard]] const std::string& peer() const { return peer_; }
+    // In the words of X-Forwarded-Client-Cert.
+    [[nodiscard]] std::string describe_peer() const;
 
     std::string held;  // written before the handshake was over
 

@@ -476,6 +476,9 @@ enum class Mode : std::uint8_t { gateway, inbound, outbound };
 enum class Underscores : std::uint8_t { allow, drop, reject };
 // What a listener speaks; automatic: the connection's first bytes say it.
 enum class Protocol : std::uint8_t { automatic, http1, h2c };
+// X-Forwarded-Client-Cert: off, what a trusted client says; set, what its own certificate says;
+// append, that behind what a trusted one says.
+enum class ClientCert : std::uint8_t { off, set, append };
 // What the answers that are our own tell: the words anyone may read, or clusters and addresses too.
 enum class ErrorDetail : std::uint8_t { public_only, internal };
 
@@ -494,6 +497,7 @@ struct Listener {
     std::vector<ListenAddress> listen;  // at least one
     std::vector<Cidr> trusted_proxies;
     std::uint32_t trusted_hops = 0;
+    ClientCert forward_client_cert = ClientCert::off;
     Underscores underscores = Underscores::drop;    // effective: drop at a gateway, else allow
     ErrorDetail detail = ErrorDetail::public_only;  // effective: public at a gateway unless set
     std::optional<Tls> tls;                         // none: in clear

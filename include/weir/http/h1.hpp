@@ -135,6 +135,11 @@ struct ForwardRequest {
     bool trusts_client = false;
     bool is_upgrade = false;          // pass Connection: upgrade and Upgrade on
     bool drops_grpc_timeout = false;  // each try says its own
+    // X-Forwarded-Client-Cert of a client that is trusted, and what goes into it; if that is empty
+    // nothing does. Of one that is not, it never passes.
+    enum class ClientCert : std::uint8_t { kept, replaced, appended };
+    ClientCert client_cert = ClientCert::kept;
+    std::string_view certificate{};
 };
 
 // Appends a whole HTTP/1.1 request head, the empty line included. A body framed `chunked` or of

@@ -90,6 +90,8 @@ class Stream final : public IoHandler {
     [[nodiscard]] std::string_view alpn() const;
     // Who the peer is, as its certificate says, which was verified: a SPIFFE id, or a name.
     [[nodiscard]] std::string_view peer() const;
+    // The same in the words of X-Forwarded-Client-Cert, with the digest of the certificate.
+    [[nodiscard]] std::string describe_peer() const;
     // Why on_broken(kTlsError) came, for an Error.
     [[nodiscard]] const char* tls_error() const;
     // The peer refused our certificate, or wants one, by an alert that TLS 1.3 sends only after our

@@ -360,5 +360,30 @@ TEST(H1Hop, PassesAnUpgradeOnOnlyWhenTold) {
               "Sec-WebSocket-Key: k\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n");
 }
 
+TEST(ClientCert, PassesAsItsListenerSays) {
+    using Cert = ForwardRequest::ClientCert;
+    constexpr std::string_view kSaid =
+        "X-Forwarded-Client-Cert: URI=a\r\nx-mine: 1\r\nx-forwarded-client-cert: URI=b\r\n"
+        "X-Forwarded-Port: 80\r\n";
+    constexpr std::string_view kMine = "x-mine: 1\r\n";
+    const auto told = [&](Cert cert, bool is_trusted, std::string_view certificate) {
+        return kept(kSaid,
+                    {.trusts_client = is_trusted, .client_cert = cert, .certificate = certificate});
+    };
+    const std::string port = std::string(kMine) + "X-Forwarded-Port: 80\r\n";
+    EXPECT_EQ(told(Cert::kept, true, {}), kSaid);
+    EXPECT_EQ(told(Cert::kept, false, {}), kMine);
+    EXPECT_EQ(told(Cert::replaced, true, {}), port);
+    EXPECT_EQ(told(Cert::replaced, true, "URI=me"), port + "X-Forwarded-Client-Cert: URI=me\r\n");
+    EXPECT_EQ(told(Cert::replaced, false, "URI=me"),
+              std::string(kMine) + "X-Forwarded-Client-Cert: URI=me\r\n");
+    EXPECT_EQ(told(Cert::appended, false, "URI=me"),
+              std::string(kMine) + "X-Forwarded-Client-Cert: URI=me\r\n");
+    EXPECT_EQ(told(Cert::appended, true, "URI=me"),
+              port + "X-Forwarded-Client-Cert: URI=a,URI=b,URI=me\r\n");
+    EXPECT_EQ(told(Cert::appended, true, {}), port + "X-Forwarded-Client-Cert: URI=a,URI=b\r\n");
+    EXPECT_EQ(told(Cert::appended, false, {}), kMine);
+}
+
 }  // namespace
 }  // namespace weir::http
