@@ -32,6 +32,9 @@ void recycle(std::string& text) {
     }
 }
 
+constexpr Error kBrokenText{Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
+                            "broken base64"};
+
 // Two digits of each byte.
 constexpr std::array<char, 512> make_hex_pairs() {
     constexpr std::string_view kHex = "0123456789abcdef";
@@ -119,6 +122,7 @@ Exchange::~Exchange() = default;
 void Exchange::reset() {
     cancel_timers();
     tunnel_.reset();
+    web_.reset();
     snapshot_.reset();
     recycle(facts_);
     recycle(upstream_head_);
@@ -277,6 +281,12 @@ void Exchange::choose_target(const RouteState& route) {
 void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& match) {
     choose_target(*route_);
     metrics_ = target_->metrics.get();
+    const bool is_web = grpc_ == http::GrpcKind::web || grpc_ == http::GrpcKind::web_text;
+    if (is_web) return forward_web(head, match);
+    forward_to_target(head, match);
+}
+
+void Exchange::forward_to_target(const http::RequestHead& head, const route::RouteMatch& match) {
     is_upgrade_ = head.is_upgrade;
     is_chunked_ = head.framing == http::Framing::chunked;
     announced_bytes_ = head.content_length;
@@ -330,15 +340,6 @@ void Exchange::read_hop_fields(const http::RequestHead& head) {
         std::min<std::uint64_t>(number_of(head, http::kRetryDepth).value_or(0), 254));
     if (const auto wait = number_of(head, http::kDeadline); wait && *wait <= kLongest)
         caller_deadline_ = began_ + std::chrono::milliseconds{*wait};
-}
-
-// Anybody's: who says less than they mean harms only themselves. What we cannot read is for the
-// server to refuse.
-void Exchange::read_grpc_timeout(const http::RequestHead& head) {
-    const http::HeaderField* const field = head.headers.find(http::HeaderId::grpc_timeout);
-    const auto timeout = field != nullptr ? http::parse_grpc_timeout(field->value) : std::nullopt;
-    says_grpc_timeout_ = field == nullptr || timeout;
-    if (timeout) caller_deadline_ = std::min(caller_deadline_, began_ + *timeout);
 }
 
 upstream::LocalCluster& Exchange::cluster() const {
@@ -405,12 +406,17 @@ void Exchange::on_request_body(std::string_view data) {
         return on_request_broken(
             {Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""});
     }
-    // Kept for a replay while it is small, or while nobody takes it yet; else it is streamed, and
-    // not sent twice.
+    if (web_) {
+        data = web_->to_server(data);
+        if (web_->is_broken()) return on_request_broken(kBrokenText);
+        if (data.empty()) return;
+    }
     upstream::Attempt& attempt = tries_.lead();
     const bool is_waiting = !attempt.is_sending() && state_ != State::responding;
     const std::uint64_t most = target_->config->retry.buffer;
     const bool fits = std::max(announced_bytes_, std::uint64_t{body_.size() + data.size()}) <= most;
+    // Kept for a replay while it is small, or while nobody takes it yet; else it is streamed, and
+    // not sent twice.
     is_body_kept_ = is_body_kept_ && (fits || is_waiting);
     if (is_body_kept_) {
         if (body_.capacity() < data.size())
@@ -424,6 +430,7 @@ void Exchange::on_request_end(std::string_view trailers) {
     is_request_whole_ = true;
     trailers_.assign(trailers);
     if (state_ == State::over) return;
+    if (web_ && web_->is_incomplete()) return on_request_broken(kBrokenText);
     if (state_ != State::responding) start_request_timer();
     if (state_ == State::gathering) return start_attempt();
     if (tries_.lead().is_running()) tries_.lead().finish_body(trailers_);
@@ -500,14 +507,16 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     keeps_alive_ =
         downstream_->may_keep_alive() && downstream_->is_request_whole() && !head.is_upgrade;
     if (attempt.was_none_ready()) tell_none_ready();
-    if (is_good) {
-        downstream_->send_head(head, keeps_alive_, request_id_line_);
-    } else {
-        send_failed_head(head);
-    }
+    if (web_) return send_web_head(head, is_good);
+    send_answer_head(head, is_good);
     if (!head.is_upgrade) return;
     downstream_->flush();
     start_tunnel();
+}
+
+void Exchange::send_answer_head(const http::ResponseHead& head, bool is_good) {
+    if (!is_good) return send_failed_head(head);
+    downstream_->send_head(head, keeps_alive_, request_id_line_);
 }
 
 // It says whether it was tried again, unless the hop that did says so itself.
@@ -525,6 +534,7 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
                                 bool is_last,
                                 std::string_view trailers) {
     if (tunnel_) return tunnel_->write_down(data);
+    if (web_) data = web_->to_client(data, is_last, trailers);
     response_bytes_ += data.size();
     // Counted before it is sent: who has the answer finds it in the metrics.
     if (is_last) finish(status_, Reason::none, to_label(attempt.verdict()));

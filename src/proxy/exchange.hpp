@@ -1,6 +1,7 @@
 #pragma once
 
 #include "weir/http/grpc.hpp"
+#include "weir/http/grpc_web.hpp"
 #include "weir/proxy/local_listener.hpp"
 #include "weir/telemetry/access_log.hpp"
 #include "weir/upstream/attempt.hpp"
@@ -87,6 +88,9 @@ class Exchange final : private upstream::AttemptHandler {
     void remember(const http::RequestHead& head);
     void choose_target(const RouteState& route);
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
+    void forward_web(const http::RequestHead& head, const route::RouteMatch& match);
+    void forward_to_target(const http::RequestHead& head, const route::RouteMatch& match);
+    [[nodiscard]] bool speaks_h2() const;
     void write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match);
     void answer_locally(const http::RequestHead& head, const route::RouteMatch& match);
     [[nodiscard]] upstream::LocalCluster& cluster() const;
@@ -113,6 +117,8 @@ class Exchange final : private upstream::AttemptHandler {
     [[nodiscard]] bool is_only_shadow();
     [[nodiscard]] std::optional<std::uint32_t> told_retries() const;
     void back_off(Duration wait);
+    void send_answer_head(const http::ResponseHead& head, bool is_good);
+    void send_web_head(const http::ResponseHead& head, bool is_good);
     void send_failed_head(const http::ResponseHead& head);
     void count_retry_result(bool is_success);
     [[nodiscard]] bool is_replay_safe() const;
@@ -190,9 +196,10 @@ class Exchange final : private upstream::AttemptHandler {
 
     Tries tries_;
     std::unique_ptr<Tunnel> tunnel_;
-    std::uint32_t attempts_ = 0;  // of all kinds
-    std::uint32_t retries_ = 0;   // those of retry.attempts
-    bool is_replay_ = false;      // of a probe that failed
+    std::unique_ptr<http::GrpcWeb> web_;  // of a client that speaks it, to a server that does not
+    std::uint32_t attempts_ = 0;          // of all kinds
+    std::uint32_t retries_ = 0;           // those of retry.attempts
+    bool is_replay_ = false;              // of a probe that failed
     bool is_budget_spent_ = false;
     // What the last try that reached the upstream came to, if another followed.
     Error last_error_;
