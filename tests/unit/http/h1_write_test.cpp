@@ -468,5 +468,16 @@ TEST(WriteResponseHead, WritesWhatParsesToTheSameResponse) {
     }
 }
 
+// HTTP/2 may end an answer with its head, and say no length.
+TEST(WriteResponseHead, SaysThatThereIsNoBody) {
+    ResponseHead head;
+    head.status = 200;
+    head.phrase = "OK";
+    head.headers.add("grpc-status", "14", HeaderId::other);
+    std::string out;
+    EXPECT_EQ(write_response_head(out, head, {}), Framing::length);
+    EXPECT_EQ(out, "HTTP/1.1 200 OK\r\ngrpc-status: 14\r\nContent-Length: 0\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace weir::http

@@ -32,7 +32,8 @@ TEST(Explain, KnowsEveryReasonAndItsStatus) {
         const auto text = explain_word(reason.word);
         ASSERT_TRUE(text.has_value()) << reason.word;
         if (reason.status == 0) continue;
-        EXPECT_THAT(*text, testing::HasSubstr("(status " + std::to_string(reason.status) + ", in gRPC "));
+        EXPECT_THAT(*text,
+                    testing::HasSubstr("(status " + std::to_string(reason.status) + ", in gRPC "));
     }
 }
 
