@@ -1,11 +1,10 @@
 #include "exchange.hpp"
 
+#include "weir/http/client_address.hpp"
 #include "weir/http/rules.hpp"
 
-#include "client_address.hpp"
 #include "downstream.hpp"
 #include "local_reply.hpp"
-#include "tunnel.hpp"
 
 #include <array>
 #include <charconv>
@@ -241,8 +240,8 @@ void Exchange::remember(const http::RequestHead& head) {
     if (forwarded == nullptr) return;
     const config::Listener& listener = downstream_->listener().state().config;
     const std::size_t begin = facts_.size();
-    facts_.append(
-        real_client(forwarded->value, client_, listener.trusted_proxies, listener.trusted_hops));
+    facts_.append(http::real_client(forwarded->value, client_, listener.trusted_proxies,
+                                    listener.trusted_hops));
     client_ = std::string_view(facts_).substr(begin);
 }
 
@@ -563,16 +562,16 @@ void Exchange::start_tunnel() {
     total_timer_.cancel();
     std::string waiting;
     auto downstream = downstream_->take_stream(waiting);
-    tunnel_ = std::make_unique<Tunnel>(
+    tunnel_ = std::make_unique<transport::Tunnel>(
         context_.loop, std::move(downstream), tries_.lead().take_stream(),
         target_->config->timeout.tcp_idle,
-        [this](std::uint64_t up, std::uint64_t down) { on_tunnel_end(up, down); });
-    if (!waiting.empty()) tunnel_->write_up(waiting);
+        [this](const transport::TunnelEnd& how) { on_tunnel_end(how); });
+    tunnel_->start(waiting);
 }
 
-void Exchange::on_tunnel_end(std::uint64_t up, std::uint64_t down) {
-    request_bytes_ += up;
-    response_bytes_ += down;
+void Exchange::on_tunnel_end(const transport::TunnelEnd& how) {
+    request_bytes_ += how.up;
+    response_bytes_ += how.down;
     tries_.lead().finish_tunnel();
     finish(status_, Reason::none, telemetry::Outcome::ok);
     downstream_->end_tunnel();

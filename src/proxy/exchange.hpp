@@ -4,6 +4,7 @@
 #include "weir/http/grpc_web.hpp"
 #include "weir/proxy/local_listener.hpp"
 #include "weir/telemetry/access_log.hpp"
+#include "weir/transport/tunnel.hpp"
 #include "weir/upstream/attempt.hpp"
 
 #include "tries.hpp"
@@ -16,7 +17,6 @@
 namespace weir::proxy {
 
 class Downstream;
-class Tunnel;
 struct LocalReply;
 
 // What an answer of ours says instead of its reason's status and code.
@@ -126,7 +126,7 @@ class Exchange final : private upstream::AttemptHandler {
     // How long its answer's head may take: of a call of gRPC only its own deadline counts.
     [[nodiscard]] std::optional<Duration> request_timeout() const;
     void start_tunnel();
-    void on_tunnel_end(std::uint64_t up, std::uint64_t down);
+    void on_tunnel_end(const transport::TunnelEnd& how);
     void note_progress();
 
     void on_request_timer();
@@ -195,7 +195,7 @@ class Exchange final : private upstream::AttemptHandler {
     bool keeps_alive_ = false;
 
     Tries tries_;
-    std::unique_ptr<Tunnel> tunnel_;
+    std::unique_ptr<transport::Tunnel> tunnel_;
     std::unique_ptr<http::GrpcWeb> web_;  // of a client that speaks it, to a server that does not
     std::uint32_t attempts_ = 0;          // of all kinds
     std::uint32_t retries_ = 0;           // those of retry.attempts

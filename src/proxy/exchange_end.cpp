@@ -2,7 +2,6 @@
 #include "exchange.hpp"
 #include "limit_text.hpp"
 #include "local_reply.hpp"
-#include "tunnel.hpp"
 
 // How a request ends: an answer of our own, its metrics, its line in the access log.
 namespace weir::proxy {

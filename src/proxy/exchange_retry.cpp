@@ -1,7 +1,6 @@
 #include "downstream.hpp"
 #include "exchange.hpp"
 #include "local_reply.hpp"
-#include "tunnel.hpp"
 
 #include <algorithm>
 

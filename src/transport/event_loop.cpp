@@ -1,6 +1,7 @@
 #include "weir/transport/event_loop.hpp"
 
 #include "weir/core/error.hpp"
+#include "weir/transport/socket.hpp"
 
 #include "tls_session.hpp"
 #include "transport/system_calls.hpp"
@@ -15,6 +16,7 @@ namespace weir::transport {
 namespace {
 
 constexpr std::uint64_t kMeasuredTurns = 64;  // one of so many turns is timed
+constexpr std::size_t kKeptPipes = 8;
 
 std::uint32_t epoll_bits(EventLoop::Interest interest) {
     constexpr std::uint32_t kReads = EPOLLIN | EPOLLRDHUP;
@@ -109,6 +111,29 @@ void EventLoop::unwatch(int fd, IoHandler& handler) {
     handler.is_scheduled_ = false;
     std::erase(scheduled_, &handler);
     std::replace(running_.begin(), running_.end(), &handler, static_cast<IoHandler*>(nullptr));
+}
+
+void EventLoop::release(int fd, IoHandler& handler) {
+    WEIR_ASSERT(epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr) == 0);
+    unwatch(fd, handler);
+}
+
+std::unique_ptr<Pipe> EventLoop::take_pipe() {
+    if (pipes_out_ >= kPipes) return nullptr;
+    std::unique_ptr<Pipe> pipe;
+    if (pipes_.empty()) {
+        pipe = Pipe::make();
+    } else {
+        pipe = std::move(pipes_.back());
+        pipes_.pop_back();
+    }
+    if (pipe) ++pipes_out_;
+    return pipe;
+}
+
+void EventLoop::give_back(std::unique_ptr<Pipe> pipe) {
+    --pipes_out_;
+    if (pipe->bytes() == 0 && pipes_.size() < kKeptPipes) pipes_.push_back(std::move(pipe));
 }
 
 void EventLoop::schedule(IoHandler& handler) {

@@ -1,12 +1,21 @@
 #include "weir/transport/socket.hpp"
 
+#include "weir/transport/own_socket.hpp"
+
 #include "transport/system_calls.hpp"
 
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <string>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,13 +47,86 @@ IoResult to_result(ssize_t bytes) {
     return {IoResult::State::failed, 0, errno};
 }
 
+// ---- whose socket it is
+
+struct Owner {
+    std::uint32_t uid = 0;
+    std::uint32_t inode = 0;
+};
+
+void put_ip(std::uint32_t (&into)[4], const Address& address) {
+    const Address plain = *Address::from_ip(address.ip(), 0);
+    sockaddr_storage storage;
+    plain.to_socket(storage);
+    if (plain.is_v6()) {
+        std::memcpy(into, &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, 16);
+    } else {
+        std::memcpy(into, &reinterpret_cast<const sockaddr_in&>(storage).sin_addr, 4);
+    }
+}
+
+// Of the socket of this machine (and namespace) that has these addresses, if there is one.
+std::optional<Owner> find_owner(const Address& from, const Address& to) {
+    const Socket kernel(
+        ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG));
+    struct {
+        nlmsghdr head;
+        inet_diag_req_v2 request;
+    } question{};
+    question.head.nlmsg_len = sizeof question;
+    question.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    question.head.nlmsg_flags = NLM_F_REQUEST;
+    inet_diag_req_v2& request = question.request;
+    request.sdiag_family = from.ip().find(':') == std::string::npos ? AF_INET : AF_INET6;
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.idiag_states = ~0U;
+    request.id.idiag_sport = htons(from.port());
+    request.id.idiag_dport = htons(to.port());
+    put_ip(request.id.idiag_src, from);
+    put_ip(request.id.idiag_dst, to);
+    request.id.idiag_cookie[0] = request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    if (send(kernel.fd(), &question, sizeof question, 0) < 0) return std::nullopt;
+    alignas(nlmsghdr) std::array<char, 2048> answer;
+    // The kernel has answered by now.
+    const ssize_t size = recv(kernel.fd(), answer.data(), answer.size(), 0);
+    if (size < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg)))) return std::nullopt;
+    nlmsghdr head{};
+    std::memcpy(&head, answer.data(), sizeof head);
+    if (head.nlmsg_type != SOCK_DIAG_BY_FAMILY) return std::nullopt;
+    inet_diag_msg message{};
+    std::memcpy(&message, answer.data() + NLMSG_HDRLEN, sizeof message);
+    return Owner{message.idiag_uid, message.idiag_inode};
+}
+
+bool has_open(std::uint32_t inode) {
+    const std::string wanted = "socket:[" + std::to_string(inode) + "]";
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
+        if (std::filesystem::read_symlink(entry.path(), ignored) == wanted) return true;
+    }
+    return false;
+}
+
 }  // namespace
+
+std::unique_ptr<Pipe> Pipe::make() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) != 0) return nullptr;
+    // More than the user's share is refused: then it is as large as pipes are.
+    fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(kSize));
+    return std::unique_ptr<Pipe>(new Pipe(ends[0], ends[1]));
+}
+
+Pipe::~Pipe() {
+    ::close(read_fd_);
+    ::close(write_fd_);
+}
 
 void Socket::set_fail_point(FailPoint* point) {
     fail_point = point;
 }
 
-Result<Socket> Socket::listen(const Address& address, bool shares_port) {
+Result<Socket> Socket::listen(const Address& address, bool shares_port, bool is_transparent) {
     Socket socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) return local_error("socket", Reason::overloaded);
     sockaddr_storage storage;
@@ -55,6 +137,10 @@ Result<Socket> Socket::listen(const Address& address, bool shares_port) {
         // Inherited by accepted sockets: spares a call a connection.
         set_option(socket.fd(), IPPROTO_TCP, TCP_NODELAY, 1);
         if (address.is_v6()) set_option(socket.fd(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+        if (is_transparent) {
+            set_option(socket.fd(), IPPROTO_IP, IP_TRANSPARENT, 1);
+            if (address.is_v6()) set_option(socket.fd(), IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
+        }
     }
     if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&storage), size) != 0) {
         return local_error(
@@ -102,6 +188,37 @@ IoResult Socket::receive(std::span<char> buffer) const {
     return result;
 }
 
+IoResult Socket::peek(std::span<char> buffer) const {
+    IoResult result = to_result(recv(fd_, buffer.data(), buffer.size(), MSG_PEEK));
+    if (result.state == IoResult::State::done && result.bytes == 0)
+        result.state = IoResult::State::eof;
+    return result;
+}
+
+IoResult Socket::splice_into(Pipe& pipe) const {
+    if (must_fail()) return {IoResult::State::failed, 0, ECONNRESET};
+    IoResult result = to_result(splice(fd_, nullptr, pipe.write_fd_, nullptr, Pipe::kSize,
+                                       SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+    if (result.state == IoResult::State::done && result.bytes == 0)
+        result.state = IoResult::State::eof;
+    pipe.bytes_ += result.bytes;
+    return result;
+}
+
+IoResult Socket::splice_from(Pipe& pipe) const {
+    if (must_fail()) return {IoResult::State::failed, 0, ECONNRESET};
+    IoResult all;
+    while (pipe.bytes_ > 0) {
+        const IoResult result = to_result(splice(pipe.read_fd_, nullptr, fd_, nullptr, pipe.bytes_,
+                                                 SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+        if (result.state == IoResult::State::failed) return result;
+        if (result.bytes == 0) break;
+        pipe.bytes_ -= result.bytes;
+        all.bytes += result.bytes;
+    }
+    return all;
+}
+
 IoResult Socket::send(std::span<const iovec> parts) const {
     if (must_fail()) return {IoResult::State::failed, 0, ECONNRESET};
     if (parts.size() == 1) {
@@ -140,6 +257,24 @@ std::optional<std::uint64_t> Socket::bytes_acknowledged() const {
     if (size < offsetof(tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked)
         return std::nullopt;
     return info.tcpi_bytes_acked;
+}
+
+bool is_own_connection(const Address& from, const Address& to) {
+    if (from.is_unix() || to.is_unix() || from.ip().empty() || to.ip().empty()) return false;
+    const auto owner = find_owner(from, to);
+    return owner && owner->uid == geteuid() && has_open(owner->inode);
+}
+
+Address Socket::original_destination() const {
+    constexpr int kOriginal = 80;  // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST of netfilter
+    const Address own = local_address();
+    const bool is_v4 = own.ip().find(':') == std::string::npos;
+    sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    if (own.is_unix() ||
+        getsockopt(fd_, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, kOriginal, &storage, &size) != 0)
+        return own;
+    return Address::from_socket(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
 Address Socket::local_address() const {

@@ -13,6 +13,8 @@ namespace {
 // After so many full reads others have their turn.
 constexpr int kReadsInARow = 4;
 constexpr std::size_t kMaxParts = 9;
+// Less than this in a turn is no long run of bytes.
+constexpr std::size_t kLongRun = std::size_t{32} * 1024;
 // A drained buffer above this is given back.
 constexpr std::size_t kKeptCapacity = 0;
 
@@ -40,6 +42,7 @@ void Stream::close() {
     }
     loop_.unwatch(socket_.fd(), *this);
     socket_.close();
+    if (pipe_) loop_.give_back(std::move(pipe_));
 }
 
 void Stream::close_with_reset() {
@@ -59,6 +62,11 @@ void Stream::want_writes() {
     if (wants_writes_) return;
     wants_writes_ = true;
     loop_.rewatch(socket_.fd(), *this, EventLoop::Interest::reads_and_writes);
+}
+
+void Stream::send_first(std::string_view bytes) {
+    WEIR_ASSERT(is_connecting_ && pending_.empty());
+    pending_.assign(bytes);
 }
 
 void Stream::write(std::initializer_list<std::string_view> parts) {
@@ -102,6 +110,7 @@ void Stream::fail_write(int error) {
 }
 
 void Stream::flush() {
+    if (pipe_) return flush_pipe();
     if (pending_.empty()) return;
     const iovec rest{pending_.data() + pending_offset_, pending_.size() - pending_offset_};
     const IoResult result = socket_.send({&rest, 1});
@@ -123,7 +132,7 @@ void Stream::shutdown_send() {
         tls_->close_notify();
         send_tls();
     }
-    if (pending_.empty()) socket_.shutdown_send();
+    if (waiting() == 0) socket_.shutdown_send();
 }
 
 void Stream::on_ready(Readiness readiness) {
@@ -165,6 +174,8 @@ void Stream::on_connect_decided() {
 void Stream::read_ready() {
     if (tls_) {
         read_tls();
+    } else if (sink_ != nullptr) {
+        read_spliced();
     } else {
         read_clear();
     }
@@ -182,14 +193,7 @@ void Stream::read_clear() {
                 handler_->on_broken(result.error);
                 return;
             case IoResult::State::eof:
-                is_readable_ = false;
-                is_reading_ = false;
-                // The kernel tells of a reset once: a write that was told leaves reads an end that
-                // nobody sent.
-                if (was_reset_) return handler_->on_broken(ECONNRESET);
-                has_eof_ = true;
-                handler_->on_eof();
-                return;
+                return on_end_in_clear();
             case IoResult::State::done:
                 break;
         }
@@ -201,6 +205,68 @@ void Stream::read_clear() {
         if (!is_open() || !is_reading_ || is_emptied) return;
     }
     loop_.schedule(*this);
+}
+
+void Stream::on_end_in_clear() {
+    is_readable_ = false;
+    is_reading_ = false;
+    // The kernel tells of a reset once: a write that was told leaves reads an end that nobody sent.
+    if (was_reset_) return handler_->on_broken(ECONNRESET);
+    has_eof_ = true;
+    handler_->on_eof();
+}
+
+// ---- inside the kernel
+
+// Moves until there is no more; where little came, the next bytes are read as usual, which costs
+// fewer calls for each.
+void Stream::read_spliced() {
+    Stream& sink = *sink_;
+    std::size_t moved = 0;
+    for (int reads = 0; reads < kReadsInARow; ++reads) {
+        auto pipe = sink.is_open() ? loop_.take_pipe() : nullptr;
+        if (!pipe) {
+            sink_ = nullptr;
+            return read_clear();
+        }
+        const IoResult result = socket_.splice_into(*pipe);
+        if (result.state != IoResult::State::done) {
+            loop_.give_back(std::move(pipe));
+            if (moved < kLongRun) sink_ = nullptr;
+            if (result.state == IoResult::State::eof) return on_end_in_clear();
+            if (result.state == IoResult::State::failed) return handler_->on_broken(result.error);
+            is_readable_ = false;
+            return;
+        }
+        moved += result.bytes;
+        sink.take_pipe(std::move(pipe));
+        handler_->on_spliced(result.bytes);
+        if (!is_open() || !is_reading_) return;
+    }
+    loop_.schedule(*this);
+}
+
+void Stream::take_pipe(std::unique_ptr<Pipe> pipe) {
+    WEIR_ASSERT(waiting() == 0 && !tls_ && !is_connecting_);
+    IoResult result;
+    if (!write_failed_) result = socket_.splice_from(*pipe);
+    if (write_failed_ || result.state == IoResult::State::failed || pipe->bytes() == 0) {
+        loop_.give_back(std::move(pipe));
+        if (result.state == IoResult::State::failed) fail_write(result.error);
+        return;
+    }
+    pipe_ = std::move(pipe);
+    want_writes();
+}
+
+void Stream::flush_pipe() {
+    const IoResult result = socket_.splice_from(*pipe_);
+    const bool has_failed = result.state == IoResult::State::failed;
+    if (!has_failed && pipe_->bytes() > 0) return;
+    loop_.give_back(std::move(pipe_));
+    if (has_failed) return fail_write(result.error);
+    if (shuts_down_) socket_.shutdown_send();
+    handler_->on_drained();
 }
 
 // ---- TLS

@@ -16,6 +16,7 @@
 namespace weir::transport {
 
 class EventLoop;
+class Pipe;
 struct TlsScratch;
 
 // What happened to a descriptor since it was last told.
@@ -83,6 +84,9 @@ class EventLoop {
     void rewatch(int fd, IoHandler& handler, Interest interest);
     void unwatch(int fd, IoHandler& handler);
 
+    // As unwatch(), of a descriptor that stays open: another may watch it.
+    void release(int fd, IoHandler& handler);
+
     // Calls handler.on_ready({}) at the end of this turn: for work a callback must not do inside
     // another.
     void schedule(IoHandler& handler);
@@ -106,6 +110,12 @@ class EventLoop {
     // Of TLS, likewise; made when it is first needed.
     [[nodiscard]] TlsScratch& tls_scratch();
 
+    // An empty pipe, or none: at most kPipes are out, as each costs two descriptors. A few are
+    // kept; one that is not empty when it comes back is closed.
+    static constexpr std::size_t kPipes = 256;
+    [[nodiscard]] std::unique_ptr<Pipe> take_pipe();
+    void give_back(std::unique_ptr<Pipe> pipe);
+
   private:
     static constexpr std::size_t kEvents = 256;
     using Scratch = std::array<char, kScratchSize>;
@@ -122,6 +132,8 @@ class EventLoop {
     Duration measured_turn_{};
     std::unique_ptr<Scratch> scratch_;
     std::unique_ptr<TlsScratch> tls_scratch_;
+    std::vector<std::unique_ptr<Pipe>> pipes_;
+    std::size_t pipes_out_ = 0;
     std::vector<IoHandler*> scheduled_;
     std::vector<IoHandler*> running_;
     std::vector<std::unique_ptr<Retired>> retired_;

@@ -34,6 +34,8 @@ class StreamHandler {
     virtual void on_connected() {}
     // Bytes as they came, in the loop's scratch buffer: take them now or lose them.
     virtual void on_bytes(std::string_view bytes) = 0;
+    // So many went to the stream of splice_into(), unseen.
+    virtual void on_spliced(std::size_t /*bytes*/) {}
     // The peer sends no more (half-close); what we write may still arrive.
     virtual void on_eof() = 0;
     // The stream is dead: connect refused or timed out, reset, TLS failed. `error` is its errno.
@@ -68,6 +70,17 @@ class Stream final : public IoHandler {
     // Bytes written that the kernel has not taken yet, encrypted ones where there is TLS: while
     // there are any, stop the source.
     [[nodiscard]] std::size_t pending() const { return pending_.size() - pending_offset_; }
+
+    // The same, and those that wait in a pipe.
+    [[nodiscard]] std::size_t waiting() const { return pending() + (pipe_ ? pipe_->bytes() : 0); }
+
+    // While bytes come in long runs they go to that stream inside the kernel, if both are in clear:
+    // told by on_spliced(). Its waiting() is none now, and while there is some this one is paused;
+    // it stays open as long as this one.
+    void splice_into(Stream& sink) { sink_ = &sink; }
+
+    // Before all else, in clear where TLS follows; only while it connects.
+    void send_first(std::string_view bytes);
 
     void pause() { is_reading_ = false; }
     void resume();
@@ -110,6 +123,10 @@ class Stream final : public IoHandler {
     void on_connect_decided();
     void read_ready();
     void read_clear();
+    void read_spliced();
+    void on_end_in_clear();
+    void take_pipe(std::unique_ptr<Pipe> pipe);
+    void flush_pipe();
     void read_tls();
     [[nodiscard]] bool take_handshake();
     void take_clear_start(std::string_view bytes);
@@ -138,6 +155,8 @@ class Stream final : public IoHandler {
     std::size_t pending_offset_ = 0;
     std::string pending_;
     std::unique_ptr<TlsSession> tls_;
+    Stream* sink_ = nullptr;
+    std::unique_ptr<Pipe> pipe_;  // with bytes the kernel has not taken yet
 };
 
 }  // namespace weir::transport

@@ -1,10 +1,10 @@
-#include "client_address.hpp"
+#include "weir/http/client_address.hpp"
 
 #include "weir/core/address.hpp"
 
 #include <algorithm>
 
-namespace weir::proxy {
+namespace weir::http {
 namespace {
 
 std::string_view trim(std::string_view text) {
@@ -41,4 +41,4 @@ std::string_view real_client(std::string_view forwarded_for,
     return client;
 }
 
-}  // namespace weir::proxy
+}  // namespace weir::http

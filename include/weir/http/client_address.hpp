@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace weir::proxy {
+namespace weir::http {
 
 // Who a request is really from, when its connection's peer may speak for others: the right-most
 // entry of X-Forwarded-For that is no trusted proxy, and at most `hops` entries from the right if
@@ -17,4 +17,4 @@ namespace weir::proxy {
                                            const std::vector<config::Cidr>& trusted,
                                            std::uint32_t hops);
 
-}  // namespace weir::proxy
+}  // namespace weir::http

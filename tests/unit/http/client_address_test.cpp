@@ -1,8 +1,8 @@
-#include "proxy/client_address.hpp"
+#include "weir/http/client_address.hpp"
 
 #include <gtest/gtest.h>
 
-namespace weir::proxy {
+namespace weir::http {
 namespace {
 
 struct Row {
@@ -49,4 +49,4 @@ TEST(RealClient, WithoutTrustIsWhoThePeerNames) {
 }
 
 }  // namespace
-}  // namespace weir::proxy
+}  // namespace weir::http
