@@ -272,6 +272,13 @@ void complain_word(Context& ctx,
                   .note = "one of: " + joined(words)});
         return;
     }
+    if (node.text == "udp") {
+        complain(ctx, node,
+                 {.code = 105,
+                  .what = "'udp' is no " + std::string(noun) + ": Weir relays TCP, not UDP",
+                  .note = "one of: " + joined(words)});
+        return;
+    }
     const auto meant = nearest(node.text, words);
     complain(ctx, node,
              {.code = 105,

@@ -248,6 +248,8 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     if (from.health != nullptr) cluster.health = decode_health(ctx, *from.health, path + ".health");
     if (from.tls != nullptr) cluster.tls = decode_tls(ctx, *from.tls, path + ".tls", false);
     settle_protocol(ctx, entry, from, cluster);
+    cluster.proxy_protocol = from.proxy_protocol;
+    cluster.proxy_protocol_at = value_of(entry.value, "proxy_protocol").place;
     const auto limits = layered(ctx, from.limits, path, "limits", Traced<ClusterLimits>{});
     cluster.limits = limits.value;
     cluster.limits.places = places_of(limits.origins);
@@ -337,6 +339,23 @@ const ClusterDraft& inline_cluster(Context& ctx,
     draft.cluster.when_none_ready = defaults.lb.when_none_ready;
     settle(ctx, draft, defaults.outlier);
     return into.emplace(name, std::move(draft)).first->second;
+}
+
+// Fallbacks are for those who know what they call.
+void decode_passthrough(Context& ctx, const Defaults& defaults, Config& into) {
+    ClusterDraft draft{.cluster = {},
+                       .timeout = defaults.timeout,
+                       .retry = defaults.retry,
+                       .breaker = defaults.breaker};
+    draft.cluster.name = "passthrough";
+    draft.cluster.is_inline = true;
+    settle(ctx, draft, defaults.outlier);
+    into.passthrough = std::move(draft.cluster);
+    into.passthrough.breaker.fallback.reset();
+    into.passthrough_target = {.cluster = into.passthrough.name,
+                               .timeout = into.passthrough.timeout,
+                               .retry = into.passthrough.retry,
+                               .breaker = std::nullopt};
 }
 
 }  // namespace weir::config

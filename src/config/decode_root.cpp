@@ -68,13 +68,19 @@ struct ListenerScope {
     std::optional<ErrorDetail> detail;
 };
 
+// Without a route all that comes is passed through.
+bool goes_where_meant(const ListenerBlock& from) {
+    return from.transparent && from.mode == Mode::outbound && from.may_pass_through;
+}
+
 void decode_listener_routes(ListenerScope& scope,
                             const Node& node,
                             const ListenerBlock& from,
                             const std::string& path,
                             Listener& listener) {
     const RouteDefaults inherited{.max_body = listener.limits.body,
-                                  .access_log = listener.access_log};
+                                  .access_log = listener.access_log,
+                                  .is_opaque = listener.protocol == Protocol::tcp};
     if (from.to != nullptr && from.routes != nullptr) {
         complain(scope.ctx, *from.to,
                  {.code = 115,
@@ -86,9 +92,20 @@ void decode_listener_routes(ListenerScope& scope,
     } else if (from.routes != nullptr) {
         listener.routes = decode_routes(scope.ctx, *from.routes, path + ".routes", inherited,
                                         scope.defaults, scope.clusters);
-    } else {
+    } else if (!goes_where_meant(from)) {
         complain(scope.ctx, node,
                  {.code = 114, .what = "this listener goes nowhere", .note = "add to or routes"});
+    }
+}
+
+// What TLS says it will carry: of opaque bytes only what is written.
+void agree_on(Listener& listener, const Node& tls) {
+    if (listener.protocol == Protocol::automatic) return;
+    auto& alpn = listener.tls->alpn;
+    if (listener.protocol != Protocol::tcp) {
+        alpn = {listener.protocol == Protocol::h2c ? "h2" : "http/1.1"};
+    } else if (&value_of(tls, "alpn") == &tls) {
+        alpn.clear();
     }
 }
 
@@ -116,8 +133,8 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     listener.mode = from.mode;
     if (from.tls != nullptr) listener.tls = decode_tls(ctx, *from.tls, path + ".tls", true);
     listener.protocol = from.protocol;
-    if (listener.tls && listener.protocol != Protocol::automatic)
-        listener.tls->alpn = {listener.protocol == Protocol::h2c ? "h2" : "http/1.1"};
+    listener.detect_timeout = from.detect_timeout;
+    if (listener.tls) agree_on(listener, *from.tls);
     listener.access_log =
         access_log_of(ctx, from.access_log, path + ".access_log", scope.config.access_log);
     listener.trusted_hops = from.trusted_hops;
@@ -131,6 +148,15 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     }
     if (from.trusted_proxies != nullptr)
         listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);
+    listener.transparent = from.transparent;
+    listener.may_pass_through = from.may_pass_through;
+    listener.proxy_protocol = from.proxy_protocol;
+    if (from.proxy_protocol && is_whole && listener.trusted_proxies.empty()) {
+        complain(ctx, value_of(node, "proxy_protocol"),
+                 {.code = 115,
+                  .what = "proxy_protocol is taken from trusted_proxies only, and there are none",
+                  .note = "add trusted_proxies: [10.0.0.0/8]"});
+    }
     const auto by_mode = from.mode == Mode::gateway ? Underscores::drop : Underscores::allow;
     listener.underscores = from.underscores.value_or(by_mode);
     const auto detail_by_mode =
@@ -229,6 +255,27 @@ void check_addresses(Context& ctx, const Config& config) {
     }
     if (config.admin_listen) use(*config.admin_listen, "admin");
     if (config.telemetry_listen) use(*config.telemetry_listen, "telemetry");
+}
+
+// It names the client of a connection, and those of HTTP are shared by many.
+void check_proxy_protocol(Context& ctx, const Config& config) {
+    for (const auto& listener : config.listeners) {
+        if (listener.protocol == Protocol::tcp) continue;
+        for (const auto& route : listener.routes) {
+            const auto* forward = std::get_if<Forward>(&route.action);
+            if (forward == nullptr) continue;
+            for (const auto& target : forward->targets) {
+                const auto& cluster = config.clusters.at(target.cluster);
+                if (cluster.proxy_protocol == ProxyProtocol::off) continue;
+                complain_at(ctx, route.place, 0,
+                            {.code = 115,
+                             .what = "a route of HTTP leads to cluster '" + cluster.name +
+                                     "', whose proxy_protocol names one client a connection",
+                             .note = "connections of HTTP are shared: X-Forwarded-For names the "
+                                     "client there"});
+            }
+        }
+    }
 }
 
 // What is said of its files is for transport to check, each once.
@@ -355,9 +402,11 @@ Config decode_config(Context& ctx, const Node& root) {
              .note = "the shortest: listeners: [{listen: \":8080\", to: \"127.0.0.1:9000\"}]"});
     }
     settle_fallbacks(ctx, defaults, clusters, config.listeners);
+    decode_passthrough(ctx, defaults, config);
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
     check_addresses(ctx, config);
+    check_proxy_protocol(ctx, config);
     name_files(config, ctx.identity);
     return config;
 }

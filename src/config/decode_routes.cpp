@@ -310,6 +310,20 @@ Span path_span(const Node& route) {
     return {route.place, route.width};
 }
 
+// Of bytes that are no HTTP nothing is known but a server name.
+void refuse_http(Context& ctx, const Node& route) {
+    constexpr std::string_view kHttp[] = {"path",    "method",   "header",  "query",
+                                          "respond", "redirect", "rewrite", "max_body"};
+    for (const auto& entry : route.entries) {
+        if (std::find(std::begin(kHttp), std::end(kHttp), entry.key) == std::end(kHttp)) continue;
+        complain_at(
+            ctx, entry.place, entry.width,
+            {.code = 115,
+             .what = "'" + entry.key + "' is about HTTP, and this listener is protocol: tcp",
+             .note = "its routes may say host (the server name of TLS) and to"});
+    }
+}
+
 Route decode_route(RouteScope& scope, const Node& node) {
     Route route;
     route.place = node.place;
@@ -322,6 +336,7 @@ Route decode_route(RouteScope& scope, const Node& node) {
     decode(scope.ctx, node, scope.path, from);
     const bool is_whole = scope.ctx.report.errors() == before && !is_in_doubt(node);
     if (node.kind != Node::Kind::map) return route;
+    if (scope.inherited.is_opaque) refuse_http(scope.ctx, node);
     if (!from.name.empty()) check_name(scope.ctx, value_of(node, "name"), from.name);
     route.name = from.name;
     route.max_body = from.max_body;

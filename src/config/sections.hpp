@@ -24,6 +24,7 @@ struct Defaults {
 struct RouteDefaults {
     std::optional<std::uint64_t> max_body;
     AccessLog access_log;
+    bool is_opaque = false;  // no HTTP: what is said of it is refused
 };
 
 // A cluster, and from where it has what its routes may override.
@@ -66,6 +67,9 @@ void decode_listeners(Context& ctx,
                       const Defaults& defaults,
                       ClusterDrafts& clusters,
                       std::vector<Listener>& into);
+
+// What an address starts from that no cluster names.
+void decode_passthrough(Context& ctx, const Defaults& defaults, Config& into);
 
 // W131 where it is given again.
 void complain_repeated(Context& ctx,

@@ -380,8 +380,7 @@ struct Later {
 constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
                                            "kafka", "consumers",   "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {"transparent", "detect_timeout", "proxy_protocol",
-                                               "passthrough", "rate_limit",     "auth"};
+constexpr std::string_view kLaterListener[] = {"rate_limit", "auth"};
 constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "publish",
                                             "headers",
@@ -404,8 +403,7 @@ constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
 constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
-constexpr std::string_view kLaterLimits[] = {"body_rate", "memory", "passthrough_addresses"};
-constexpr std::string_view kLaterProtocol[] = {"tcp"};
+constexpr std::string_view kLaterLimits[] = {"body_rate", "memory"};
 constexpr Later kLater[] = {{"", kLaterRoot},
                             {"node", kLaterNode},
                             {"listeners[]", kLaterListener},
@@ -415,7 +413,6 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"clusters{}.discovery.type", kLaterDiscoveryType},
                             {"clusters{}.lb", kLaterLb},
                             {"clusters{}.lb.policy", kLaterPolicy},
-                            {"listeners[].protocol", kLaterProtocol},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},
                             {"limits", kLaterLimits}};

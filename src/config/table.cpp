@@ -12,6 +12,10 @@ void set_underscores(ListenerBlock& into, std::size_t index) {
     into.underscores = static_cast<Underscores>(index);
 }
 
+void set_passthrough(ListenerBlock& into, std::size_t index) {
+    into.may_pass_through = index == 0;
+}
+
 void set_detail(ErrorsBlock& into, std::size_t index) {
     into.detail = static_cast<ErrorDetail>(index);
 }
@@ -74,8 +78,19 @@ constexpr Key<ListenerBlock> kListener[] = {
      "inbound = in front of the app; outbound = the app's calls",
      word<&ListenerBlock::mode, ListenerBlock>()},
     {"listen", "address|list", "required", "one or several", &ListenerBlock::listen},
-    {"protocol", "enum:auto,http1,h2c", "auto", "auto = by the first bytes of the connection",
+    {"protocol", "enum:auto,http1,h2c,tcp", "auto",
+     "auto = by the first bytes of the connection; tcp = any protocol, relayed as it is",
      word<&ListenerBlock::protocol, ListenerBlock>()},
+    {"transparent", "bool", "false",
+     "connections were redirected here (REDIRECT, TPROXY): use where they meant to go",
+     &ListenerBlock::transparent},
+    {"passthrough", "enum:allow,deny", "allow",
+     "transparent outbound to an address no cluster names", &set_passthrough},
+    {"detect_timeout", "duration", "1s",
+     "a client that sends nothing for so long names no host: its server speaks first",
+     &ListenerBlock::detect_timeout, kMillisecond, 60},
+    {"proxy_protocol", "bool", "false", "accept PROXY v1/v2, from trusted_proxies only",
+     &ListenerBlock::proxy_protocol},
     {"trusted_hops", "int", "0", "proxies in front whose X-Forwarded-For is believed",
      &ListenerBlock::trusted_hops, 0, 100},
     {"forward_client_cert", "enum:off,set,append", "off",
@@ -134,6 +149,9 @@ constexpr Key<ClusterBlock> kCluster[] = {
     {"timeout", "duration|object", "on", "see timeout.*", &ClusterBlock::timeout},
     {"health", "string|object|off", "off", "a path = http check", &ClusterBlock::health},
     {"tls", "object|mesh|off", "off", "see tls.*", &ClusterBlock::tls},
+    {"proxy_protocol", "enum:off,v1,v2", "off",
+     "say by the PROXY protocol who the client is; for connections of tcp listeners",
+     word<&ClusterBlock::proxy_protocol, ClusterBlock>()},
     {"limits", "object", "", "", &ClusterBlock::limits},
     {"metrics_per_endpoint", "bool", "false", "", &ClusterBlock::metrics_per_endpoint},
 };
@@ -327,6 +345,9 @@ constexpr Key<Limits> kLimits[] = {
      &Limits::resets, 1, 1e6},
     {"log_only", "list", "[]", "resets, glitches: only counted", &read_log_only},
     {"requests_per_connection", "int|none", "none", "", &Limits::requests_per_connection, 1},
+    {"passthrough_addresses", "int", "4096",
+     "addresses no cluster names that have a breaker of their own; the oldest go first",
+     &Limits::passthrough_addresses, 1, 1e6},
 };
 constexpr Key<AccessLog> kAccessLog[] = {
     {"to", "string", "stdout", "stdout, stderr, path, off", &AccessLog::to},

@@ -127,6 +127,10 @@ struct ListenerBlock {
     std::string name;
     Mode mode = Mode::gateway;
     Protocol protocol = Protocol::automatic;
+    Duration detect_timeout = Listener().detect_timeout;
+    bool proxy_protocol = false;
+    bool transparent = false;
+    bool may_pass_through = true;
     std::uint32_t trusted_hops = 0;
     ClientCert forward_client_cert = ClientCert::off;
     std::optional<Underscores> underscores;
@@ -160,6 +164,7 @@ struct RewriteBlock {
     std::optional<std::string> host;
 };
 struct ClusterBlock {
+    ProxyProtocol proxy_protocol = ProxyProtocol::off;
     bool metrics_per_endpoint = false;
     ClusterProtocol protocol = ClusterProtocol::automatic;
     const Node* endpoints = nullptr;

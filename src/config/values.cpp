@@ -346,6 +346,10 @@ Read<Endpoint> read_unix(std::string_view text) {
     return endpoint;
 }
 
+Complaint no_udp(std::string_view text) {
+    return no_address(quoted(text) + " is UDP: Weir relays TCP only", "leave 'udp:' out for TCP");
+}
+
 constexpr std::uint8_t kMappedBits = 96;
 constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
@@ -373,6 +377,7 @@ bool is_host_name(std::string_view text) {
 }
 
 Read<Endpoint> read_endpoint(std::string_view text) {
+    if (text.starts_with("udp:")) return no_udp(text);
     if (text.starts_with("unix:")) return read_unix(text);
     if (text.find(':') == std::string_view::npos) {
         const bool is_port = is_digits(text);
@@ -399,6 +404,7 @@ Read<Endpoint> read_endpoint(std::string_view text) {
 }
 
 Read<ListenAddress> read_listen(std::string_view text) {
+    if (text.starts_with("udp:")) return no_udp(text);
     if (text.starts_with("fd:")) {
         return Complaint{.code = 109, .what = "'fd:' addresses are not supported by this version"};
     }

@@ -4,6 +4,8 @@
 #include "weir/proxy/local_listener.hpp"
 #include "weir/transport/stream.hpp"
 
+#include <boost/smart_ptr/local_shared_ptr.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,7 +21,22 @@ struct Client {
     std::string certificate;  // for X-Forwarded-Client-Cert, where the listener forwards it
     bool is_tls = false;
     bool is_trusted = false;  // its X-Forwarded-*, Forwarded and x-weir-* are believed
+    // Where it meant to go, on a transparent listener; else none.
+    boost::local_shared_ptr<const Address> destination;
 };
+
+// Where a client's connection comes from, as far as that is known before its protocol.
+struct Caller {
+    Address peer;                // as the PROXY protocol says, else as the socket does
+    Address destination;         // likewise; unspecified: it is the socket's
+    bool is_redirected = false;  // by the kernel's rules, to a transparent listener
+    std::string server_name;     // that TLS names; in lower case
+};
+
+// As LocalListener::speaks_first() takes it.
+[[nodiscard]] inline std::string destination_of(const Client& client) {
+    return client.destination ? client.destination->to_string() : std::string();
+}
 
 // What an exchange needs of where its request came from: a connection of HTTP/1, or a stream of
 // HTTP/2. Thread: worker.

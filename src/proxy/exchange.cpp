@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kRequestId = "x-request-id: ";
 
+// Of a route that is not in the listener's table.
+constexpr std::uint32_t kNoIndex = UINT32_MAX;
+
 // No client waits longer for an answer on a connection that it has ended.
 constexpr Duration kLongestPatience = std::chrono::hours{1};
 
@@ -175,9 +178,13 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
     remember(head);
     is_request_whole_ = downstream.is_request_whole();
     const auto match = listener.table.match(head);
-    if (match) route_ = &listener.routes[match->index];
+    if (match) {
+        route_ = &listener.routes[match->index];
+    } else if (downstream.client().destination) {
+        pass_through();
+    }
     note_fields(head);
-    if (!match) {
+    if (route_ == nullptr) {
         return reply({Reason::no_route, Error::Origin::downstream, Error::Retry::never, ""}, {});
     }
     metrics_ = route_->metrics.get();
@@ -187,7 +194,14 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
                      {});
     }
     if (route_->targets.empty()) return answer_locally(head, *match);
-    forward(head, *match);
+    forward(head, match.value_or(route::RouteMatch{.index = kNoIndex, .rest = {}}));
+}
+
+// No route takes it, but its client meant to go somewhere.
+void Exchange::pass_through() {
+    Through through = downstream_->listener().pass_through(downstream_->client());
+    route_ = through.route;
+    if (route_ != nullptr) snapshot_ = std::move(through.snapshot);
 }
 
 void Exchange::begin_refused(Downstream& downstream, const Error& error) {
@@ -311,7 +325,7 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
 
 void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
     std::string path;
-    downstream_->listener().state().table.rewrite_path(match, path);
+    if (match.index != kNoIndex) downstream_->listener().state().table.rewrite_path(match, path);
     const bool trusts = downstream_->client().is_trusted;
     if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
         read_hop_fields(head);

@@ -1,8 +1,13 @@
 #include "weir/proxy/local_listener.hpp"
 
+#include "weir/transport/own_socket.hpp"
+
 #include "exchange.hpp"
+#include "greeting.hpp"
 #include "h2_session.hpp"
 #include "lone_probe.hpp"
+#include "opaque_session.hpp"
+#include "passthrough.hpp"
 #include "session.hpp"
 
 #include <algorithm>
@@ -14,6 +19,7 @@ constexpr std::size_t kKeptExchanges = 256;
 constexpr std::size_t kKeptBuffers = 8;
 constexpr std::size_t kMaxLoneProbes = 64;
 constexpr std::size_t kSmallestBuffer = 1024;
+constexpr std::size_t kMaxTalkers = 4096;
 
 // A draining connection that was idle for so long is closed.
 constexpr Duration kIdle = std::chrono::milliseconds{500};
@@ -60,6 +66,15 @@ void WorkerContext::forget_connection() {
 }
 
 WorkerContext::~WorkerContext() = default;
+
+Through WorkerContext::pass_through(const ListenerState& listener,
+                                    const LocalSnapshotPtr& base,
+                                    const Address& address) {
+    if (passthrough == nullptr) return {};
+    if (!local_passthrough_)
+        local_passthrough_ = std::make_unique<LocalPassthrough>(*passthrough, upstream);
+    return local_passthrough_->find(listener, base, address);
+}
 
 std::unique_ptr<Exchange> WorkerContext::take_exchange() {
     if (free_.empty()) return std::make_unique<Exchange>(*this);
@@ -121,20 +136,94 @@ void LocalListener::drain() {
 }
 
 bool LocalListener::trusts(const Address& peer) const {
-    const config::Listener& config = state_->config;
-    return config.mode == config::Mode::outbound ||
-           std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
+    return state_->config.mode == config::Mode::outbound || is_proxy(peer);
+}
+
+bool LocalListener::is_proxy(const Address& peer) const {
+    const auto& proxies = state_->config.trusted_proxies;
+    return std::any_of(proxies.begin(), proxies.end(),
                        [&](const config::Cidr& range) { return range.contains(peer); });
 }
 
-void LocalListener::accept(transport::Socket socket, const Address& peer) {
+void LocalListener::accept(transport::Socket socket, const Address& peer, std::uint16_t port) {
     if (!context_.admit_connection()) {
         context_.shard.add(state_->refused(Reason::overloaded));
         return;  // closed: limits.connections
     }
-    auto session = std::make_unique<Session>(context_, *this, std::move(socket), peer);
-    session->index = sessions_.size();
-    sessions_.push_back(std::move(session));
+    Caller caller{.peer = peer, .destination = {}, .is_redirected = false, .server_name = {}};
+    if (state_->config.transparent && !find_destination(socket, port, caller)) {
+        context_.shard.add(state_->refused(Reason::misdirected));
+        return context_.forget_connection();  // closed: it is our own, sent back to us
+    }
+    const bool is_opaque =
+        state_->config.protocol == config::Protocol::tcp ||
+        (state_->takes_opaque && !state_->tls && speaks_first(caller.destination.to_string()));
+    const bool has_header = state_->config.proxy_protocol && is_proxy(peer);
+    if (!is_opaque && !has_header) {
+        return keep(
+            std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
+    }
+    if (has_header || state_->wants_name) {
+        return keep(std::make_unique<Greeting>(context_, *this, std::move(socket),
+                                               std::move(caller), has_header));
+    }
+    auto made =
+        std::make_unique<OpaqueSession>(context_, *this, std::move(socket), std::move(caller));
+    OpaqueSession& session = *made;
+    keep(std::move(made));
+    session.start();
+}
+
+// Who came to the listener's own address was sent by nobody: to pass it on to there would be a
+// loop. So would it be with a connection of our own, where the rules send everything here.
+bool LocalListener::find_destination(const transport::Socket& socket,
+                                     std::uint16_t port,
+                                     Caller& caller) const {
+    const Address own = socket.local_address();
+    Address meant = socket.original_destination();
+    if (own.port() == port && meant.port() == port && meant.ip() == own.ip()) return true;
+    const bool may_be_own = state_->config.mode == config::Mode::outbound;
+    if (may_be_own && transport::is_own_connection(caller.peer, meant)) return false;
+    caller.destination = std::move(meant);
+    caller.is_redirected = true;
+    return true;
+}
+
+Through LocalListener::pass_through(const Client& client) const {
+    if (!client.destination) return {};
+    for (const RouteState& route : state_->routes) {
+        for (const TargetState& target : route.targets) {
+            const auto set = snapshot_->clusters[target.cluster]->cluster().endpoints();
+            const bool is_there = std::any_of(
+                set->endpoints.begin(), set->endpoints.end(),
+                [&](const auto& each) { return each->address() == *client.destination; });
+            if (is_there) return {&route, snapshot_};
+        }
+    }
+    const config::Listener& config = state_->config;
+    if (config.mode != config::Mode::outbound || !config.may_pass_through) return {};
+    return context_.pass_through(*state_, snapshot_, *client.destination);
+}
+
+void LocalListener::keep(std::unique_ptr<ClientConnection> connection) {
+    connection->index = sessions_.size();
+    sessions_.push_back(std::move(connection));
+}
+
+void LocalListener::go_on(ClientConnection& connection, transport::Socket socket, Caller caller) {
+    const std::size_t index = connection.index;
+    const auto replace = [&](std::unique_ptr<ClientConnection> made) {
+        made->index = index;
+        context_.loop.retire(std::exchange(sessions_[index], std::move(made)));
+    };
+    if (state_->config.protocol != config::Protocol::tcp)
+        return replace(
+            std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
+    auto made =
+        std::make_unique<OpaqueSession>(context_, *this, std::move(socket), std::move(caller));
+    OpaqueSession& session = *made;
+    replace(std::move(made));
+    session.start();
 }
 
 void LocalListener::speak_h2(ClientConnection& connection,
@@ -146,6 +235,30 @@ void LocalListener::speak_h2(ClientConnection& connection,
     session.index = connection.index;
     context_.loop.retire(std::exchange(sessions_[connection.index], std::move(made)));
     session.on_bytes(bytes);
+}
+
+void LocalListener::relay(ClientConnection& connection,
+                          std::unique_ptr<transport::Stream> stream,
+                          Client client,
+                          std::string_view bytes,
+                          std::string server_name) {
+    auto made = std::make_unique<OpaqueSession>(context_, *this, std::move(stream),
+                                                std::move(client), bytes, std::move(server_name));
+    OpaqueSession& session = *made;
+    session.index = connection.index;
+    context_.loop.retire(std::exchange(sessions_[connection.index], std::move(made)));
+    session.start();
+}
+
+void LocalListener::note_first(std::string_view destination, bool is_server) {
+    const auto known = talkers_.find(destination);
+    if (!is_server) {
+        if (known != talkers_.end()) talkers_.erase(known);
+        return;
+    }
+    if (known != talkers_.end()) return;
+    if (talkers_.size() >= kMaxTalkers) talkers_.erase(talkers_.begin());
+    talkers_.emplace(destination);
 }
 
 void LocalListener::forget(ClientConnection& connection) {

@@ -2,8 +2,10 @@
 
 #include "weir/core/log.hpp"
 #include "weir/http/h2.hpp"
+#include "weir/transport/sniff.hpp"
 
 #include "exchange.hpp"
+#include <boost/smart_ptr/make_local_shared.hpp>
 
 namespace weir::proxy {
 namespace {
@@ -19,7 +21,7 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 Session::Session(WorkerContext& context,
                  LocalListener& listener,
                  transport::Socket socket,
-                 const Address& peer)
+                 Caller caller)
     : Downstream(listener, client_, false),
       context_(context),
       stream_(std::make_unique<transport::Stream>(
@@ -28,13 +30,27 @@ Session::Session(WorkerContext& context,
           *this,
           false,
           transport::TlsStart{.context = listener.state().tls, .shard = &context.shard})),
+      is_detecting_(listener.state().takes_opaque),
       idle_since_(Clock::now()),
-      client_{.ip = peer.ip(), .is_tls = stream_->is_tls(), .is_trusted = listener.trusts(peer)} {
+      client_{.ip = caller.peer.ip(),
+              .peer = {},
+              .is_tls = stream_->is_tls(),
+              .is_trusted = listener.trusts(caller.peer),
+              .destination = {}} {
+    if (caller.is_redirected)
+        client_.destination =
+            boost::make_local_shared<const Address>(std::move(caller.destination));
     stream_->report_reset_while_paused();
     // A client that may choose is counted when it has.
     if (!client_.is_tls || !listener_.state().tls->is_permissive()) count_connection();
     const auto& timeout = listener_.snapshot()->shared->config().client_timeout;
-    set_deadline(client_.is_tls ? timeout.handshake : timeout.header);
+    set_deadline(client_.is_tls ? timeout.handshake : first_wait());
+}
+
+// Who says nothing where bytes of any kind are taken waits for its server.
+Duration Session::first_wait() const {
+    const auto& timeout = listener_.snapshot()->shared->config().client_timeout;
+    return is_detecting_ ? listener_.state().config.detect_timeout : timeout.header;
 }
 
 void Session::count_connection() {
@@ -53,7 +69,9 @@ void Session::on_connected() {
     if (listener_.state().config.forward_client_cert != config::ClientCert::off)
         client_.certificate = stream_->describe_peer();
     idle_since_ = Clock::now();
-    set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
+    is_detecting_ = is_detecting_ && stream_->alpn().empty();
+    if (is_detecting_ && listener_.speaks_first(destination_of(client_))) return go_opaque({});
+    set_deadline(first_wait());
 }
 
 Session::~Session() = default;
@@ -76,6 +94,7 @@ void Session::on_timer() {
         stream_->give_up_handshake();
         return close();
     }
+    if (is_detecting_) return go_opaque(std::exchange(partial_, {}));
     if (partial_.empty()) return close();
     refuse({Reason::request_timeout, Error::Origin::downstream, Error::Retry::never,
             "timeout.client_header"});
@@ -134,6 +153,35 @@ void Session::process(std::string_view input) {
     close();
 }
 
+bool Session::is_http(std::string_view input) {
+    using transport::FirstBytes;
+    const FirstBytes first = transport::sniff(input);
+    const bool may_wait = !stream_->has_eof();
+    if (first == FirstBytes::undecided && may_wait) {
+        partial_.assign(input);
+        return false;
+    }
+    if (first == FirstBytes::http1 || first == FirstBytes::h2) {
+        is_detecting_ = false;
+        set_deadline(listener_.snapshot()->shared->config().client_timeout.header);
+        return true;
+    }
+    transport::ClientHello hello;
+    if (first == FirstBytes::tls) hello = transport::parse_client_hello(input);
+    if (hello.state == transport::ClientHello::State::need_more && may_wait) {
+        partial_.assign(input);
+        return false;
+    }
+    go_opaque(input, std::move(hello.server_name));
+    return false;
+}
+
+void Session::go_opaque(std::string_view input, std::string server_name) {
+    state_ = State::closed;
+    timer_.cancel();
+    listener_.relay(*this, std::move(stream_), std::move(client_), input, std::move(server_name));
+}
+
 bool Session::is_http1(std::string_view input) {
     const config::Protocol protocol = listener_.state().config.protocol;
     if (protocol == config::Protocol::http1 || stream_->alpn() == "http/1.1") return true;
@@ -157,6 +205,7 @@ bool Session::is_http1(std::string_view input) {
 }
 
 bool Session::take_head(std::string_view& input) {
+    if (is_detecting_ && !is_http(input)) return false;
     if (requests_ == 0 && !is_http1(input)) return false;
     const http::HeadParse parse = http::parse_request_head(
         input, listener_.state().limits, context_.request_head, std::exchange(seen_, 0));

@@ -24,7 +24,7 @@ class Exchange;
 //   body      --the response ended first--> lingering          (the client may still be sending)
 //   waiting   --not kept-->                closed, or lingering if unread bytes would cause a reset
 //   any       --upgraded-->                tunnel
-//   head      --the preface of HTTP/2--> another object has its stream
+//   head      --the preface of HTTP/2, or no HTTP--> another object has its stream
 class Session final : public ClientConnection,
                       public Downstream,
                       public transport::StreamHandler,
@@ -33,7 +33,7 @@ class Session final : public ClientConnection,
     Session(WorkerContext& context,
             LocalListener& listener,
             transport::Socket socket,
-            const Address& peer);
+            Caller caller);
     ~Session() override;
 
     // Downstream
@@ -80,6 +80,11 @@ class Session final : public ClientConnection,
     // Bytes of the client that were read and not used yet.
     [[nodiscard]] bool has_waiting() const { return !partial_.empty() || rest_ > 0; }
     void process(std::string_view input);
+    // Of a listener that takes bytes of any kind: false where these are no HTTP, and another object
+    // has the stream, or where more are needed to know.
+    [[nodiscard]] bool is_http(std::string_view input);
+    void go_opaque(std::string_view input, std::string server_name = {});
+    [[nodiscard]] Duration first_wait() const;
     // The first bytes decide the protocol: false while they may be the preface of HTTP/2.
     [[nodiscard]] bool is_http1(std::string_view input);
     [[nodiscard]] bool take_head(std::string_view& input);
@@ -97,6 +102,7 @@ class Session final : public ClientConnection,
     http::Framing response_framing_ = http::Framing::none;
     http::Method method_ = http::Method::get;
     bool is_counted_ = false;
+    bool is_detecting_;  // what its first bytes are
     bool keeps_alive_ = true;
     bool is_processing_ = false;
     bool is_refused_ =

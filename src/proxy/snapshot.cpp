@@ -152,6 +152,19 @@ ListenerState::ListenerState(const config::Listener& listener,
         tls = transport::TlsContext::make_server(*listener.tls, listener.name, registry,
                                                  std::move(tickets));
     }
+    const bool may_be_opaque =
+        listener.protocol == config::Protocol::automatic && listener.mode != config::Mode::gateway;
+    http::RequestHead nothing;
+    nothing.path = "/";
+    const auto match = table.match(nothing);
+    const bool has_route =
+        match && std::holds_alternative<config::Forward>(listener.routes[match->index].action);
+    const bool goes_where_meant =
+        listener.transparent && listener.mode == config::Mode::outbound && !match;
+    takes_opaque = may_be_opaque && (has_route || goes_where_meant);
+    const auto has_host = [](const config::Route& route) { return !route.hosts.empty(); };
+    wants_name = listener.protocol == config::Protocol::tcp &&
+                 std::any_of(listener.routes.begin(), listener.routes.end(), has_host);
     for (std::size_t i = 0; i < http::kH2Faults; ++i) {
         const std::string_view fault = http::word(static_cast<http::H2Fault>(i));
         for (const bool is_enforced : {true, false}) {
@@ -163,7 +176,8 @@ ListenerState::ListenerState(const config::Listener& listener,
     }
     for (const Reason reason :
          {Reason::bad_request, Reason::headers_too_large, Reason::uri_too_long,
-          Reason::body_too_large, Reason::request_timeout, Reason::overloaded}) {
+          Reason::body_too_large, Reason::request_timeout, Reason::overloaded, Reason::no_route,
+          Reason::misdirected}) {
         protocol_refused[static_cast<std::size_t>(reason)] =
             registry.counter(telemetry::Family::protocol_refused,
                              {listener.name, word(reason), "enforce"}, telemetry::Show::once_used);
@@ -240,6 +254,35 @@ TargetState Snapshot::make_target(const Making& making, const config::Target& ta
     auto config = std::make_unique<const config::Target>(std::move(instead));
     made.fallback = std::make_unique<TargetState>(make_target(making, *config));
     made.fallback->made = std::move(config);
+    return made;
+}
+
+RouteState make_passage(const config::Listener& listener,
+                        const config::Route& route,
+                        const config::Target& target,
+                        upstream::Cluster& cluster,
+                        telemetry::Registry& registry) {
+    const config::Cluster& config = cluster.config();
+    RouteState made;
+    made.config = &route;
+    made.total_weight = 1;
+    made.metrics = std::make_unique<telemetry::RequestMetrics>(registry, listener.name, route.name,
+                                                               telemetry::kNone);
+    made.access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
+                                                            route.name, std::string_view());
+    made.targets.push_back(TargetState{
+        .config = &target,
+        .cluster = 0,
+        .route =
+            cluster.routes().take(section_of(listener, route, target, config, true), Clock::now()),
+        .replayable_methods = method_bits(target.retry.methods),
+        .retry = retry_options(target.retry),
+        .metrics = std::make_unique<telemetry::RequestMetrics>(registry, listener.name, route.name,
+                                                               config.name),
+        .access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
+                                                            route.name, config.name),
+        .fallback = nullptr,
+        .made = nullptr});
     return made;
 }
 

@@ -4,6 +4,7 @@
 #include "weir/admin/server.hpp"
 #include "weir/core/log.hpp"
 #include "weir/core/version.hpp"
+#include "weir/proxy/passthrough.hpp"
 #include "weir/transport/task.hpp"
 #include "weir/upstream/health_checks.hpp"
 
@@ -79,6 +80,7 @@ struct Server::State {
     std::atomic<std::uint64_t> connections{0};
     SocketTable sockets;
     ClusterTable clusters;
+    proxy::Passthrough passthrough;
     upstream::HealthChecks health;
     std::shared_ptr<const proxy::Snapshot> snapshot;
     bool is_started = false;
@@ -102,6 +104,7 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
       access_log(telemetry::AccessLog::options(options.config->access_log), registry),
       worker_count(options.config->threads.value_or(usable_processors())),
       clusters(main, {.registry = registry, .events = events, .workers = worker_count}),
+      passthrough({.registry = registry, .events = events, .workers = worker_count}),
       health(main.get_executor(), registry) {
     events.set_listener([this](const telemetry::Event& event) {
         if (access_log.is_text()) access_log.write_line(terminal_line(event), event.at);
@@ -110,7 +113,8 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     registry.set_info(telemetry::Family::build_info, {kVersion, kCommit});
     for (unsigned number = 0; number < worker_count; ++number) {
         workers.push_back(std::make_unique<Worker>(
-            number, connections, Worker::Records{registry, access_log, failures, trace}));
+            number, connections,
+            Worker::Records{registry, access_log, failures, trace, passthrough}));
     }
     install(options.config);
     configurator.emplace(

@@ -18,8 +18,9 @@ namespace {
 
 transport::Socket bind(const config::ListenAddress& listen,
                        const Address& address,
-                       bool shares_port) {
-    auto socket = transport::Socket::listen(address, shares_port);
+                       bool shares_port,
+                       bool is_transparent) {
+    auto socket = transport::Socket::listen(address, shares_port, is_transparent);
     if (!socket) refuse(listen, socket.error().detail);
     return std::move(*socket);
 }
@@ -33,21 +34,24 @@ void remove_stale(const Address& address) {
     if (!transport::Socket::connect(address)) unlink(path.c_str());
 }
 
-std::vector<transport::Socket> bind_for_all(const config::ListenAddress& listen, unsigned workers) {
+std::vector<transport::Socket> bind_for_all(const config::ListenAddress& listen,
+                                            unsigned workers,
+                                            bool is_transparent) {
     std::vector<transport::Socket> sockets;
     if (listen.address.is_unix()) {
         remove_stale(listen.address);
-        sockets.push_back(bind(listen, listen.address, false));
+        sockets.push_back(bind(listen, listen.address, false, is_transparent));
         while (sockets.size() < workers)
             sockets.emplace_back(dup(sockets.front().fd()));
         return sockets;
     }
     // SO_REUSEPORT would let a second process in unnoticed: look first whether the port is free.
-    if (workers > 1 && listen.address.port() != 0) bind(listen, listen.address, false).close();
-    sockets.push_back(bind(listen, listen.address, workers > 1));
+    if (workers > 1 && listen.address.port() != 0)
+        bind(listen, listen.address, false, is_transparent).close();
+    sockets.push_back(bind(listen, listen.address, workers > 1, is_transparent));
     const Address bound = sockets.front().local_address();
     while (sockets.size() < workers)
-        sockets.push_back(bind(listen, bound, true));
+        sockets.push_back(bind(listen, bound, true, is_transparent));
     return sockets;
 }
 
@@ -65,7 +69,7 @@ SocketTable::Plan SocketTable::plan(const config::Config& config, unsigned worke
                 plan.entries.push_back({listener.name, key, known->bound});
                 continue;
             }
-            auto sockets = bind_for_all(listen, workers);
+            auto sockets = bind_for_all(listen, workers, listener.transparent);
             plan.entries.push_back({listener.name, key, sockets.front().local_address()});
             for (unsigned worker = 0; worker < workers; ++worker)
                 plan.by_worker[worker].push_back({key, std::move(sockets[worker])});

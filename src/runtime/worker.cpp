@@ -32,6 +32,7 @@ Worker::Worker(unsigned number, std::atomic<std::uint64_t>& connections, const R
                 .trace = &records.trace},
       context_(upstream_, access_log_, connections) {
     context_.failures = &records.failures;
+    context_.passthrough = &records.passthrough;
     loop_.set_end_of_turn([this] { context_.end_turn(); });
 }
 
@@ -207,8 +208,9 @@ void Worker::accept_for(proxy::LocalListener& owner,
     accepting->socket = std::make_unique<transport::Listener>(
         loop_, std::move(fresh->socket),
         [to = accepting.get()](transport::Socket socket, const Address& peer) {
-            to->owner->accept(std::move(socket), peer);
+            to->owner->accept(std::move(socket), peer, to->port);
         });
+    accepting->port = accepting->socket->local_address().port();
     sockets_.push_back(std::move(accepting));
 }
 

@@ -39,6 +39,7 @@ class Worker {
         telemetry::AccessLog& access_log;
         telemetry::FailureLog& failures;
         telemetry::AttemptTrace& trace;
+        proxy::Passthrough& passthrough;
     };
     Worker(unsigned number, std::atomic<std::uint64_t>& connections, const Records& records);
     Worker(const Worker&) = delete;
@@ -71,6 +72,7 @@ class Worker {
         std::string key;
         proxy::LocalListener* owner = nullptr;
         bool is_wanted = true;
+        std::uint16_t port = 0;
         std::unique_ptr<transport::Listener> socket;
     };
 

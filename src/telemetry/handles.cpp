@@ -165,6 +165,12 @@ void RequestMetrics::record(Shard& shard, const RequestEnd& end) const {
     shard.add(response_bytes_, end.response_bytes);
 }
 
+void RequestMetrics::record_opaque(Shard& shard, const RequestEnd& end) const {
+    shard.add(cell(0, end.outcome, end.reason));
+    shard.add(request_bytes_, end.request_bytes);
+    shard.add(response_bytes_, end.response_bytes);
+}
+
 RequestMetrics::Found RequestMetrics::find(std::uint32_t key) const {
     Found found;
     for (const auto& slot : slots_) {

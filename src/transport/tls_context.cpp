@@ -85,6 +85,7 @@ int on_alpn(SSL* ssl,
             unsigned offered_size,
             void* /*nothing*/) {
     const std::string& ours = session_of(ssl)->context().parts().alpn;
+    if (ours.empty()) return SSL_TLSEXT_ERR_NOACK;  // bytes of any kind
     unsigned char* found = nullptr;
     const int result =
         SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(ours.data()),

@@ -147,6 +147,7 @@ TlsSession::~TlsSession() {
 
 void TlsSession::prepare_client(const TlsStart& start) {
     const config::Tls& section = context_->section();
+    if (start.is_opaque) SSL_set_alpn_protos(ssl_.get(), nullptr, 0);
     std::string name(section.server_name.empty() ? start.server_name
                                                  : std::string_view(section.server_name));
     X509_VERIFY_PARAM* const rules = SSL_get0_param(ssl_.get());

@@ -47,12 +47,17 @@ void end_head(const AttemptRequest& request, TimePoint now, LocalCluster& cluste
     }
 }
 
+LocalEndpoint::Use use_of(const AttemptRequest& request) {
+    using Use = LocalEndpoint::Use;
+    return request.is_opaque ? Use::opaque : request.is_upgrade ? Use::upgrade : Use::request;
+}
+
 LocalEndpoint::Wish wish_of(const AttemptRequest& request) {
     using Reuse = LocalEndpoint::Reuse;
     return {.reuse = request.needs_fresh       ? Reuse::proven
                      : request.must_not_repeat ? Reuse::careful
                                                : Reuse::repeatable,
-            .is_upgrade = request.is_upgrade};
+            .use = use_of(request)};
 }
 
 }  // namespace
@@ -199,7 +204,7 @@ Attempt::Lease Attempt::lease(Error& error) {
     }
     Carrier* connection = choice.endpoint->take(wish_of(request_), now);
     if (connection == nullptr) {
-        auto opened = choice.endpoint->open(request_.is_upgrade);
+        auto opened = choice.endpoint->open(use_of(request_));
         if (!opened && opened.error().reason == Reason::limit_exceeded) {
             if (!std::exchange(was_held_up_, true))
                 context_.shard.add(cluster_->cluster().metrics().of(choice.endpoint->full_limit()));
@@ -224,6 +229,7 @@ Attempt::Lease Attempt::lease(Error& error) {
 void Attempt::use(Carrier& connection, TimePoint now) {
     connection_ = &connection;
     connection_->attach(*this);
+    if (!request_.first_bytes.empty()) connection_->send_first(request_.first_bytes);
     if (connection_->is_connected()) {
         send();
     } else {
@@ -242,7 +248,7 @@ void Attempt::on_displaced() {
     timer_.cancel();
     Carrier* connection = endpoint_->take(wish_of(request_), now);
     if (connection != nullptr) return use(*connection, now);
-    auto opened = endpoint_->open(request_.is_upgrade);
+    auto opened = endpoint_->open(use_of(request_));
     if (opened) return use(**opened, now);
     if (opened.error().reason != Reason::limit_exceeded) return fail(opened.error());
     leave_endpoint();
@@ -282,6 +288,7 @@ void Attempt::on_queue_timeout() {
 
 void Attempt::on_ready() {
     timer_.cancel();
+    if (request_.is_opaque) return opened();
     send();
 }
 

@@ -155,6 +155,18 @@ void Attempt::classify(const Error& error, bool client_left) {
         endpoint_->on_idle_closed(sent_ - connection_->idle_since(), now);
 }
 
+// Connected: all that bytes of any kind can say of an endpoint is said now, however long they flow.
+void Attempt::opened() {
+    const TimePoint now = Clock::now();
+    sent_ = now;
+    is_sent_ = true;
+    verdict_ = {};
+    endpoint_->observe(now - leased_, now);
+    complete_permits(now);
+    adaptive_slot_.reset();
+    handler_->on_opened(*this);
+}
+
 // What is answered or timed out says how long it takes; a quick failure does not.
 void Attempt::give_back_adaptive(TimePoint now) {
     using resilience::FailureKind;
@@ -168,17 +180,8 @@ void Attempt::give_back_adaptive(TimePoint now) {
     adaptive_slot_.reset();
 }
 
-// Gives back whatever is held, with the verdict: the one place where an attempt ends.
-void Attempt::report() {
-    const TimePoint now = Clock::now();
-    ended_ = now;
-    Cluster& shared = cluster_->cluster();
-    timer_.cancel();
-    StallWatch::remove(waiting_);
-    cluster_->dequeue(*this);
-    is_running_ = false;
-    context_.shard.sub(shared.metrics().requests_active);
-    if (is_sent_) context_.shard.observe(shared.metrics().request_duration, now - started_);
+// All that was asked for leave hear the verdict.
+void Attempt::complete_permits(TimePoint now) {
     resilience::Verdict said = verdict_;
     resilience::Verdict said_at_endpoint = at_endpoint();
     if (connection_ != nullptr && connection_->was_told_of())
@@ -193,12 +196,11 @@ void Attempt::report() {
             endpoint_->shared().detector().complete(endpoint_permit_, said_at_endpoint, now,
                                                     context_.worker);
         }
-        endpoint_->request_ended(verdict_);
     }
     RouteTarget& route = *request_.route;
     if (holds_breaker_) {
         const auto seen = is_error ? route.for_cluster(said, breaker_permit_.is_probe) : said;
-        shared.breaker().complete(breaker_permit_, seen, now, context_.worker, key);
+        cluster_->cluster().breaker().complete(breaker_permit_, seen, now, context_.worker, key);
     }
     if (route_breaker_ != nullptr) {
         const auto seen = is_error ? route.for_route(said, route_permit_.is_probe) : said;
@@ -209,6 +211,22 @@ void Attempt::report() {
     }
     route_breaker_ = nullptr;
     holds_endpoint_ = holds_breaker_ = false;
+}
+
+// Gives back whatever is held, with the verdict: the one place where an attempt ends.
+void Attempt::report() {
+    const TimePoint now = Clock::now();
+    ended_ = now;
+    Cluster& shared = cluster_->cluster();
+    timer_.cancel();
+    StallWatch::remove(waiting_);
+    cluster_->dequeue(*this);
+    is_running_ = false;
+    context_.shard.sub(shared.metrics().requests_active);
+    if (is_sent_ && !request_.is_opaque)
+        context_.shard.observe(shared.metrics().request_duration, now - started_);
+    complete_permits(now);
+    if (endpoint_) endpoint_->request_ended(verdict_);
     request_slot_.reset();
     if (adaptive_slot_.is_held()) give_back_adaptive(now);
     if (context_.trace != nullptr && context_.trace->is_on()) trace(now);

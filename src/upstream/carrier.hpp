@@ -50,12 +50,14 @@ class Carrier {
     virtual void resume_response() = 0;
 
     // ---- of a connection of HTTP/1
+    // Before all else, while it connects.
+    virtual void send_first(std::string_view /*bytes*/) {}
     // The connection is not to carry another request.
     virtual void do_not_reuse() {}
     // For a request that must not be sent twice: remembers what the peer has acknowledged before it
     // is written.
     virtual void watch_acknowledgements() {}
-    // After a 101: the stream, for a tunnel, and the token that counts it. The connection is spent;
+    // After a 101, or of one that is opaque once it is connected: the stream, for a tunnel, and the token that counts it. The connection is spent;
     // bytes that came behind the head follow by on_body().
     [[nodiscard]] virtual std::pair<std::unique_ptr<transport::Stream>, ConnectionToken>
     take_stream() = 0;

@@ -45,6 +45,8 @@ class H1Connection final : public transport::Retired,
     void send_body(std::string_view data, bool is_last, std::string_view trailers) override;
     [[nodiscard]] std::size_t pending() const override { return stream_->pending(); }
 
+    // Before all else, while it connects.
+    void send_first(std::string_view bytes) override { stream_->send_first(bytes); }
     void do_not_reuse() override { keeps_alive_ = false; }
     void pause_response() override { stream_->pause(); }
     void resume_response() override { stream_->resume(); }

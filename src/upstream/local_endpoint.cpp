@@ -158,8 +158,8 @@ Carrier* LocalEndpoint::take_stream() {
     return nullptr;
 }
 
-Result<Carrier*> LocalEndpoint::open(bool is_upgrade) {
-    auto opened = try_open(is_upgrade);
+Result<Carrier*> LocalEndpoint::open(Use use) {
+    auto opened = try_open(use);
     if (opened || opened.error().reason != Reason::limit_exceeded) return opened;
     if (full_limit_ == telemetry::Limit::max_connecting) return opened;
     if (!idle_.is_empty()) {
@@ -168,16 +168,16 @@ Result<Carrier*> LocalEndpoint::open(bool is_upgrade) {
         shared_cluster_->ask_for_connection(endpoint_, context_.worker);
         return opened;
     }
-    return try_open(is_upgrade);
+    return try_open(use);
 }
 
-Result<Carrier*> LocalEndpoint::try_open(bool is_upgrade) {
+Result<Carrier*> LocalEndpoint::try_open(Use use) {
     const TimePoint now = Clock::now();
     const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe,
                      "limits of connections"};
     full_limit_ = telemetry::Limit::max_connections;
     // It takes none at the moment, whatever their number.
-    const bool is_stream = is_multiplexed(is_upgrade);
+    const bool is_stream = is_multiplexed(use);
     if (is_stream && expected_streams_ == 0 && !h2_connections_.empty()) return full;
     auto connection_slot = shared_cluster_->acquire(endpoint_->connections(), now);
     if (!connection_slot) return full;
@@ -193,7 +193,8 @@ Result<Carrier*> LocalEndpoint::try_open(bool is_upgrade) {
                                   .shard = &context_.shard,
                                   .server_name = endpoint_->host(),
                                   .memory = tls_memory_,
-                                  .only_http1 = is_upgrade && !is_stream};
+                                  .only_http1 = use == Use::upgrade && !is_stream,
+                                  .is_opaque = use == Use::opaque};
     if (is_stream) {
         H2Connection& made = add_h2(std::move(hold));
         made.connect(std::move(*socket), tls);

@@ -55,18 +55,24 @@ class LocalEndpoint {
         careful,     // it must not be executed twice
         proven,      // it was lost once already: only what was used a moment ago
     };
+    enum class Use : std::uint8_t {
+        request,
+        upgrade,  // of HTTP/1, if that is spoken at all
+        opaque,   // no HTTP: a fresh connection, for Carrier::take_stream()
+    };
     struct Wish {
         Reuse reuse = Reuse::repeatable;
-        bool is_upgrade = false;  // HTTP/1, if that is spoken at all
+        Use use = Use::request;
     };
     // Of HTTP/1 the connection used last, if it is good for that; of HTTP/2 a stream of a
     // connection that has room, though it may still connect. Or nullptr.
     [[nodiscard]] Carrier* take(const Wish& wish, TimePoint now) {
-        return is_multiplexed(wish.is_upgrade) ? take_stream() : take_idle(wish.reuse, now);
+        if (wish.use == Use::opaque) return nullptr;
+        return is_multiplexed(wish.use) ? take_stream() : take_idle(wish.reuse, now);
     }
     // Begins to connect; an idle connection that was no good makes room. Error: limit_exceeded (the
     // slots are taken; wait), or why it cannot.
-    [[nodiscard]] Result<Carrier*> open(bool is_upgrade);
+    [[nodiscard]] Result<Carrier*> open(Use use);
     // The limit by which open() refused last.
     [[nodiscard]] telemetry::Limit full_limit() const { return full_limit_; }
     // Another worker needs one more than I do.
@@ -104,14 +110,14 @@ class LocalEndpoint {
     // What is spoken there: that is known, or the handshake of each connection says it.
     enum class Wire : std::uint8_t { h1, h2, by_alpn };
     [[nodiscard]] static Wire wire_of(const config::Cluster& config);
-    [[nodiscard]] bool is_multiplexed(bool is_upgrade) const {
-        if (wire_ == Wire::h1) return false;
-        return wire_ == Wire::h2 || !(is_upgrade || endpoint_->speaks_h1());
+    [[nodiscard]] bool is_multiplexed(Use use) const {
+        if (wire_ == Wire::h1 || use == Use::opaque) return false;
+        return wire_ == Wire::h2 || !(use == Use::upgrade || endpoint_->speaks_h1());
     }
     [[nodiscard]] H1Connection* take_idle(Reuse reuse, TimePoint now);
     [[nodiscard]] Carrier* take_stream();
     [[nodiscard]] Duration good_for(Reuse reuse, const H1Connection& connection, TimePoint now);
-    [[nodiscard]] Result<Carrier*> try_open(bool is_upgrade);
+    [[nodiscard]] Result<Carrier*> try_open(Use use);
     H1Connection& add_h1(ConnectionHold hold);
     H2Connection& add_h2(ConnectionHold hold);
     void count_connections();

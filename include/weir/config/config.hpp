@@ -186,6 +186,7 @@ struct Limits {
     std::uint32_t streams = 100;                           // of an HTTP/2 connection
     double resets = 33;                                    // of its streams, a second
     std::optional<std::uint32_t> requests_per_connection;  // none: no limit
+    std::uint32_t passthrough_addresses = 4096;            // each with a breaker of its own
     // What is above them is counted, and goes on.
     struct LogOnly {
         bool resets = false;
@@ -334,6 +335,9 @@ struct Health {
     [[nodiscard]] static std::bitset<600> statuses(unsigned first, unsigned last);
 };
 
+// What goes before the bytes of a connection: the PROXY protocol, or nothing.
+enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
+
 struct Cluster {
     std::string name;        // of an inline target: its text, "127.0.0.1:9000" or "a:80, b:80"
     bool is_inline = false;  // made from a target host:port
@@ -349,6 +353,8 @@ struct Cluster {
     std::optional<Health> health;  // none: off
     std::optional<Tls> tls;        // none: in clear
     ClusterProtocol protocol = ClusterProtocol::automatic;
+    ProxyProtocol proxy_protocol = ProxyProtocol::off;  // other: no route of HTTP leads to it
+    Place proxy_protocol_at;
     bool metrics_per_endpoint = false;
     Place place;
 
@@ -474,8 +480,9 @@ struct Route {
 
 enum class Mode : std::uint8_t { gateway, inbound, outbound };
 enum class Underscores : std::uint8_t { allow, drop, reject };
-// What a listener speaks; automatic: the connection's first bytes say it.
-enum class Protocol : std::uint8_t { automatic, http1, h2c };
+// What a listener speaks; automatic: the connection's first bytes say it. tcp: bytes of any
+// protocol, whose routes know a host only (of TLS, the server name).
+enum class Protocol : std::uint8_t { automatic, http1, h2c, tcp };
 // X-Forwarded-Client-Cert: off, what a trusted client says; set, what its own certificate says;
 // append, that behind what a trusted one says.
 enum class ClientCert : std::uint8_t { off, set, append };
@@ -494,6 +501,10 @@ struct Listener {
     std::string name;  // unique; the first address unless given
     Mode mode = Mode::gateway;
     Protocol protocol = Protocol::automatic;
+    Duration detect_timeout = std::chrono::seconds{1};  // without a byte of the client: opaque
+    bool proxy_protocol = false;                        // of trusted_proxies, and of them only
+    bool transparent = false;      // connections were redirected here, from the address they name
+    bool may_pass_through = true;  // to that address, where no cluster has it; outbound only
     std::vector<ListenAddress> listen;  // at least one
     std::vector<Cidr> trusted_proxies;
     std::uint32_t trusted_hops = 0;
@@ -556,9 +567,12 @@ struct Config {
     ClientTimeouts client_timeout;
     std::vector<Listener> listeners;                       // at least one
     std::map<std::string, Cluster, std::less<>> clusters;  // inline ones included
-    std::vector<CertificateFiles> certificates;            // of every tls and identity block
-    std::vector<TrustFile> trust_files;                    // likewise
-    std::vector<TrustFile> crl_files;                      // likewise
+    // Of an address that no cluster has: the defaults, without an endpoint.
+    Cluster passthrough;
+    Target passthrough_target;
+    std::vector<CertificateFiles> certificates;  // of every tls and identity block
+    std::vector<TrustFile> trust_files;          // likewise
+    std::vector<TrustFile> crl_files;            // likewise
 
     Config();  // admin and telemetry on their default addresses
 

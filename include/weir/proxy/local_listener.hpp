@@ -10,7 +10,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,17 @@ namespace weir::proxy {
 
 class ClientConnection;
 class Exchange;
+class LocalPassthrough;
 class LoneProbe;
+class Passthrough;
+struct Caller;
 struct Client;
+
+// A route that is not found by its conditions, and the snapshot it is of. None: no route.
+struct Through {
+    const RouteState* route = nullptr;
+    LocalSnapshotPtr snapshot;
+};
 
 // What the sessions of one worker share. Thread: worker.
 class WorkerContext {
@@ -51,6 +62,11 @@ class WorkerContext {
     void forget_connection();
 
     // Of a request: unique in the process.
+    // A route to that address, of this worker; the base is what serves otherwise.
+    [[nodiscard]] Through pass_through(const ListenerState& listener,
+                                       const LocalSnapshotPtr& base,
+                                       const Address& address);
+
     [[nodiscard]] std::uint64_t next_number() { return (requests_++ << 10U) + upstream.worker; }
 
     upstream::LocalContext& upstream;
@@ -58,6 +74,7 @@ class WorkerContext {
     telemetry::Shard& shard;
     telemetry::AccessLogShard& access_log;
     telemetry::FailureLog* failures = nullptr;  // none, or outlives it
+    Passthrough* passthrough = nullptr;         // likewise
     telemetry::Failure failure;                 // being told; its capacity is kept
     http::RequestHead request_head;             // being handled; valid within one callback
     http::H2Scratch h2;                         // likewise, of HTTP/2
@@ -74,6 +91,7 @@ class WorkerContext {
     std::vector<std::string> buffers_;
     std::vector<std::unique_ptr<LoneProbe>> probes_;
     std::vector<std::unique_ptr<LoneProbe>> ended_probes_;
+    std::unique_ptr<LocalPassthrough> local_passthrough_;
 };
 
 // The connections of one listener on one worker, and the snapshot their next request is served by.
@@ -93,14 +111,33 @@ class LocalListener {
     void leave();
     [[nodiscard]] bool is_gone() const { return is_gone_; }
 
-    void accept(transport::Socket socket, const Address& peer);
+    // `port`: that this socket listens on, for what was not redirected to it.
+    void accept(transport::Socket socket, const Address& peer, std::uint16_t port = 0);
     void forget(ClientConnection& connection);
+    // What that connection was looked at for is known: another object goes on with its socket. It
+    // is retired.
+    void go_on(ClientConnection& connection, transport::Socket socket, Caller caller);
     // The client of that connection speaks HTTP/2: another object goes on with its stream, and with
     // the bytes that came. It is retired.
     void speak_h2(ClientConnection& connection,
                   std::unique_ptr<transport::Stream> stream,
                   Client client,
                   std::string_view bytes);
+    // Likewise, of a client that speaks no HTTP.
+    void relay(ClientConnection& connection,
+               std::unique_ptr<transport::Stream> stream,
+               Client client,
+               std::string_view bytes,
+               std::string server_name);
+    // Whether the server at that destination speaks before its client does, as it was seen to do;
+    // empty: whatever this listener leads to. Of some thousand destinations it is remembered.
+    [[nodiscard]] bool speaks_first(std::string_view destination) const {
+        return talkers_.find(destination) != talkers_.end();
+    }
+    void note_first(std::string_view destination, bool is_server);
+    // Of a client that no route takes, by where it meant to go: the route to a cluster that has an
+    // endpoint there, else one made for that address alone. None: it has nowhere to go.
+    [[nodiscard]] Through pass_through(const Client& client) const;
     // X-Forwarded-*, Forwarded and x-weir-* of that peer are believed.
     [[nodiscard]] bool trusts(const Address& peer) const;
 
@@ -116,6 +153,13 @@ class LocalListener {
     void close_all();
 
   private:
+    void keep(std::unique_ptr<ClientConnection> connection);
+    [[nodiscard]] bool is_proxy(const Address& peer) const;
+    // False: it leads back to us.
+    [[nodiscard]] bool find_destination(const transport::Socket& socket,
+                                        std::uint16_t port,
+                                        Caller& caller) const;
+
     WorkerContext& context_;
     std::string name_;
     LocalSnapshotPtr snapshot_;
@@ -123,6 +167,7 @@ class LocalListener {
     bool is_draining_ = false;
     bool is_gone_ = false;
     std::vector<std::unique_ptr<ClientConnection>> sessions_;
+    std::set<std::string, std::less<>> talkers_;
 };
 
 }  // namespace weir::proxy

@@ -64,6 +64,10 @@ struct ListenerState {
     http::H1Limits limits;
     std::shared_ptr<const transport::TlsContext> tls;  // none: in clear
     http::H2Limits h2_limits;
+    // The server name that routes ask for is looked for before anything is read.
+    bool wants_name = false;
+    // So is the protocol: what is no HTTP has somewhere to go. Elsewhere it is a bad request.
+    bool takes_opaque = false;
 
     // Of weir_protocol_refused_total; `overloaded` are connections above limits.connections.
     [[nodiscard]] telemetry::CellId refused(Reason reason) const {
@@ -112,6 +116,15 @@ class Snapshot {
     std::vector<std::shared_ptr<upstream::Cluster>> clusters_;
     std::vector<std::unique_ptr<ListenerState>> listeners_;
 };
+
+// The name of routes to addresses that no cluster has, and of their clusters.
+inline constexpr std::string_view kPassthroughRoute = "passthrough";
+// One of them: to the first cluster of a snapshot of its own. Route, target and cluster outlive it.
+[[nodiscard]] RouteState make_passage(const config::Listener& listener,
+                                      const config::Route& route,
+                                      const config::Target& target,
+                                      upstream::Cluster& cluster,
+                                      telemetry::Registry& registry);
 
 // A snapshot on one worker, with the worker's side of each cluster. Counted without atomics.
 struct LocalSnapshot {

@@ -140,6 +140,8 @@ class RequestMetrics {
     RequestMetrics& operator=(const RequestMetrics&) = delete;
 
     void record(Shard& shard, const RequestEnd& end) const;
+    // Of a connection that carried no HTTP: it has no code, and how long it lasted is no latency.
+    void record_opaque(Shard& shard, const RequestEnd& end) const;
 
   private:
     static constexpr std::size_t kSlots = 64;

@@ -112,6 +112,8 @@ struct TlsStart {
     std::string_view server_name{};
     std::shared_ptr<TlsMemory> memory{};
     bool only_http1 = false;  // whatever the section offers
+    // What it carries is none of the protocols of HTTP: none is offered.
+    bool is_opaque = false;
 };
 
 }  // namespace weir::transport

@@ -40,6 +40,11 @@ struct AttemptRequest {
     bool is_chunked = false;      // the body is sent in chunks
     bool is_replay_safe = false;  // may be sent twice: offered to half-open endpoints first
     bool is_upgrade = false;
+    // No HTTP: a connection of its own for bytes of any kind. Told by on_opened(), then
+    // Attempt::take_stream() and finish_tunnel(); what it says of its endpoint is that it
+    // connected.
+    bool is_opaque = false;
+    std::string_view first_bytes{};  // of an opaque one: sent before all else, even before TLS
     bool must_not_repeat =
         false;  // executing it twice would do harm: a lost connection must prove it unread
     RouteTarget* route = nullptr;  // of the cluster; outlives the attempt
@@ -85,6 +90,8 @@ class AttemptHandler {
     // The upstream takes (more of) the body.
     virtual void on_request_wanted(Attempt& attempt) = 0;
     virtual void on_attempt_failed(Attempt& attempt, const AttemptFailure& failure) = 0;
+    // An opaque one is connected.
+    virtual void on_opened(Attempt& /*attempt*/) {}
     // Its endpoint was ejected for answering nobody, and it still waits there for a head. It goes
     // on.
     virtual void on_attempt_stuck(Attempt& /*attempt*/) {}
@@ -134,7 +141,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
                    const std::string& body,
                    std::string_view trailers);
 
-    // After a 101: the raw stream for a tunnel. The attempt stays open until finish_tunnel().
+    // After a 101 or on_opened(): the raw stream for a tunnel. The attempt stays open until
+    // finish_tunnel().
     [[nodiscard]] std::unique_ptr<transport::Stream> take_stream();
     void finish_tunnel();
 
@@ -186,6 +194,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void leave_endpoint();
     void wait_in_queue();
     void send();
+    void opened();
+    void complete_permits(TimePoint now);
     void arm_answer_timer();
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
