@@ -49,6 +49,9 @@ struct CommandLine {
     DemoCommand demo;
     ExplainCommand explain;
     SimulateCommand simulate;
+    RedirectCommand redirect_apply{.verb = RedirectCommand::Verb::apply};
+    RedirectCommand redirect_clean{.verb = RedirectCommand::Verb::clean};
+    RedirectCommand redirect_show{.verb = RedirectCommand::Verb::show};
     ConfigDumpCommand dump;
     ConfigExplainCommand explain_key;
     ConfigDiffCommand diff;
@@ -397,6 +400,33 @@ void add_simulate(CommandLine& line) {
     verb->add_option("--for", line.simulate.duration, "another duration, as 10s");
 }
 
+void add_redirect(CommandLine& line) {
+    CLI::App* group = line.app.add_subcommand(
+        "redirect", "Send the connections of this pod (network namespace) through Weir");
+    group->group(kServing);
+    group->require_subcommand(1);
+    const auto add_tool = [](CLI::App* verb, RedirectCommand& command) {
+        verb->add_option("--tool", command.tool, "auto, nft or iptables; auto prefers nft")
+            ->check(CLI::IsMember({"auto", "nft", "iptables"}));
+    };
+    RedirectCommand& apply = line.redirect_apply;
+    CLI::App* verb =
+        line.add(*group, "apply", "Set the rules, in place of those set before", apply);
+    verb->add_option("--inbound-port", apply.rules.inbound,
+                     "where connections to the pod go; 0: they are left alone");
+    verb->add_option("--outbound-port", apply.rules.outbound,
+                     "where connections of the pod go; 0: they are left alone");
+    verb->add_option("--skip-inbound-ports", apply.skip_inbound, "as 22,5000-5010");
+    verb->add_option("--skip-outbound-ports", apply.skip_outbound, "as 22,5000-5010");
+    verb->add_option("--uid", apply.rules.uid, "of Weir, whose own connections go out as they are");
+    verb->add_flag("--print", apply.only_prints, "print the rules and change nothing");
+    add_tool(verb, apply);
+    add_tool(line.add(*group, "clean", "Take all rules away", line.redirect_clean),
+             line.redirect_clean);
+    add_tool(line.add(*group, "show", "Print the rules that are set", line.redirect_show),
+             line.redirect_show);
+}
+
 CommandLine::CommandLine() {
     app.require_subcommand(1);
     app.footer(kFooter);
@@ -404,6 +434,7 @@ CommandLine::CommandLine() {
     CLI::App* verb = add(app, "demo", "Watch Weir protect two toy services", demo);
     verb->group(kServing);
     verb->add_flag("--once", demo.is_once, "play the story once and assert it");
+    add_redirect(*this);
     add_looking(*this);
     add_failures(*this);
     add_steering(*this);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "weir/intercept/rules.hpp"
+
 #include "cli/ask.hpp"
 
 #include <cstdint>
@@ -74,6 +76,15 @@ struct SimulateCommand {
     std::uint64_t seed = 0;       // 0: the scenario's
     std::string duration;         // empty: the scenario's
 };
+struct RedirectCommand {
+    enum class Verb : std::uint8_t { apply, clean, show };
+    Verb verb = Verb::show;
+    intercept::Redirect rules{};
+    std::string skip_inbound{};
+    std::string skip_outbound{};
+    std::string tool = "auto";
+    bool only_prints = false;
+};
 struct SchemaCommand {};
 struct OpenapiCommand {};
 struct ReferenceCommand {
@@ -95,6 +106,7 @@ using Command = std::variant<RunCommand,
                              InitCommand,
                              FormatCommand,
                              SimulateCommand,
+                             RedirectCommand,
                              SchemaCommand,
                              OpenapiCommand,
                              ReferenceCommand,
@@ -113,6 +125,7 @@ int config_diff(const ConfigDiffCommand& command);
 int init(const InitCommand& command);
 int format(const FormatCommand& command);
 int simulate(const SimulateCommand& command);
+int redirect(const RedirectCommand& command);
 int schema();
 int openapi();
 int reference(const ReferenceCommand& command);

@@ -34,6 +34,7 @@ struct Perform {
     int operator()(const InitCommand& command) const { return init(command); }
     int operator()(const FormatCommand& command) const { return format(command); }
     int operator()(const SimulateCommand& command) const { return simulate(command); }
+    int operator()(const RedirectCommand& command) const { return redirect(command); }
     int operator()(const SchemaCommand& /*command*/) const { return schema(); }
     int operator()(const OpenapiCommand& /*command*/) const { return openapi(); }
     int operator()(const ReferenceCommand& command) const { return reference(command); }

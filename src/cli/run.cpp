@@ -1,5 +1,6 @@
 #include "weir/admin/context.hpp"
 #include "weir/core/log.hpp"
+#include "weir/intercept/apply.hpp"
 #include "weir/runtime/server.hpp"
 
 #include "cli/configuration.hpp"
@@ -146,6 +147,44 @@ int run(const RunCommand& command) {
     while (main.run_one() > 0)
         std::this_thread::yield();
     return signals.was_hurried() ? kFailure : kSuccess;
+}
+
+// ---- redirect
+
+int redirect(const RedirectCommand& command) {
+    using Verb = RedirectCommand::Verb;
+    const auto tool = command.tool == "nft"        ? intercept::Tool::nft
+                      : command.tool == "iptables" ? intercept::Tool::iptables
+                                                   : intercept::Tool::automatic;
+    if (command.verb == Verb::clean) {
+        intercept::clean(tool);
+        return kSuccess;
+    }
+    if (command.verb == Verb::show) {
+        const std::string rules = intercept::show(tool);
+        std::fputs(rules.empty() ? "nothing is redirected\n" : rules.c_str(), stdout);
+        return kSuccess;
+    }
+    intercept::Redirect rules = command.rules;
+    for (const auto& [text, into] : {std::pair(&command.skip_inbound, &rules.skip_inbound),
+                                     std::pair(&command.skip_outbound, &rules.skip_outbound)}) {
+        auto ports = intercept::read_ports(*text);
+        if (!ports) {
+            std::fprintf(stderr, "weir: '%s' is no list of ports: write 22,5000-5010\n",
+                         text->c_str());
+            return kUsage;
+        }
+        *into = std::move(*ports);
+    }
+    if (command.only_prints) {
+        const bool is_iptables = tool == intercept::Tool::iptables;
+        const std::string text =
+            is_iptables ? intercept::iptables_chains(rules) : intercept::nft_rules(rules);
+        std::fputs(text.c_str(), stdout);
+        return kSuccess;
+    }
+    intercept::apply(rules, tool);
+    return kSuccess;
 }
 
 }  // namespace weir::cli
