@@ -199,12 +199,14 @@ void settle_protocol(Context& ctx, const Entry& entry, const ClusterBlock& from,
         complain_at(ctx, node.place, node.width, {.code = 115, .what = what, .note = note});
     };
     // A `tls` that could not be read is complained of elsewhere.
-    if (cluster.protocol == h2 && (from.tls == nullptr || (!cluster.tls && from.tls->text == "off")))
+    if (cluster.protocol == h2 &&
+        (from.tls == nullptr || (!cluster.tls && from.tls->text == "off")))
         complain_here("protocol: h2 needs tls", "in clear it is protocol: h2c");
     if (cluster.protocol == h2c && cluster.tls)
         complain_here("protocol: h2c is in clear, and the cluster has tls",
                       "over TLS it is protocol: h2");
-    const bool is_http1 = cluster.protocol == http1 || (cluster.protocol == automatic && !cluster.tls);
+    const bool is_http1 =
+        cluster.protocol == http1 || (cluster.protocol == automatic && !cluster.tls);
     if (is_http1 && cluster.health && cluster.health->type == Health::Type::grpc) {
         complain(ctx, *from.health,
                  {.code = 115,

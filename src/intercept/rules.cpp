@@ -71,16 +71,16 @@ std::string iptables_skip(std::string_view chain, const std::vector<PortRange>& 
 
 std::optional<std::vector<PortRange>> read_ports(std::string_view text) {
     std::vector<PortRange> ranges;
-    for (bool is_more = !text.empty(); is_more;) {
-        const std::size_t comma = std::min(text.find(','), text.size());
-        const std::string_view item = text.substr(0, comma);
-        is_more = comma < text.size();
-        text.remove_prefix(std::min(comma + 1, text.size()));
-        const std::size_t dash = std::min(item.find('-'), item.size());
-        const auto first = read_port(item.substr(0, dash));
-        const auto last = dash < item.size() ? read_port(item.substr(dash + 1)) : first;
+    const char* const end = text.data() + text.size();
+    for (const char* at = text.data(); at != end;) {
+        const char* const comma = std::find(at, end, ',');
+        const char* const dash = std::find(at, comma, '-');
+        const auto first = read_port({at, dash});
+        const auto last = dash == comma ? first : read_port({dash + 1, comma});
         if (!first || !last || *first > *last) return std::nullopt;
         ranges.push_back({*first, *last});
+        if (comma != end && comma + 1 == end) return std::nullopt;
+        at = comma == end ? end : comma + 1;
     }
     return ranges;
 }

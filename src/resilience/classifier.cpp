@@ -175,8 +175,7 @@ Verdict Classifier::by_error(const AttemptEnd& end) const {
         const Outcome outcome = died(end);
         if (outcome == Outcome::stale) return {outcome, FailureKind::none};
         if (!options_.is_reset_failure) return {Outcome::ignored, FailureKind::none};
-        if (end.error.retry == Error::Retry::safe)
-            return {outcome, FailureKind::peer_refused};
+        if (end.error.retry == Error::Retry::safe) return {outcome, FailureKind::peer_refused};
         return {outcome, FailureKind::reset};
     }
     const auto* const row = std::find_if(kErrors.begin(), kErrors.end(), [&](const ErrorRow& each) {

@@ -157,6 +157,7 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     started_ = Clock::now();
     is_running_ = true;
     is_sent_ = false;
+    displaced_ = 0;
     is_provably_unread_ = false;
     was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = was_held_up_ = was_reused_ = false;
     connect_time_ = {};
@@ -297,6 +298,7 @@ void Attempt::send() {
         return refuse(local_error(Reason::upstream_protocol, "HTTP/2 has no upgrade"), {});
     sent_ = Clock::now();
     is_sent_ = true;
+    was_sent_whole_ = request_.is_body_whole;
     if (request_.caller_deadline != TimePoint::max())
         end_.caller_deadline = request_.caller_deadline - sent_;
     if (request_.must_not_repeat && connection_->is_reused()) connection_->watch_acknowledgements();
@@ -391,7 +393,22 @@ void Attempt::on_flush() {
     handler_->on_response_flush(*this);
 }
 
+// A connection that the upstream closes in good order is no try: the request goes by another one,
+// if all of it is still there.
+bool Attempt::goes_elsewhere() {
+    constexpr std::uint8_t kOften = 5;
+    if (connection_ == nullptr || !connection_->is_unprocessed()) return false;
+    if (!was_sent_whole_ || displaced_ == kOften) return false;
+    ++displaced_;
+    is_sent_ = false;
+    StallWatch::remove(waiting_);
+    connection_->detach();
+    on_displaced();
+    return true;
+}
+
 void Attempt::on_failed(const Error& error) {
+    if (goes_elsewhere()) return;
     is_provably_unread_ = connection_ != nullptr && connection_->is_provably_unread();
     fail(error);
 }

@@ -72,6 +72,8 @@ class Carrier {
     [[nodiscard]] bool is_provably_unread() const { return is_provably_unread_; }
     // It was the stream alone that was ended, by the upstream: no fault of the connection.
     [[nodiscard]] bool was_reset_alone() const { return was_reset_alone_; }
+    // The upstream has not looked at the request, as it closes the connection in good order.
+    [[nodiscard]] bool is_unprocessed() const { return is_unprocessed_; }
     // It failed with its connection, and another one has said so to breaker and detector: one death
     // is one failure.
     [[nodiscard]] bool was_told_of() const { return was_told_of_; }
@@ -90,6 +92,7 @@ class Carrier {
     bool is_reused_ = false;
     bool is_provably_unread_ = false;
     bool was_reset_alone_ = false;
+    bool is_unprocessed_ = false;
     bool was_told_of_ = false;
     bool has_response_bytes_ = false;
     Duration connect_time_{};

@@ -79,7 +79,10 @@ class H1Connection final : public transport::Retired,
   private:
     enum class State : std::uint8_t { connecting, idle, head, body, discarding, closed };
 
-    void write(std::string_view head, std::string_view data, bool is_last, std::string_view trailers);
+    void write(std::string_view head,
+               std::string_view data,
+               bool is_last,
+               std::string_view trailers);
     void on_idle_timer();
     void watch_idleness();
     void ended_while_idle();

@@ -41,7 +41,7 @@ class H2Connection::Stream final : public transport::Retired,
                                    public Carrier {
   public:
     explicit Stream(H2Connection& connection) : Carrier(true), connection_(connection) {
-        is_reused_ = connection.has_carried_;
+        is_reused_ = connection.has_carried();
         connect_time_ = connection.connect_time_;
         const State state = connection.state_;
         is_connected_ = state == State::open || (state == State::opening && !is_reused_);
@@ -80,7 +80,7 @@ class H2Connection::Stream final : public transport::Retired,
     void ready() {
         is_connected_ = true;
         connect_time_ = connection_.connect_time_;
-        is_reused_ = connection_.has_carried_;
+        is_reused_ = connection_.has_carried();
         if (user_ != nullptr) user_->on_ready();
     }
     void take_head(const http::ResponseHead& head, bool is_whole) {
@@ -156,6 +156,8 @@ void H2Connection::Stream::closed(http::H2Code code) {
         Error error = upstream_error(Reason::upstream_reset, Error::Retry::safe,
                                      "the upstream refused the stream");
         if (!connection_.is_going_ || was_reset_by_peer()) return fail_alone(error);
+        is_unprocessed_ = true;
+        connection_.note_unprocessed();
         error.detail = "the upstream closes the connection";
         if (ConnectionUser* const user = leave_user()) user->on_failed(error);
         return;
@@ -261,7 +263,7 @@ void H2Connection::begin_to_speak() {
 }
 
 void H2Connection::begin(Stream& stream, const Carrier::Opening& opening) {
-    has_carried_ = true;
+    ++carried_;
     look_by(stream.last_write() + kQuiet);
     const bool ends = opening.is_whole && opening.body.empty() && opening.trailers.empty();
     const std::string_view scheme = stream_->is_tls() ? "https" : "http";
@@ -335,7 +337,7 @@ void H2Connection::ask(TimePoint now) {
 // Nothing came since its request was sent, for long: is anybody there?
 void H2Connection::suspect(const Stream& stream) {
     const TimePoint now = Clock::now();
-    if (heard_at_ >= stream.last_write() || now - stream.last_write() < kSuspicious) return;
+    if (heard_at_ > stream.last_write() || now - stream.last_write() < kSuspicious) return;
     if (now < may_ask_at() && !is_asked_) return drain();
     is_suspected_ = true;
     if (!is_asked_) ask(now);
@@ -359,8 +361,9 @@ void H2Connection::on_ready(transport::Readiness /*readiness*/) {
     if (state_ == State::over) return;
     if (is_broken_) {
         return fail(upstream_error(Reason::upstream_protocol, Error::Retry::never,
-                                   state_ == State::opening ? "the upstream does not speak HTTP/2"
-                                                            : "frames against the rules of HTTP/2"));
+                                   state_ == State::opening
+                                       ? "the upstream does not speak HTTP/2"
+                                       : "frames against the rules of HTTP/2"));
     }
     if (std::exchange(has_drained_, false)) tell_drained();
     if (!is_draining_ || !streams_.empty()) return;
@@ -377,8 +380,7 @@ void H2Connection::on_eof() {
 void H2Connection::on_broken(int error) {
     const bool is_tls = error == transport::kTlsError;
     if (state_ == State::connecting && !is_tls) return fail(connect_error(error));
-    const bool is_refused =
-        is_tls && state_ == State::opening && stream_->was_refused_by_peer();
+    const bool is_refused = is_tls && state_ == State::opening && stream_->was_refused_by_peer();
     if (state_ == State::connecting || is_refused)
         return fail(upstream_error(Reason::upstream_tls, Error::Retry::safe, stream_->tls_error()));
     fail(upstream_error(Reason::upstream_reset, Error::Retry::never,
@@ -442,7 +444,18 @@ void H2Connection::on_closed(http::H2Stream& stream, http::H2Code code) {
 // Those it has not looked at are closed next, as refused.
 void H2Connection::on_goaway() {
     is_going_ = true;
+    expect_fewer();
     drain();
+}
+
+// Where connections end so early, few are to wait for the next one.
+void H2Connection::expect_fewer() {
+    endpoint_.expect_streams(std::max(std::min(carried_, endpoint_.expected_streams()), 1U));
+}
+
+void H2Connection::note_unprocessed() {
+    --carried_;
+    expect_fewer();
 }
 
 void H2Connection::on_settings() {

@@ -110,6 +110,9 @@ class H2Connection final : public transport::Retired,
     void ask(TimePoint now);
     void suspect(const Stream& stream);
     void hear(Stream& stream);
+    void expect_fewer();
+    void note_unprocessed();
+    [[nodiscard]] bool has_carried() const { return carried_ > 0; }
     void flush();
     void tell_drained();
     void forget(Stream& stream);
@@ -132,10 +135,10 @@ class H2Connection final : public transport::Retired,
     bool is_draining_ = false;
     bool is_going_ = false;      // the peer said so
     bool is_broken_ = false;     // it broke the rules: to fail as soon as nobody is in the codec
-    bool has_carried_ = false;   // a request
     bool has_drained_ = false;   // a stream
     bool is_asked_ = false;      // a PING is out
     bool is_suspected_ = false;  // and somebody got no answer
+    std::uint32_t carried_ = 0;  // requests, but those it has not looked at
     Duration connect_time_{};
     TimePoint started_;
     TimePoint idle_since_;

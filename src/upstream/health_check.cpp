@@ -208,7 +208,7 @@ std::optional<std::uint64_t> read_serving_status(std::string_view bytes) {
     bytes.remove_prefix(kPrefix);
     if (bytes.size() < size) return std::nullopt;
     bytes = bytes.substr(0, size);
-    if (bytes.empty()) return 0;  // a field that has its first value is left out
+    if (bytes.empty()) return 0;      // a field that has its first value is left out
     constexpr char kStatus = '\x08';  // field 1, a number
     if (bytes.front() != kStatus) return std::nullopt;
     bytes.remove_prefix(1);

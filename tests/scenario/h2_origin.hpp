@@ -5,8 +5,10 @@
 
 #include "peer.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -50,8 +52,14 @@ class H2Origin {
         }
         void say() {
             codec.pump();
-            const std::string bytes = codec.take_output();
-            if (!bytes.empty() && is_open()) send(bytes);
+            std::string bytes = codec.take_output();
+            if (bytes.empty() || !is_open()) return;
+            said = bytes.size();
+            if (cut) bytes.resize(std::min(*cut, bytes.size()));
+            send(bytes);
+            if (!cut) return;
+            hears = false;
+            shutdown_send();
         }
         // What came and was not heard.
         [[nodiscard]] const std::string& unheard() const { return input_; }
@@ -67,6 +75,8 @@ class H2Origin {
 
         std::vector<std::unique_ptr<Stream>> streams;
         bool hears = true;
+        std::optional<std::size_t> cut;  // it says no more than this, and ends
+        std::size_t said = 0;            // at last
 
       private:
         http::H2Scratch scratch_;
@@ -77,7 +87,8 @@ class H2Origin {
       private:
         void on_input() override {
             if (!hears) return;
-            for (std::string bytes = std::exchange(input_, {}); !bytes.empty() || codec.is_paused();)
+            for (std::string bytes = std::exchange(input_, {});
+                 !bytes.empty() || codec.is_paused();)
                 bytes.erase(0, codec.receive(bytes, Clock::now()));
             if (is_open()) say();
             if (codec.is_over() && is_open()) close();

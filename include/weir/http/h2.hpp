@@ -82,7 +82,7 @@ class H2Stream {
     bool has_ended_ = false;
     bool is_closed_ = false;
     bool got_head_ = false;
-    bool is_reset_ = false;      // by us
+    bool is_reset_ = false;  // by us
     bool was_reset_by_peer_ = false;
     bool resets_after_ = false;  // once the end has gone out
     bool was_waiting_ = false;

@@ -24,7 +24,7 @@ enum class FailureKind : std::uint8_t {
     status_503,
     status_504,
     status_other,  // listed by the user in failure_on
-    peer_refused,  // it did nothing with the request: `weir-error` of a mesh peer, or HTTP/2 says so
+    peer_refused,  // it did nothing with the request: a mesh peer's `weir-error`, or HTTP/2
     connect_refused,
     connect_timeout,
     dns,

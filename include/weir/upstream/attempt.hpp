@@ -192,6 +192,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] Lease lease(Error& error);
     void use(Carrier& connection, TimePoint now);
     void leave_endpoint();
+    [[nodiscard]] bool goes_elsewhere();
     void wait_in_queue();
     void send();
     void opened();
@@ -229,6 +230,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     bool holds_breaker_ = false;
     bool holds_endpoint_ = false;
     bool is_sent_ = false;
+    bool was_sent_whole_ = false;
+    std::uint8_t displaced_ = 0;  // how often
     bool is_provably_unread_ = false;
     bool was_none_ready_ = false;
     bool was_endpoint_probe_ = false;

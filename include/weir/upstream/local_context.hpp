@@ -18,7 +18,7 @@ struct LocalContext {
     telemetry::AttemptTrace* trace = nullptr;  // none, or outlives it
     http::H1Limits upstream_limits{};          // of response heads
     http::ResponseHead
-        response_head{};  // being handed over; its capacity is kept from answer to answer
+        response_head{};   // being handed over; its capacity is kept from answer to answer
     http::H2Scratch h2{};  // likewise, of HTTP/2
     std::string output{};  // being framed; its capacity goes from connection to connection
 };

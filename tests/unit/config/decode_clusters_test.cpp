@@ -122,7 +122,8 @@ TEST(ConfigClusters, OfferWhatTheyMaySpeak) {
         std::vector<std::string> offered;
     } cases[] = {{"auto", {"h2", "http/1.1"}}, {"http1", {"http/1.1"}}, {"h2", {"h2"}}};
     for (const auto& each : cases) {
-        const auto lines = "    protocol: " + std::string(each.protocol) + "\n    tls: {verify: none}\n";
+        const auto lines =
+            "    protocol: " + std::string(each.protocol) + "\n    tls: {verify: none}\n";
         EXPECT_EQ(cluster(lines).tls->alpn, each.offered) << each.protocol;
     }
 }
@@ -131,45 +132,45 @@ TEST(ConfigClusters, RefuseWhatContradicts) {
     const struct {
         const char* body;
         const char* codes;
-    } cases[] = {{"{}", "114"},
-                 {"{lb: random}", "114"},
-                 {"{endpoints: []}", ""},
-                 {"{endpoints: 10.0.0.1:80}", "108"},
-                 {"{endpoints: [[x]]}", "108"},
-                 {"{endpoints: [{weight: 1}]}", "114"},
-                 {"{endpoints: [\"a:80\", \"a:80\"]}", "131"},
-                 {"{endpoints: [\"a:80\"], discovery: static}", "115"},
-                 {"{endpoints: [\"a:80\"], discovery: {type: dns, port: 80}}", "115"},
-                 {"{endpoints: [\"a:80\"], discovery: {type: dns, path: x}}", "115"},
-                 {"{endpoints: [\"a:80\"], discovery: {type: file, path: x}}", "115"},
-                 {"{discovery: {type: file}}", "114"},
-                 {"{discovery: dns}", "114"},
-                 {"{discovery: {port: 80}}", "114"},
-                 {"{discovery: {type: dns, port: 80, refresh: 10ms}}", "117"},
-                 {"{discovery: {type: dns, port: http}}", "104"},
-                 {"{discovery: {type: dns, port: 80, name: \"a b\"}}", "113"},
-                 {"{discovery: {type: dns, port: 80, servers: [x]}}", "113"},
-                 {"{discovery: zookeeper}", "105"},
-                 {"{endpoints: [\"a:80\"], timeout: {client_idle: 5s}}", "115"},
-                 {"{endpoints: [\"a:80\"], timeout: 0}", "117"},
-                 {"{endpoints: [\"a:80\"], timeout: }", "108"},
-                 {"{endpoints: [\"a:80\"], breaker: on}", "108"},
-                 {"{endpoints: [\"a:80\"], breaker: {failure_rate: 101%}}", "117"},
-                 {"{endpoints: [\"a:80\"], breaker: {mode: dry}}", "105"},
-                 {"{endpoints: [\"a:80\"], retry: {methods: [get]}}", "104"},
-                 {"{endpoints: [\"a:80\"], limits: {max_connections: 0}}", "117"},
-                 {"{endpoints: [\"a:80\"], limits: {max_connections: 4294967296}}", "117"},
-                 {"{endpoints: [\"a:80\"], limits: {max_pending: unlimited}}", "104"},
-                 {"{endpoints: [\"a:80\"], protocol: h2}", "115"},
-                 {"{endpoints: [\"a:80\"], protocol: h2, tls: off}", "115"},
-                 {"{endpoints: [\"a:80\"], protocol: h2, tls: {verify: none}}", ""},
-                 {"{endpoints: [\"a:80\"], protocol: h2c, tls: {verify: none}}", "115"},
-                 {"{endpoints: [\"a:80\"], protocol: h3}", "105"},
-                 {"{endpoints: [\"a:80\"], protocol: h2c, health: {type: grpc, path: /a.B}}", ""},
-                 {"{endpoints: [\"a:80\"], protocol: h2c, health: {type: grpc, expect: \"200\"}}",
-                  "115"},
-                 {"{endpoints: [\"a:80\"], protocol: http1, health: {type: grpc}}", "115"},
-                 {"x", "108"}};
+    } cases[] = {
+        {"{}", "114"},
+        {"{lb: random}", "114"},
+        {"{endpoints: []}", ""},
+        {"{endpoints: 10.0.0.1:80}", "108"},
+        {"{endpoints: [[x]]}", "108"},
+        {"{endpoints: [{weight: 1}]}", "114"},
+        {"{endpoints: [\"a:80\", \"a:80\"]}", "131"},
+        {"{endpoints: [\"a:80\"], discovery: static}", "115"},
+        {"{endpoints: [\"a:80\"], discovery: {type: dns, port: 80}}", "115"},
+        {"{endpoints: [\"a:80\"], discovery: {type: dns, path: x}}", "115"},
+        {"{endpoints: [\"a:80\"], discovery: {type: file, path: x}}", "115"},
+        {"{discovery: {type: file}}", "114"},
+        {"{discovery: dns}", "114"},
+        {"{discovery: {port: 80}}", "114"},
+        {"{discovery: {type: dns, port: 80, refresh: 10ms}}", "117"},
+        {"{discovery: {type: dns, port: http}}", "104"},
+        {"{discovery: {type: dns, port: 80, name: \"a b\"}}", "113"},
+        {"{discovery: {type: dns, port: 80, servers: [x]}}", "113"},
+        {"{discovery: zookeeper}", "105"},
+        {"{endpoints: [\"a:80\"], timeout: {client_idle: 5s}}", "115"},
+        {"{endpoints: [\"a:80\"], timeout: 0}", "117"},
+        {"{endpoints: [\"a:80\"], timeout: }", "108"},
+        {"{endpoints: [\"a:80\"], breaker: on}", "108"},
+        {"{endpoints: [\"a:80\"], breaker: {failure_rate: 101%}}", "117"},
+        {"{endpoints: [\"a:80\"], breaker: {mode: dry}}", "105"},
+        {"{endpoints: [\"a:80\"], retry: {methods: [get]}}", "104"},
+        {"{endpoints: [\"a:80\"], limits: {max_connections: 0}}", "117"},
+        {"{endpoints: [\"a:80\"], limits: {max_connections: 4294967296}}", "117"},
+        {"{endpoints: [\"a:80\"], limits: {max_pending: unlimited}}", "104"},
+        {"{endpoints: [\"a:80\"], protocol: h2}", "115"},
+        {"{endpoints: [\"a:80\"], protocol: h2, tls: off}", "115"},
+        {"{endpoints: [\"a:80\"], protocol: h2, tls: {verify: none}}", ""},
+        {"{endpoints: [\"a:80\"], protocol: h2c, tls: {verify: none}}", "115"},
+        {"{endpoints: [\"a:80\"], protocol: h3}", "105"},
+        {"{endpoints: [\"a:80\"], protocol: h2c, health: {type: grpc, path: /a.B}}", ""},
+        {"{endpoints: [\"a:80\"], protocol: h2c, health: {type: grpc, expect: \"200\"}}", "115"},
+        {"{endpoints: [\"a:80\"], protocol: http1, health: {type: grpc}}", "115"},
+        {"x", "108"}};
     for (const auto& [body, expected] : cases) {
         EXPECT_EQ(codes(test::kListener + "clusters:\n  a: " + body + "\n"), expected) << body;
     }

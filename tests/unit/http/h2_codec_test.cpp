@@ -146,7 +146,8 @@ TEST(H2Codec, APingIsAnswered) {
 TEST(H2Codec, ARequestTakenBackBeforeItWentOutIsClosed) {
     Pair pair;
     talk(pair.client, pair.server);
-    ASSERT_TRUE(pair.client.codec.open(pair.stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
+    ASSERT_TRUE(
+        pair.client.codec.open(pair.stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
     pair.client.codec.reset(pair.stream, H2Code::cancel);
     talk(pair.client, pair.server);
     EXPECT_EQ(pair.client.told.find("closed 1"), 0U) << pair.client.told;
@@ -175,7 +176,8 @@ TEST(H2Codec, AClientOpensTheWindowOfTheConnectionAtOnce) {
     std::list<H2Peer::Stream> streams;
     for (int i = 0; i < 30; ++i) {
         H2Peer::Stream& stream = streams.emplace_back();
-        ASSERT_TRUE(pair.client.codec.open(stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
+        ASSERT_TRUE(
+            pair.client.codec.open(stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http", true));
         talk(pair.client, pair.server);
         pair.server.codec.send_head(pair.answered(), "HTTP/1.1 200 OK\r\n\r\n", false);
         pair.server.codec.send_body(pair.answered(), large, true, {});

@@ -44,9 +44,10 @@ TEST(HealthCheck, ReadsTheServingStatusOfGrpc) {
     EXPECT_EQ(read_serving_status(message("\x08\x02")), 2U);
     EXPECT_EQ(read_serving_status(message("\x08\x80\x01")), 128U);
     EXPECT_EQ(read_serving_status(message("")), 0U);
-    for (const std::string& bad : {std::string(), std::string("\0\0\0\0", 4), message("\x08"),
-                                   message("\x10\x01"), message("\x08\xff"), "\1" + message("\x08\x01").substr(1),
-                                   message("\x08\x01").substr(0, 6)}) {
+    for (const std::string& bad :
+         {std::string(), std::string("\0\0\0\0", 4), message("\x08"), message("\x10\x01"),
+          message("\x08\xff"), "\1" + message("\x08\x01").substr(1),
+          message("\x08\x01").substr(0, 6)}) {
         EXPECT_FALSE(read_serving_status(bad)) << bad.size();
     }
 }
