@@ -141,10 +141,11 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     listener.forward_client_cert = from.forward_client_cert;
     const bool asks = listener.tls && listener.tls->client_auth != Tls::ClientAuth::none;
     if (is_whole && !asks && listener.forward_client_cert != ClientCert::off) {
-        complain(ctx, value_of(node, "forward_client_cert"),
-                 {.code = 115,
-                  .what = "forward_client_cert needs clients that show a certificate",
-                  .note = "tls: {client_ca: FILE, ...}, or tls: mesh"});
+        const Node& value = value_of(node, "forward_client_cert");
+        warn_at(ctx, value.place, value.width,
+                {.code = 202,
+                 .what = "no client of this listener shows a certificate",
+                 .note = "tls: {client_ca: FILE, ...}, or tls: mesh"});
     }
     if (from.trusted_proxies != nullptr)
         listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);

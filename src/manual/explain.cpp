@@ -19,8 +19,9 @@ std::string status_of(const Explanation& page) {
     if (page.kind != WordKind::reason) return {};
     const auto reason = reason_from(page.word);
     if (!reason || info(*reason).status == 0) return {};
-    return " (status " + std::to_string(info(*reason).status) + ", in gRPC " +
-           std::string(http::word(http::grpc_code(*reason))) + ")";
+    const auto code = static_cast<unsigned>(http::grpc_code(*reason));
+    return " (status " + std::to_string(info(*reason).status) + ", gRPC " + std::to_string(code) +
+           ")";
 }
 
 // Words in lines of at most kWidth.

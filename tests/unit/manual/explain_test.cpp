@@ -33,7 +33,7 @@ TEST(Explain, KnowsEveryReasonAndItsStatus) {
         ASSERT_TRUE(text.has_value()) << reason.word;
         if (reason.status == 0) continue;
         EXPECT_THAT(*text,
-                    testing::HasSubstr("(status " + std::to_string(reason.status) + ", in gRPC "));
+                    testing::HasSubstr("(status " + std::to_string(reason.status) + ", gRPC "));
     }
 }
 
