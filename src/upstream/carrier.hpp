@@ -57,8 +57,9 @@ class Carrier {
     // For a request that must not be sent twice: remembers what the peer has acknowledged before it
     // is written.
     virtual void watch_acknowledgements() {}
-    // After a 101, or of one that is opaque once it is connected: the stream, for a tunnel, and the token that counts it. The connection is spent;
-    // bytes that came behind the head follow by on_body().
+    // After a 101, or of one that is opaque once it is connected: the stream, for a tunnel, and the
+    // token that counts it. The connection is spent; bytes that came behind the head follow by
+    // on_body().
     [[nodiscard]] virtual std::pair<std::unique_ptr<transport::Stream>, ConnectionToken>
     take_stream() = 0;
 

@@ -73,6 +73,7 @@ class Service:
         self.metadata: list[dict[str, str]] = []
         self.remaining: list[float | None] = []
         self.ended = threading.Event()  # a Hang was left
+        self.broken = False  # Unary is UNAVAILABLE
         self.server = grpc.server(futures.ThreadPoolExecutor(workers), options=[
             ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)])
         handlers = {
@@ -103,6 +104,8 @@ class Service:
 
     def unary(self, request: bytes, context: Any) -> bytes:
         self.note("Unary", context)
+        if self.broken:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
         context.send_initial_metadata((("x-said", "so"), ("x-raw-bin", b"\x00\xff")))
         context.set_trailing_metadata((("x-last", "1"),))
         return request

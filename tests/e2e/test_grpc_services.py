@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import unittest
@@ -185,6 +186,37 @@ class Health(WeirTest):
         for _ in range(40):
             channel.failure("Fail", b"5 none")
         self.assertEqual(weir.breaker("c"), "closed")
+
+    def test_a_server_that_is_unavailable_is_ejected(self) -> None:
+        good, bad = self.service(), self.service()
+        bad.broken = True
+        weir = self.forward(good.address, bad.address, cluster=H2C + "retry: off\nlb: round_robin\n")
+        channel = self.channel(weir)
+
+        def is_out() -> bool:
+            with contextlib.suppress(grpc.RpcError):
+                channel.unary()(b"x", timeout=20)
+            return weir.endpoint_state("c", bad.address) == "ejected"
+        eventually(is_out, "it is ejected")
+        self.assertEqual(weir.breaker("c"), "closed")
+
+    def test_unavailable_is_tried_again_where_post_is_listed(self) -> None:
+        good, bad = self.service(), self.service()
+        bad.broken = True
+        weir = self.forward(good.address, bad.address,
+                            cluster=H2C + "retry: {methods: [POST], budget: 100%}\nlb: round_robin\noutlier: off\nbreaker: off\n")
+        channel = self.channel(weir)
+        for number in range(20):
+            self.assertEqual(channel.unary()(b"%d" % number, timeout=20), b"%d" % number)
+        self.assertGreater(bad.calls.count("Unary"), 2)
+        self.assertGreater(weir.metrics().sum("weir_retries_total", result="success"), 2)
+
+    def test_unavailable_is_not_tried_again_by_default(self) -> None:
+        bad = self.service()
+        bad.broken = True
+        channel = self.channel(self.forward(bad.address, cluster=H2C))
+        self.assertEqual(channel.failure().code().name, "UNAVAILABLE")
+        self.assertEqual(bad.calls, ["Unary"])
 
     def test_a_dead_server_is_left_and_calls_go_on(self) -> None:
         good, bad = self.service(), self.service()
