@@ -7,6 +7,7 @@ _weir() {
         words_here=(
             'run:Run the proxy (SIGHUP reloads, SIGTERM drains)'
             'demo:Watch Weir protect two toy services'
+            'redirect:see weir redirect --help'
             'status:How it does; process, listeners, clusters'
             'get:Show things; listeners, routes, clusters, ...'
             'discovery:Where endpoints come from, and how that goes'
@@ -50,6 +51,17 @@ _weir() {
                 return
             fi
             verb+=" ${words[3]}" ;;
+        redirect)
+            if (( CURRENT == 3 )); then
+                words_here=(
+                    'apply:Set the rules, in place of those set before'
+                    'clean:Take all rules away'
+                    'show:Print the rules that are set'
+                )
+                _describe 'verb' words_here
+                return
+            fi
+            verb+=" ${words[3]}" ;;
     esac
     case $verb in
         'run')
@@ -61,6 +73,24 @@ _weir() {
             case ${words[CURRENT-1]} in
             esac
             [[ $PREFIX == -* ]] && compadd -- -h --help --once && return
+            _files ;;
+        'redirect apply')
+            case ${words[CURRENT-1]} in
+                --tool) compadd -- auto nft iptables; return ;;
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help --inbound-port --outbound-port --skip-inbound-ports --skip-outbound-ports --uid --print --tool && return
+            _files ;;
+        'redirect clean')
+            case ${words[CURRENT-1]} in
+                --tool) compadd -- auto nft iptables; return ;;
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help --tool && return
+            _files ;;
+        'redirect show')
+            case ${words[CURRENT-1]} in
+                --tool) compadd -- auto nft iptables; return ;;
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help --tool && return
             _files ;;
         'status')
             case ${words[CURRENT-1]} in
@@ -178,7 +208,7 @@ _weir() {
             case ${words[CURRENT-1]} in
             esac
             [[ $PREFIX == -* ]] && compadd -- -h --help -f --file --admin --token-file --timeout && return
-            compadd -- version threads drain node.name limits.connections limits.header_size limits.headers limits.url limits.body limits.streams limits.resets limits.log_only limits.requests_per_connection access_log.to access_log.format access_log.only access_log.sample access_log.fields access_log.redact access_log.buffer log.level log.format log.to admin.listen admin.token admin.hosts telemetry.listen telemetry.buckets telemetry.max_series errors.detail identity.cert identity.key identity.ca defaults.timeout.connect defaults.timeout.request defaults.timeout.total defaults.timeout.response_header defaults.timeout.idle defaults.timeout.stream_idle defaults.timeout.tcp_idle defaults.timeout.client_header defaults.timeout.handshake defaults.timeout.client_idle defaults.retry.mode defaults.retry.attempts defaults.retry.on defaults.retry.per_try_timeout defaults.retry.backoff defaults.retry.max_backoff defaults.retry.budget defaults.retry.budget_min defaults.retry.max_depth defaults.retry.methods defaults.retry.buffer defaults.retry.rescue defaults.retry.hedge_after defaults.breaker.mode defaults.breaker.scope defaults.breaker.consecutive_failures defaults.breaker.consecutive_for defaults.breaker.failure_rate defaults.breaker.window defaults.breaker.min_requests defaults.breaker.slow_call defaults.breaker.slow_rate defaults.breaker.stall_after defaults.breaker.open_for defaults.breaker.max_open_for defaults.breaker.half_open_requests defaults.breaker.successes_to_close defaults.breaker.probe_timeout defaults.breaker.failure_on defaults.outlier.mode defaults.outlier.consecutive_failures defaults.outlier.consecutive_local defaults.outlier.consecutive_for defaults.outlier.failure_rate defaults.outlier.window defaults.outlier.min_requests defaults.outlier.slow_call defaults.outlier.slow_rate defaults.outlier.throttle_rate defaults.outlier.compare defaults.outlier.compare_gap defaults.outlier.latency_factor defaults.outlier.stall_after defaults.outlier.interval defaults.outlier.min_peers defaults.outlier.peer_min_requests defaults.outlier.eject_for defaults.outlier.max_eject_for defaults.outlier.max_ejected defaults.outlier.min_ready defaults.outlier.half_open_requests defaults.outlier.successes_to_return defaults.outlier.ramp defaults.lb.policy defaults.lb.when_none_ready defaults.access_log.to defaults.access_log.format defaults.access_log.only defaults.access_log.sample defaults.access_log.fields defaults.access_log.redact defaults.access_log.buffer ;;
+            compadd -- version threads drain node.name limits.connections limits.header_size limits.headers limits.url limits.body limits.streams limits.resets limits.log_only limits.requests_per_connection limits.passthrough_addresses access_log.to access_log.format access_log.only access_log.sample access_log.fields access_log.redact access_log.buffer log.level log.format log.to admin.listen admin.token admin.hosts telemetry.listen telemetry.buckets telemetry.max_series errors.detail identity.cert identity.key identity.ca defaults.timeout.connect defaults.timeout.request defaults.timeout.total defaults.timeout.response_header defaults.timeout.idle defaults.timeout.stream_idle defaults.timeout.tcp_idle defaults.timeout.client_header defaults.timeout.handshake defaults.timeout.client_idle defaults.retry.mode defaults.retry.attempts defaults.retry.on defaults.retry.per_try_timeout defaults.retry.backoff defaults.retry.max_backoff defaults.retry.budget defaults.retry.budget_min defaults.retry.max_depth defaults.retry.methods defaults.retry.buffer defaults.retry.rescue defaults.retry.hedge_after defaults.breaker.mode defaults.breaker.scope defaults.breaker.consecutive_failures defaults.breaker.consecutive_for defaults.breaker.failure_rate defaults.breaker.window defaults.breaker.min_requests defaults.breaker.slow_call defaults.breaker.slow_rate defaults.breaker.stall_after defaults.breaker.open_for defaults.breaker.max_open_for defaults.breaker.half_open_requests defaults.breaker.successes_to_close defaults.breaker.probe_timeout defaults.breaker.failure_on defaults.outlier.mode defaults.outlier.consecutive_failures defaults.outlier.consecutive_local defaults.outlier.consecutive_for defaults.outlier.failure_rate defaults.outlier.window defaults.outlier.min_requests defaults.outlier.slow_call defaults.outlier.slow_rate defaults.outlier.throttle_rate defaults.outlier.compare defaults.outlier.compare_gap defaults.outlier.latency_factor defaults.outlier.stall_after defaults.outlier.interval defaults.outlier.min_peers defaults.outlier.peer_min_requests defaults.outlier.eject_for defaults.outlier.max_eject_for defaults.outlier.max_ejected defaults.outlier.min_ready defaults.outlier.half_open_requests defaults.outlier.successes_to_return defaults.outlier.ramp defaults.lb.policy defaults.lb.when_none_ready defaults.access_log.to defaults.access_log.format defaults.access_log.only defaults.access_log.sample defaults.access_log.fields defaults.access_log.redact defaults.access_log.buffer ;;
         'config apply')
             case ${words[CURRENT-1]} in
                 -o|--output) compadd -- table wide json; return ;;
