@@ -37,30 +37,25 @@ void recycle(std::string& text) {
 constexpr Error kBrokenText{Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
                             "broken base64"};
 
-// Two digits of each byte.
-constexpr std::array<char, 512> make_hex_pairs() {
-    constexpr std::string_view kHex = "0123456789abcdef";
-    std::array<char, 512> pairs{};
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-        pairs[2 * byte] = kHex[byte >> 4U];
-        pairs[2 * byte + 1] = kHex[byte & 15U];
-    }
-    return pairs;
+// Eight values below 16, a byte each, as hexadecimal digits.
+constexpr std::uint64_t to_digits(std::uint64_t values) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    const std::uint64_t letters = ((values + 6 * kOnes) >> 4U) & kOnes;
+    return values + '0' * kOnes + letters * ('a' - '9' - 1);
 }
+static_assert(to_digits(0x0f0a090001020304) == 0x6661393031323334);
 
 constexpr std::size_t kIdSize = 32;
 // Returns its end.
 char* write_request_id(char* at, Random& random) {
-    static constexpr std::array<char, 512> kPairs = make_hex_pairs();
-    const std::array<std::uint64_t, 2> bits{random(), random()};
-    std::array<std::uint8_t, sizeof bits> bytes;
-    std::memcpy(bytes.data(), bits.data(), sizeof bits);
-    static_assert(kIdSize == 2 * sizeof bits);
-    for (const std::uint8_t byte : bytes) {
-        std::memcpy(at, &kPairs[std::size_t{2} * byte], 2);
-        at += 2;
+    constexpr std::uint64_t kLow = 0x0f0f0f0f0f0f0f0f;
+    for (std::size_t half = 0; half < kIdSize; half += 16) {
+        const std::uint64_t bits = random();
+        const std::array<std::uint64_t, 2> digits{to_digits(bits & kLow),
+                                                  to_digits(bits >> 4U & kLow)};
+        std::memcpy(at + half, digits.data(), sizeof digits);
     }
-    return at;
+    return at + kIdSize;
 }
 
 bool accepts_problem_json(const http::RequestHead& head) {
@@ -128,8 +123,10 @@ void Exchange::reset() {
     snapshot_.reset();
     recycle(facts_);
     recycle(upstream_head_);
-    context_.give_back(std::move(body_));
-    body_ = {};
+    if (body_.capacity() > std::string().capacity()) {
+        context_.give_back(std::move(body_));
+        body_ = {};
+    }
     recycle(trailers_);
     fields_.clear();
     method_ = host_ = path_ = request_id_ = request_id_line_ = client_ = {};
@@ -514,7 +511,7 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
     note_fields(head);
     const bool is_good = head.is_upgrade || attempt.verdict().outcome == resilience::Outcome::ok;
     if (!is_good && retries(was_retried_below(head) || forbids_retry(head))) return;
-    if (grpc_ == http::GrpcKind::none || head.is_upgrade) request_timer_.cancel();
+    if (grpc_ == http::GrpcKind::none || head.is_upgrade) request_due_ = TimePoint::max();
     second_timer_.cancel();
     state_ = State::responding;
     keeps_alive_ =

@@ -130,6 +130,7 @@ class Exchange final : private upstream::AttemptHandler {
     void on_tunnel_end(const transport::TunnelEnd& how);
     void note_progress();
 
+    void watch_request_due();
     void on_request_timer();
     void on_total_timer();
     void on_stream_timer();
@@ -215,6 +216,7 @@ class Exchange final : private upstream::AttemptHandler {
     resilience::RetryRefusal refusal_ = resilience::RetryRefusal::none;
     const char* detail_ = "";  // of the error that ended it
     TimePoint request_deadline_ = TimePoint::max();
+    TimePoint request_due_ = TimePoint::max();  // when request_timer_ is to end it
     std::uint16_t status_ = 0;
     std::uint8_t flags_ = 0;
     std::uint64_t announced_bytes_ = 0;  // Content-Length of the request

@@ -164,7 +164,7 @@ void Exchange::log_access(TimePoint now, std::uint16_t status, Reason reason) {
 }
 
 void Exchange::cancel_timers() {
-    request_timer_.cancel();
+    request_due_ = TimePoint::max();
     total_timer_.cancel();
     stream_timer_.cancel();
     start_timer_.cancel();

@@ -91,7 +91,7 @@ void Exchange::start_second(telemetry::Second kind) {
 
 std::optional<resilience::RetryBudget::Charge> Exchange::charge_hedge(TimePoint now) {
     const Duration remaining =
-        request_timer_.is_armed() ? request_deadline_ - now : Duration::max();
+        request_due_ != TimePoint::max() ? request_deadline_ - now : Duration::max();
     if (retry_depth_ >= target_->retry.max_depth) {
         note_refusal(resilience::RetryRefusal::depth);
         return std::nullopt;

@@ -94,7 +94,7 @@ bool Exchange::retries(bool was_retried_below) {
     input.retries = retries_;
     input.depth = retry_depth_;
     input.was_retried_below = was_retried_below;
-    if (request_timer_.is_armed()) input.remaining = request_deadline_ - now;
+    if (request_due_ != TimePoint::max()) input.remaining = request_deadline_ - now;
     input.median_latency = median_latency(now);
     input.wait =
         target_->retry.backoff.wait(retries_ + 1, input.verdict.hint, context_.upstream.random);
@@ -206,10 +206,20 @@ void Exchange::start_request_timer() {
     if (timeout && grpc_ == http::GrpcKind::none) request_deadline_ = Clock::now() + *timeout;
     request_deadline_ = std::min(request_deadline_, caller_deadline_);
     if (request_deadline_ == TimePoint::max()) return;
-    context_.loop.timers().arm(request_timer_, request_deadline_);
+    request_due_ = request_deadline_;
+    watch_request_due();
+}
+
+// The timer is left armed from request to request, fires early and looks again: arming it for each
+// would cost more than the few times it does.
+void Exchange::watch_request_due() {
+    if (!request_timer_.is_armed() || request_timer_.deadline() > request_due_)
+        context_.loop.timers().arm(request_timer_, request_due_);
 }
 
 void Exchange::on_request_timer() {
+    if (request_due_ == TimePoint::max()) return;
+    if (Clock::now() < request_due_) return watch_request_due();
     const bool is_callers = request_deadline_ == caller_deadline_;
     const bool is_call = grpc_ != http::GrpcKind::none;
     time_out(is_call      ? "grpc-timeout"

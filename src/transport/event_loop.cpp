@@ -144,12 +144,10 @@ void EventLoop::schedule(IoHandler& handler) {
 
 int EventLoop::wait_milliseconds(Duration max_wait) {
     if (!scheduled_.empty()) return 0;
-    Duration wait = max_wait;
-    if (const auto wake = wheel_.next_wake()) {
-        wait = std::min(wait, std::max(Duration{}, *wake - Clock::now()));
-    }
-    const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
-    return static_cast<int>(std::min<std::int64_t>(rounded_up, 3'600'000));
+    constexpr std::chrono::milliseconds kMost{3'600'000};
+    auto wait = wheel_.size() > 0 ? std::min(wheel_.to_next_wake(), kMost) : kMost;
+    if (wait > max_wait) wait = std::chrono::ceil<std::chrono::milliseconds>(max_wait);
+    return static_cast<int>(wait.count());
 }
 
 bool EventLoop::turn(Duration max_wait) {

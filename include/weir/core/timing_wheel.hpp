@@ -69,6 +69,10 @@ class TimingWheel {
     // When to advance() next: after the last advance(), and less than a tick after the earliest
     // deadline at most; it may be earlier, when nothing is due. Nothing without timers.
     [[nodiscard]] std::optional<TimePoint> next_wake() const;
+    // From the last advance() to then, rounded up. There must be timers. Cheap: asked each turn.
+    [[nodiscard]] std::chrono::milliseconds to_next_wake() const {
+        return std::chrono::milliseconds{wake_ > tick_ ? wake_ - tick_ : 0};
+    }
 
     [[nodiscard]] std::size_t size() const { return size_; }
 
