@@ -31,6 +31,7 @@ struct Caller {
     Address destination;         // likewise; unspecified: it is the socket's
     bool is_redirected = false;  // by the kernel's rules, to a transparent listener
     std::string server_name;     // that TLS names; in lower case
+    bool is_silent = false;      // it may speak TLS or not, and says nothing: its server begins
 };
 
 // As LocalListener::speaks_first() takes it.

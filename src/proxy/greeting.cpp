@@ -61,12 +61,13 @@ Greeting::Step Greeting::take_header(std::string_view bytes) {
     }
     is_header_awaited_ = false;
     has_bytes_ = false;
-    if (!listener_.state().wants_name) return Step::done;
+    if (!is_looked_at(listener_.state())) return Step::done;
     context_.loop.timers().arm(timer_, Clock::now() + listener_.state().config.detect_timeout);
     return Step::look_on;
 }
 
 Greeting::Step Greeting::take_name(std::string_view bytes) {
+    if (!listener_.state().wants_name) return Step::done;  // it speaks, and that is all
     using transport::FirstBytes;
     const FirstBytes first = transport::sniff(bytes);
     if (first == FirstBytes::undecided && bytes.front() == transport::kTlsFirstByte && !has_ended_)
@@ -86,6 +87,7 @@ Greeting::Step Greeting::take_name(std::string_view bytes) {
 
 void Greeting::on_timer() {
     if (is_header_awaited_ || has_bytes_) return refuse(Reason::request_timeout);
+    caller_.is_silent = true;
     go_on();
 }
 

@@ -10,6 +10,13 @@
 
 namespace weir::proxy {
 
+// Whether connections of that listener are looked at, PROXY header or not. One that may speak TLS
+// or not is not waited for with a handshake while it says nothing.
+[[nodiscard]] inline bool is_looked_at(const ListenerState& listener) {
+    const bool may_be_clear = listener.tls && listener.tls->is_permissive();
+    return listener.wants_name || (listener.takes_opaque && may_be_clear);
+}
+
 // A client's connection of which its listener must know something before its protocol begins. The
 // bytes stay in the kernel, but for a PROXY header: whoever goes on with the socket reads them.
 // Owned by its LocalListener. Thread: worker.

@@ -159,11 +159,11 @@ void LocalListener::accept(transport::Socket socket, const Address& peer, std::u
         state_->config.protocol == config::Protocol::tcp ||
         (state_->takes_opaque && !state_->tls && speaks_first(caller.destination.to_string()));
     const bool has_header = state_->config.proxy_protocol && is_proxy(peer);
-    if (!is_opaque && !has_header) {
+    if (!is_opaque && !has_header && !is_looked_at(*state_)) {
         return keep(
             std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
     }
-    if (has_header || state_->wants_name) {
+    if (has_header || is_looked_at(*state_)) {
         return keep(std::make_unique<Greeting>(context_, *this, std::move(socket),
                                                std::move(caller), has_header));
     }
@@ -216,7 +216,7 @@ void LocalListener::go_on(ClientConnection& connection, transport::Socket socket
         made->index = index;
         context_.loop.retire(std::exchange(sessions_[index], std::move(made)));
     };
-    if (state_->config.protocol != config::Protocol::tcp)
+    if (state_->config.protocol != config::Protocol::tcp && !caller.is_silent)
         return replace(
             std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
     auto made =

@@ -35,9 +35,12 @@ OpaqueSession::OpaqueSession(WorkerContext& context,
                              transport::Socket socket,
                              Caller caller)
     : OpaqueSession(context, listener) {
+    const bool is_clear =
+        caller.is_silent && listener_state_.config.protocol != config::Protocol::tcp;
     stream_ = std::make_unique<transport::Stream>(
         context.loop, std::move(socket), *this, false,
-        transport::TlsStart{.context = listener_state_.tls, .shard = &context.shard});
+        transport::TlsStart{.context = is_clear ? nullptr : listener_state_.tls,
+                            .shard = &context.shard});
     caller_ = std::move(caller);
     client_.ip = caller_.peer.ip();
     client_.is_tls = stream_->is_tls();

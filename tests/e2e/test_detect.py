@@ -77,6 +77,17 @@ class Detection(TcpTest):
                 sock.sendall(data)
                 self.assertTrue(sock.recv(100).startswith(answer))
 
+    def test_a_server_that_speaks_first_where_tls_is_optional(self) -> None:
+        ca = Authority("mesh")
+        self.addCleanup(ca.close)
+        pair = ca.issue("app", "DNS:app, URI:spiffe://shop/app")
+        weir = self.inbound(self.tcp_origin(name("220 ready")).address, ", detect_timeout: 100ms, tls: mesh",
+                            f"identity: {{{pair.yaml}, ca: {ca.cert}}}\n")
+        self.assertEqual(self.open(weir).recv(100), b"220 ready")
+        context = ca.client(pair)
+        with context.wrap_socket(self.open(weir), server_hostname="app") as sock:
+            self.assertEqual(sock.recv(100), b"220 ready")
+
     def test_a_server_that_speaks_first_is_remembered(self) -> None:
         origin = self.tcp_origin(name("220 ready"))
         weir = self.inbound(origin.address, ", detect_timeout: 100ms")
@@ -101,7 +112,7 @@ class Detection(TcpTest):
             self.assertTrue(sock.recv(100).startswith(b"HTTP/1.1 200"))
         # That was no server that speaks first.
         self.assertIn(b"HTTP/1.1 200", read_all(self.send(weir, REQUEST)))
-        eventually(lambda: [r["protocol"] for r in weir.access_log()] == ["TCP", "HTTP/1.1"], "records")
+        eventually(lambda: {r["protocol"] for r in weir.access_log()} == {"TCP", "HTTP/1.1"}, "records")
 
     def test_a_fragment_that_could_be_anything(self) -> None:
         weir = self.inbound(self.tcp_origin().address, ", detect_timeout: 50ms")
