@@ -7,15 +7,12 @@
 #include "local_reply.hpp"
 
 #include <array>
-#include <charconv>
+#include <cstring>
 
 namespace weir::proxy {
 namespace {
 
 constexpr std::string_view kRequestId = "x-request-id: ";
-
-// Of a route that is not in the listener's table.
-constexpr std::uint32_t kNoIndex = UINT32_MAX;
 
 // No client waits longer for an answer on a connection that it has ended.
 constexpr Duration kLongestPatience = std::chrono::hours{1};
@@ -61,29 +58,6 @@ char* write_request_id(char* at, Random& random) {
 bool accepts_problem_json(const http::RequestHead& head) {
     const http::HeaderField* const accept = head.headers.find(http::HeaderId::accept);
     return accept != nullptr && accept->value.find("json") != std::string_view::npos;
-}
-
-http::ForwardRequest::ClientCert client_cert_of(const config::Listener& listener) {
-    using To = http::ForwardRequest::ClientCert;
-    switch (listener.forward_client_cert) {
-        case config::ClientCert::set:
-            return To::replaced;
-        case config::ClientCert::append:
-            return To::appended;
-        default:
-            return To::kept;
-    }
-}
-
-// The number a field says, or none.
-std::optional<std::uint64_t> number_of(const http::RequestHead& head, std::string_view name) {
-    const http::HeaderField* const field = head.headers.find(name);
-    if (field == nullptr) return std::nullopt;
-    std::uint64_t number = 0;
-    const char* const end = field->value.data() + field->value.size();
-    const auto [at, error] = std::from_chars(field->value.data(), end, number);
-    if (error != std::errc() || at != end) return std::nullopt;
-    return number;
 }
 
 bool was_retried_below(const http::ResponseHead& head) {
@@ -318,38 +292,6 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
     // A small body is about to be whole: sent in one piece it costs less, and may be sent again.
     state_ = State::gathering;
     context_.loop.timers().arm(start_timer_, began_ + kGathering);
-}
-
-void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
-    std::string path;
-    if (match.index != kNoIndex) downstream_->listener().state().table.rewrite_path(match, path);
-    const bool trusts = downstream_->client().is_trusted;
-    if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
-        read_hop_fields(head);
-    if (grpc_ != http::GrpcKind::none) read_grpc_timeout(head);
-    const auto& rewrite_host = route_->config->rewrite_host;
-    http::write_request_head(
-        upstream_head_, head,
-        {.path = path,
-         .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
-         .client_ip = downstream_->client().ip,
-         .scheme = downstream_->client().is_tls ? "https" : "http",
-         .request_id = request_id_,
-         .trusts_client = trusts,
-         .is_upgrade = is_upgrade_,
-         .drops_grpc_timeout = says_grpc_timeout_,
-         .client_cert = client_cert_of(downstream_->listener().state().config),
-         .certificate = downstream_->client().certificate});
-    upstream_head_size_ = upstream_head_.size() - 2;
-}
-
-// What the hop before us says: a mesh peer, or a trusted proxy.
-void Exchange::read_hop_fields(const http::RequestHead& head) {
-    constexpr std::uint64_t kLongest = 86'400'000;  // a day
-    retry_depth_ = static_cast<std::uint8_t>(
-        std::min<std::uint64_t>(number_of(head, http::kRetryDepth).value_or(0), 254));
-    if (const auto wait = number_of(head, http::kDeadline); wait && *wait <= kLongest)
-        caller_deadline_ = began_ + std::chrono::milliseconds{*wait};
 }
 
 upstream::LocalCluster& Exchange::cluster() const {

@@ -64,6 +64,9 @@ class Exchange final : private upstream::AttemptHandler {
     void reset();
 
   private:
+    // Of a route that is not in the listener's table.
+    static constexpr std::uint32_t kNoIndex = UINT32_MAX;
+
     enum class State : std::uint8_t {
         over,
         gathering,
