@@ -180,7 +180,9 @@ bool LocalListener::find_destination(const transport::Socket& socket,
                                      std::uint16_t port,
                                      Caller& caller) const {
     const Address own = socket.local_address();
-    Address meant = socket.original_destination();
+    // As endpoints are written: IPv4 is not mapped into IPv6.
+    const Address raw = socket.original_destination();
+    Address meant = Address::from_ip(raw.ip(), raw.port()).value_or(raw);
     if (own.port() == port && meant.port() == port && meant.ip() == own.ip()) return true;
     const bool may_be_own = state_->config.mode == config::Mode::outbound;
     if (may_be_own && transport::is_own_connection(caller.peer, meant)) return false;

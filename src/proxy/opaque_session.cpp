@@ -164,7 +164,7 @@ void OpaqueSession::say_who_calls() {
 
 void OpaqueSession::on_opened(upstream::Attempt& attempt) {
     state_ = State::relaying;
-    charge_.reset();
+    settle_charge();
     if (retries_ > 0) count_retry_result(true);
     tunnel_ = std::make_unique<transport::Tunnel>(
         context_.loop, std::move(stream_), attempt.take_stream(), target_->config->timeout.tcp_idle,
@@ -182,14 +182,19 @@ void OpaqueSession::on_opened(upstream::Attempt& attempt) {
     tunnel_->start(waiting);
 }
 
-void OpaqueSession::on_attempt_failed(upstream::Attempt& attempt,
+void OpaqueSession::on_attempt_failed(upstream::Attempt& /*attempt*/,
                                       const upstream::AttemptFailure& failure) {
-    if (charge_ && attempt.endpoint() != nullptr) charge_->sent();
-    charge_.reset();
+    settle_charge();
     if (retries_ > 0) count_retry_result(false);
     if (failure.error.reason == Reason::breaker_open && falls_back(failure)) return;
     if (retries()) return;
     end(failure.error.reason, telemetry::Outcome::failure);
+}
+
+// A retry costs the budget what reached an endpoint.
+void OpaqueSession::settle_charge() {
+    if (charge_ && attempt_.endpoint() != nullptr) charge_->sent();
+    charge_.reset();
 }
 
 // Only to another cluster: there is no answer that bytes of any kind could have.
@@ -279,6 +284,7 @@ void OpaqueSession::on_tunnel_end(const transport::TunnelEnd& how) {
 // Its one line, and its end. A client of whom nothing was relayed sees a reset: there is no other
 // way to tell it.
 void OpaqueSession::end(Reason reason, telemetry::Outcome outcome) {
+    if (state_ == State::connecting) settle_charge();
     if (attempt_.is_running()) {
         attempt_.cancel({reason, Error::Origin::downstream, Error::Retry::never, ""}, true);
     }

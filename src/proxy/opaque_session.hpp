@@ -83,6 +83,7 @@ class OpaqueSession final : public ClientConnection,
     [[nodiscard]] bool falls_back(const upstream::AttemptFailure& failure);
     [[nodiscard]] bool retries();
     void count_retry_result(bool is_success);
+    void settle_charge();
     void on_tunnel_end(const transport::TunnelEnd& end);
     void end(Reason reason, telemetry::Outcome outcome);
     void log_access(Reason reason, Duration duration);
