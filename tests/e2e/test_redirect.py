@@ -20,6 +20,8 @@ from pki import Authority
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 UID = 2102
+TOOLS = Path(__file__).resolve().parents[2] / "build/tools"
+GRPC_CLIENT = TOOLS / "grpc-client"
 
 # Greets before its client says anything, as MySQL and SMTP do; then echoes.
 GREETER = """
@@ -262,8 +264,8 @@ class Pods(RedirectTest):
         self.assertGreater(refused, 0)
         self.assertLess(refused, 20)  # the tries of two requests
 
-    def test_mutual_tls_between(self) -> None:
-        client, server = self.client, self.server
+    def identities(self) -> dict[str, str]:
+        """Of two members of a mesh, readable for Weir's user."""
         ca = Authority("mesh")
         self.addCleanup(ca.close)
         ca.root.chmod(0o755)
@@ -272,6 +274,29 @@ class Pods(RedirectTest):
             pair = ca.issue(name, f"URI:spiffe://shop/{name}")
             os.chmod(pair.key, 0o644)
             identities[name] = f"\nidentity: {{{pair.yaml}, ca: {ca.cert}}}\n"
+        return identities
+
+    @unittest.skipUnless(GRPC_CLIENT.exists(), "grpc-go's client is not here: ./dev test builds it")
+    def test_grpc_over_mutual_tls_between(self) -> None:
+        client, server = self.client, self.server
+        identities = self.identities()
+        server.spawn(str(TOOLS / "grpc-server"), "-port=7070")
+        server.weir(textwrap.dedent(INBOUND).replace("127.0.0.1:8080", "app").replace(
+            "transparent: true", "transparent: true, tls: mesh")
+            + "clusters: {app: {endpoints: ['127.0.0.1:7070'], protocol: h2c}}\n" + identities["orders"])
+        client.weir(textwrap.dedent(OUTBOUND).replace('"10.77.0.2:8080"]', '"10.77.0.2:7070"], tls: mesh, protocol: h2')
+                    + identities["front"])
+        server.redirect("apply", "--outbound-port", "0")
+        client.redirect("apply", "--inbound-port", "0")
+        for case in ("empty_unary", "large_unary", "client_streaming", "server_streaming", "ping_pong"):
+            with self.subTest(case):
+                client.run(str(GRPC_CLIENT), "-server_host=10.77.0.2", "-server_port=7070", f"-test_case={case}")
+        server.record(protocol="HTTP/2", peer="spiffe://shop/front")
+        client.record(protocol="HTTP/2", cluster="orders", reason="none")
+
+    def test_mutual_tls_between(self) -> None:
+        client, server = self.client, self.server
+        identities = self.identities()
         server.nginx()
         server.weir(textwrap.dedent(INBOUND).replace("transparent: true", "transparent: true, tls: mesh")
                     + identities["orders"])
