@@ -48,7 +48,7 @@ std::uint64_t unit_of(char letter) {
 
 }  // namespace
 
-GrpcKind grpc_kind(std::string_view content_type) {
+GrpcKind grpc_kind_if_any(std::string_view content_type) {
     std::string_view rest = content_type;
     constexpr std::string_view kGrpc = "application/grpc";
     // Of most other types one letter says so.

@@ -165,7 +165,8 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
                      {});
     }
     if (route_->targets.empty()) return answer_locally(head, *match);
-    forward(head, match.value_or(route::RouteMatch{.index = kNoIndex, .rest = {}}));
+    static constexpr route::RouteMatch kNoMatch{.index = kNoIndex, .rest = {}};
+    forward(head, match ? *match : kNoMatch);  // not copied: it is large
 }
 
 // No route takes it, but its client meant to go somewhere.

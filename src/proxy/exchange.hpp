@@ -128,7 +128,10 @@ class Exchange final : private upstream::AttemptHandler {
     [[nodiscard]] bool is_replay_safe() const;
     void start_request_timer();
     // How long its answer's head may take: of a call of gRPC only its own deadline counts.
-    [[nodiscard]] std::optional<Duration> request_timeout() const;
+    [[nodiscard]] std::optional<Duration> request_timeout() const {
+        return grpc_ == http::GrpcKind::none ? target_->config->timeout.request : call_timeout();
+    }
+    [[nodiscard]] std::optional<Duration> call_timeout() const;
     void start_tunnel();
     void on_tunnel_end(const transport::TunnelEnd& how);
     void note_progress();

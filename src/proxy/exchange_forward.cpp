@@ -75,8 +75,7 @@ void Exchange::read_grpc_timeout(const http::RequestHead& head) {
     if (timeout) caller_deadline_ = std::min(caller_deadline_, began_ + *timeout);
 }
 
-std::optional<Duration> Exchange::request_timeout() const {
-    if (grpc_ == http::GrpcKind::none) return target_->config->timeout.request;
+std::optional<Duration> Exchange::call_timeout() const {
     if (caller_deadline_ == TimePoint::max()) return std::nullopt;
     return caller_deadline_ - began_;
 }

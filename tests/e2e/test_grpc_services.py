@@ -203,8 +203,8 @@ class Health(WeirTest):
     def test_unavailable_is_tried_again_where_post_is_listed(self) -> None:
         good, bad = self.service(), self.service()
         bad.broken = True
-        weir = self.forward(good.address, bad.address,
-                            cluster=H2C + "retry: {methods: [POST], budget: 100%}\nlb: round_robin\noutlier: off\nbreaker: off\n")
+        weir = self.forward(good.address, bad.address, cluster=H2C + "retry: {methods: [POST], budget: 100%}\n"
+                            "lb: round_robin\noutlier: off\nbreaker: off\n")
         channel = self.channel(weir)
         for number in range(20):
             self.assertEqual(channel.unary()(b"%d" % number, timeout=20), b"%d" % number)

@@ -91,7 +91,8 @@ class Web(WeirTest):
             yield b"second"
         self.service.split = two  # type: ignore[method-assign, assignment]
         handlers = {"Two": grpc.unary_stream_rpc_method_handler(two)}
-        self.service.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("weir.test.More", handlers),))
+        more = grpc.method_handlers_generic_handler("weir.test.More", handlers)
+        self.service.server.add_generic_rpc_handlers((more,))
         with self.weir_.connect() as client:
             client.sock.sendall(request("POST", "/weir.test.More/Two", {"content-type": WEB}, message(b"")))
             got = b""

@@ -18,7 +18,14 @@ enum class GrpcKind : std::uint8_t {
     web,       // application/grpc-web: they are the last frame of the body
     web_text,  // application/grpc-web-text: and the body is in base64
 };
-[[nodiscard]] GrpcKind grpc_kind(std::string_view content_type);
+[[nodiscard]] GrpcKind grpc_kind_if_any(std::string_view content_type);
+// A look at one letter for most types.
+[[nodiscard]] inline GrpcKind grpc_kind(std::string_view content_type) {
+    constexpr std::string_view kBegin = "application/";
+    const bool may_be = content_type.size() > kBegin.size() &&
+                        (content_type[kBegin.size()] == 'g' || content_type[kBegin.size()] == 'G');
+    return may_be ? grpc_kind_if_any(content_type) : GrpcKind::none;
+}
 
 // What a call ends with (grpc-status).
 enum class GrpcCode : std::uint8_t {
