@@ -50,10 +50,7 @@ std::uint64_t unit_of(char letter) {
 
 GrpcKind grpc_kind_if_any(std::string_view content_type) {
     std::string_view rest = content_type;
-    constexpr std::string_view kGrpc = "application/grpc";
-    // Of most other types one letter says so.
-    const bool may_be = rest.size() >= kGrpc.size() && (rest[kGrpc.size() - 4] | 0x20) == 'g';
-    if (!may_be || !takes(rest, kGrpc)) return GrpcKind::none;
+    if (!takes(rest, "application/grpc")) return GrpcKind::none;
     GrpcKind kind = GrpcKind::plain;
     if (takes(rest, "-web")) kind = takes(rest, "-text") ? GrpcKind::web_text : GrpcKind::web;
     const bool is_whole =
