@@ -97,10 +97,8 @@ void Exchange::reset() {
     snapshot_.reset();
     recycle(facts_);
     recycle(upstream_head_);
-    if (body_.capacity() > std::string().capacity()) {
-        context_.give_back(std::move(body_));
-        body_ = {};
-    }
+    if (body_.capacity() > std::string().capacity()) context_.give_back(std::move(body_));
+    body_.clear();
     recycle(trailers_);
     fields_.clear();
     method_ = host_ = path_ = request_id_ = request_id_line_ = client_ = {};
