@@ -130,7 +130,11 @@ void H2Codec::send_interim(H2Stream& stream, std::string_view head) {
     if (!stream.is_closed_) impl_->submit(stream, head, false, true);
 }
 
-bool H2Codec::open(H2Stream& stream, std::string_view head, std::string_view scheme, bool ends) {
+bool H2Codec::open(H2Stream& stream,
+                   std::string_view head,
+                   std::string_view scheme,
+                   bool ends,
+                   std::string_view host) {
     Impl& self = *impl_;
     if (self.is_dead || self.is_terminated) return false;
     const std::size_t method_end = head.find(' ');
@@ -142,11 +146,9 @@ bool H2Codec::open(H2Stream& stream, std::string_view head, std::string_view sch
     self.fields.push_back({":path", head.substr(method_end + 1, path_end - method_end - 1)});
     self.fields.push_back({":authority", {}});
     constexpr std::size_t kAuthority = 3;
-    const std::string_view host =
+    const std::string_view named =
         to_fields(head.substr(head.find("\r\n", path_end) + 2), self.scratch.names, self.fields);
-    self.fields[kAuthority].value = host;
-    // Of a client of HTTP/1.0 that named none.
-    if (host.empty()) self.fields.erase(self.fields.begin() + kAuthority);
+    self.fields[kAuthority].value = named.empty() ? host : named;
     self.to_pairs();
     stream.method_ = method_from(method);
     stream.has_ended_ = ends;

@@ -267,7 +267,8 @@ void H2Connection::begin(Stream& stream, const Carrier::Opening& opening) {
     look_by(stream.last_write() + kQuiet);
     const bool ends = opening.is_whole && opening.body.empty() && opening.trailers.empty();
     const std::string_view scheme = stream_->is_tls() ? "https" : "http";
-    if (!codec_.open(stream, opening.head, scheme, ends)) {
+    const std::string_view host = endpoint_.shared().authority();
+    if (!codec_.open(stream, opening.head, scheme, ends, host)) {
         is_broken_ = true;  // who asks is not told from inside
         return context_.loop.schedule(*this);
     }

@@ -159,10 +159,12 @@ class H2Codec {
     void send_head(H2Stream& stream, std::string_view head, bool ends);
     void send_interim(H2Stream& stream, std::string_view head);
     // A client's: "GET /path HTTP/1.1" and the fields. False if the connection takes no more.
+    // `host` is asked of where they name none, as HTTP/1.0 may.
     [[nodiscard]] bool open(H2Stream& stream,
                             std::string_view head,
                             std::string_view scheme,
-                            bool ends);
+                            bool ends,
+                            std::string_view host = {});
     // What does not go out at once is copied and waits. Trailers are lines.
     void send_body(H2Stream& stream,
                    std::string_view data,

@@ -173,6 +173,7 @@ std::string other_value(const KeyInfo& key) {
         {"clusters{}.outlier", "off"},
         {"listeners[].tls", "{cert: a.crt, key: a.key}"},
         {"clusters{}.tls", "{}"},
+        {"clusters{}.health.type", "tcp"},
         {"tls.certs", "[{cert: b.crt, key: b.key}]"},
         {"tls.server_name", "x.example"},
         {"tls.alpn", "[h2]"},
