@@ -254,10 +254,24 @@ bool H2Block::to_trailers(std::string& lines) {
     return true;
 }
 
+namespace {
+
+// Most names are that already. `names` has room, so that what lies in it stays where it is.
+std::string_view in_lower_case(std::string_view name, std::string& names) {
+    const auto is_capital = [](char byte) { return byte >= 'A' && byte <= 'Z'; };
+    if (std::none_of(name.begin(), name.end(), is_capital)) return name;
+    const std::size_t at = names.size();
+    names.append(name);
+    for (auto byte = names.begin() + static_cast<std::ptrdiff_t>(at); byte != names.end(); ++byte)
+        *byte = is_capital(*byte) ? static_cast<char>(*byte | 0x20) : *byte;
+    return std::string_view(names).substr(at);
+}
+
+}  // namespace
+
 std::string_view to_fields(std::string_view lines,
                            std::string& names,
                            std::vector<H2Field>& fields) {
-    // Names lie one after the other; the room is there, so that they stay where they are.
     names.clear();
     names.reserve(lines.size());
     std::string_view host;
@@ -275,10 +289,7 @@ std::string_view to_fields(std::string_view lines,
             host = value;
             continue;
         }
-        const std::size_t at = names.size();
-        for (const char byte : line.substr(0, colon))
-            names.push_back(byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte);
-        fields.push_back({std::string_view(names).substr(at), value});
+        fields.push_back({in_lower_case(line.substr(0, colon), names), value});
     }
     return host;
 }

@@ -78,8 +78,8 @@ struct H2Field {
     std::string_view value;
 };
 
-// The fields of HTTP/1 lines as HTTP/2 has them: names in lower case (in `names`), without those
-// that are about the connection. Host is left out, and told.
+// The fields of HTTP/1 lines as HTTP/2 has them: names in lower case (in `lines`, or in `names`),
+// without those that are about the connection. Host is left out, and told.
 std::string_view to_fields(std::string_view lines,
                            std::string& names,
                            std::vector<H2Field>& fields);

@@ -8,11 +8,20 @@ namespace {
 // A drained buffer above this is given back.
 constexpr std::size_t kKeptCapacity = 0;
 
+// Whose values hardly come again: in the table of HPACK they would push out what does, and the
+// library compares each new one with all of them.
+bool is_unique(std::string_view name) {
+    constexpr std::string_view kNames[] = {"x-request-id", "traceparent", "grpc-timeout",
+                                           "x-weir-deadline-ms"};
+    return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
 nghttp2_nv pair(std::string_view name, std::string_view value) {
     const auto bytes = [](std::string_view of) {
         return const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(of.data()));
     };
-    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+    const std::uint8_t flags = is_unique(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    return {bytes(name), bytes(value), name.size(), value.size(), flags};
 }
 
 // The resets that a peer's mistakes make us send: the library's, but for those that only say that
