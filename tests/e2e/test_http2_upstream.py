@@ -132,6 +132,11 @@ class Combinations(Peers):
                 self.assertIn("content-length: 5", curl(weir.port, "/small", flag, "-I")[0].lower())
                 self.assertEqual(curl(weir.port, "/small", flag)[1], b"small")
 
+    def test_a_client_of_http_1_0_that_names_no_host_is_served(self) -> None:
+        weir = self.forward(self.nghttpd(), cluster="protocol: h2c\n")
+        with weir.connect() as client:
+            self.assertEqual(client.ask("GET /small HTTP/1.0\r\n\r\n").body, b"small")
+
     def test_trailers_of_the_answer_pass(self) -> None:
         weir = self.forward(self.nghttpd("--trailer=x-end: so", "--no-content-length"), cluster="protocol: h2c\n")
         for name, flag in CLIENTS.items():
