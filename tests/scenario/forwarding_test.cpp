@@ -42,6 +42,17 @@ TEST_F(Forwarding, ABodyPassesInBothDirections) {
     world.expect_nothing_leaks();
 }
 
+// Exchanges are used again; bodies this short need no buffer.
+TEST_F(Forwarding, NothingOfABodyIsLeftForTheNextRequest) {
+    world.start_cluster();
+    origin.decide([](const Origin::Request& request) { return answer(200, request.body); });
+    Client& client = world.client();
+    for (const char* body :
+         {"first", "2nd", "a third one here", "4th", "and a longer one than before", "5"})
+        EXPECT_EQ(client.exchange("POST", "/", body).body, body);
+    world.expect_nothing_leaks();
+}
+
 TEST_F(Forwarding, AChunkedAnswerPasses) {
     world.start_cluster();
     origin.usually(answer_chunked("one two three four", 5));
