@@ -403,7 +403,11 @@ Config decode_config(Context& ctx, const Node& root) {
              .note = "the shortest: listeners: [{listen: \":8080\", to: \"127.0.0.1:9000\"}]"});
     }
     settle_fallbacks(ctx, defaults, clusters, config.listeners);
-    decode_passthrough(ctx, defaults, config);
+    const bool passes_through =
+        std::any_of(config.listeners.begin(), config.listeners.end(), [](const Listener& each) {
+            return each.transparent && each.may_pass_through;
+        });
+    if (passes_through) decode_passthrough(ctx, defaults, config);
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
     check_addresses(ctx, config);
