@@ -404,9 +404,8 @@ Config decode_config(Context& ctx, const Node& root) {
     }
     settle_fallbacks(ctx, defaults, clusters, config.listeners);
     const bool passes_through =
-        std::any_of(config.listeners.begin(), config.listeners.end(), [](const Listener& each) {
-            return each.transparent && each.may_pass_through;
-        });
+        std::any_of(config.listeners.begin(), config.listeners.end(),
+                    [](const Listener& each) { return each.transparent && each.may_pass_through; });
     if (passes_through) decode_passthrough(ctx, defaults, config);
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));

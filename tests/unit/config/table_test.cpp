@@ -205,9 +205,21 @@ std::string other_value(const KeyInfo& key) {
 TEST(KeyTable, HasNoRowWithoutEffect) {
     const auto plain = test::good(text_with("version", ""));
     const std::set<std::string> kElsewhere{
-        "version", "include", "node",  "listeners", "clusters",       "defaults",
-        "limits",  "log",     "admin", "telemetry", "listeners[].to", "listeners[].routes",
-        "errors",  "identity", "listeners[].proxy_protocol"};  // nothing without trusted_proxies
+        "version",
+        "include",
+        "node",
+        "listeners",
+        "clusters",
+        "defaults",
+        "limits",
+        "log",
+        "admin",
+        "telemetry",
+        "listeners[].to",
+        "listeners[].routes",
+        "errors",
+        "identity",
+        "listeners[].proxy_protocol"};  // nothing without trusted_proxies
     for (const auto& key : keys()) {
         if (kElsewhere.contains(key.path)) continue;
         const auto value = other_value(key);
