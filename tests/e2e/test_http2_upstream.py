@@ -289,7 +289,7 @@ SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 class HealthChecks(Peers):
     def test_a_check_by_http_goes_by_http_2(self) -> None:
         address = self.nghttpd()
-        health = "health: {path: /small, interval: 300ms, timeout: 290ms}\n"
+        health = "health: {path: /small, interval: 1s, timeout: 900ms}\n"
         weir = self.forward(address, cluster="protocol: h2c\n" + health)
         eventually(lambda: weir.metrics().sum("weir_health_checks_total", result="success") >= 3, "checks that pass")
         self.assertEqual(weir.metrics().sum("weir_health_checks_total", result="failure"), 0)
@@ -297,7 +297,7 @@ class HealthChecks(Peers):
         eventually(lambda: weir.metrics().sum("weir_health_checks_total", result="failure") >= 1, "one that fails")
 
     def test_a_check_by_http_follows_alpn(self) -> None:
-        weir = self.over_tls(self.nghttpd(tls=True), "auto", "health: {path: /small, interval: 300ms, timeout: 290ms}\n")
+        weir = self.over_tls(self.nghttpd(tls=True), "auto", "health: {path: /small, interval: 1s, timeout: 900ms}\n")
         eventually(lambda: weir.metrics().sum("weir_health_checks_total", result="success") >= 2, "checks that pass")
 
     def test_a_check_by_grpc_asks_for_the_service(self) -> None:
@@ -313,7 +313,7 @@ class HealthChecks(Peers):
         self.addCleanup(origin.close)
         weir = self.forward(origin.address, cluster="""\
             protocol: h2c
-            health: {type: grpc, path: /shop.Orders, interval: 300ms, timeout: 290ms, unhealthy_after: 2}
+            health: {type: grpc, path: /shop.Orders, interval: 1s, timeout: 900ms, unhealthy_after: 2}
             """)
         eventually(lambda: weir.metrics().sum("weir_health_checks_total", result="success") >= 2, "checks that pass")
         self.assertEqual(asked[0], b"\0\0\0\0\x0d\x0a\x0bshop.Orders")

@@ -256,7 +256,7 @@ class Relaying(TcpTest):
 
     def test_another_endpoint_is_tried_before_a_byte_is_sent(self) -> None:
         dead = free_port()
-        weir = self.relay(f"127.0.0.1:{dead}", self.tcp_origin().address, cluster=", lb: round_robin, outlier: off")
+        weir = self.relay(f"127.0.0.1:{dead}", self.tcp_origin().address, cluster=", lb: round_robin, outlier: off, retry: {budget_min: 100/s}")
         for _ in range(4):
             with self.open(weir) as sock:
                 sock.sendall(b"x")
