@@ -26,7 +26,7 @@ class AccessLogTest(WeirTest):
         self.log = self.folder / "access.log"
 
     def config(self, address: str, access_log: str, route: str = "", listener: str = "") -> str:
-        return (f"version: 1\nlisteners:\n  - listen: $LISTEN\n    name: in\n{listener}    routes:\n"
+        return (f"version: 1\nthreads: 1\nlisteners:\n  - listen: $LISTEN\n    name: in\n{listener}    routes:\n"
                 f"      - {{name: quiet, path: /quiet, access_log: off, to: c}}\n"
                 f"      - {{name: all, path: /*, to: c{route}}}\n"
                 f"clusters:\n  c: {{endpoints: [\"{address}\"], retry: off, outlier: off, breaker: off}}\n"
