@@ -34,9 +34,10 @@ std::unique_ptr<nghttp2_option, DeleteOption> make_option() {
     nghttp2_option_set_max_outbound_ack(option, kMostControlFrames);
     nghttp2_option_set_max_settings(option, kMostSettings);
     nghttp2_option_set_max_send_header_block_length(option, kMostSent);
-    // Both are fixes of attacks that not every 1.52 has: without them this does not compile.
-    constexpr std::size_t kMostContinuations = 8;
-    nghttp2_option_set_max_continuations(option, kMostContinuations);
+    // Both are fixes of attacks that not every 1.52 has: without them this does not compile. The
+    // first one counts each read that brings a piece of a frame's header, of which there may be
+    // nine; the frames are counted here.
+    nghttp2_option_set_max_continuations(option, std::size_t{9} * (kMostContinuations + 1));
     nghttp2_option_set_stream_reset_rate_limit(option, kNever, kNever);  // H2Guard's is tighter
     return std::unique_ptr<nghttp2_option, DeleteOption>(option);
 }
@@ -97,7 +98,7 @@ std::size_t H2Codec::receive(std::string_view bytes, TimePoint now) {
     if (taken >= 0) return static_cast<std::size_t>(taken);
     self.is_dead = true;
     const bool is_flood = taken == NGHTTP2_ERR_FLOODED;
-    const bool is_long = taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+    const bool is_long = self.continuations > kMostContinuations;
     self.events.on_fault(is_flood  ? H2Fault::glitches
                          : is_long ? H2Fault::headers
                                    : H2Fault::protocol,

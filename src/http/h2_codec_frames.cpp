@@ -42,6 +42,8 @@ int H2Codec::Impl::on_begin_frame(nghttp2_session* /*session*/,
         self.events.on_fault(H2Fault::protocol, true);
         self.end_with(NGHTTP2_PROTOCOL_ERROR);
     }
+    if (head->type == NGHTTP2_CONTINUATION && ++self.continuations > kMostContinuations)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     const bool is_glitch =
         self.guard.is_glitch({.type = head->type, .flags = head->flags, .length = head->length});
     if (is_glitch && !self.guard.take_glitch()) self.fault(H2Fault::glitches);
@@ -55,6 +57,7 @@ int H2Codec::Impl::on_begin_headers(nghttp2_session* session,
     if (self.is_terminated) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     self.block.begin();
     self.is_in_head = true;
+    self.continuations = 0;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     ++self.new_streams;
     self.open_id(frame->hd.stream_id);

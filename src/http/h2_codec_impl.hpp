@@ -16,6 +16,9 @@ namespace weir::http {
     return {reinterpret_cast<const char*>(data), size};
 }
 
+// Of one header block.
+inline constexpr std::uint32_t kMostContinuations = 8;
+
 // A session of the library, and what it calls: translation, and the accounts of H2Guard.
 struct H2Codec::Impl {
     Impl(Side which, const H2Limits& from, H2Scratch& shared, H2Events& told)
@@ -107,7 +110,8 @@ struct H2Codec::Impl {
     std::int32_t last_id = -1;
     std::int32_t first_skipped = 0;
     std::int32_t past_skipped = 0;
-    std::uint32_t new_streams = 0;  // in this turn
+    std::uint32_t new_streams = 0;    // in this turn
+    std::uint32_t continuations = 0;  // of the header block that is being read
     bool is_in_head = false;
     bool is_paused = false;
     bool is_busy = false;  // inside the library

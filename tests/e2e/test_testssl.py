@@ -29,9 +29,11 @@ class Defaults(WeirTest):
              *CHECKS, f"127.0.0.1:{weir.port}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", timeout=150, check=False)
         findings = json.loads(report.read_text())
-        # What it says of the certificate is about the test's authority, not about Weir.
+        # What it says of the certificate is about the test's authority, not about Weir; and a check that gave up on a slow
+        # machine says nothing.
         bad = [finding for finding in findings if finding["severity"] not in FINE and
-               not finding["id"].startswith("cert") and finding["id"] != "engine_problem"]
+               not finding["id"].startswith("cert") and finding["id"] != "engine_problem" and
+               "connect problem" not in finding["finding"]]
         self.assertEqual(bad, [], done.stdout[-6000:])
         seen = {finding["id"]: finding["severity"] for finding in findings}
         for each in ("SSLv2", "SSLv3", "TLS1_2", "TLS1_3", "PFS", "cipher_order", "heartbleed", "CCS", "ROBOT",

@@ -132,6 +132,16 @@ TEST(H2Floods, ContinuationsAreLimited) {
     EXPECT_EQ(flood.server.count(H2Fault::headers), 1);
 }
 
+TEST(H2Floods, ContinuationsMayComeByteByByte) {
+    H2Peer server(Side::server);
+    const std::string block =
+        h2::block({{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/"}});
+    server.hear(h2::begin() + h2::frame(h2::headers, h2::kEndStream, 1, block) +
+                    h2::frame(h2::continuation, h2::kEndHeaders, 1, h2::field("x", "y")),
+                1);
+    EXPECT_EQ(server.told, "request 1 GET h / x=y .\n");
+}
+
 TEST(H2Floods, ABlockThatUnfoldsIsGivenUp) {
     // One long field in the table of HPACK, then a byte for each further copy of it.
     std::string block =
