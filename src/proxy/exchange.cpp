@@ -248,21 +248,8 @@ void Exchange::answer_locally(const http::RequestHead& head, const route::RouteM
     give(local, telemetry::Outcome::ok);
 }
 
-void Exchange::choose_target(const RouteState& route) {
-    target_ = &route.targets.front();
-    if (route.targets.size() == 1) return;
-    std::uint32_t ticket = context_.upstream.random.below(route.total_weight);
-    for (const TargetState& target : route.targets) {
-        if (ticket < target.config->weight) {
-            target_ = &target;
-            return;
-        }
-        ticket -= target.config->weight;
-    }
-}
-
 void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& match) {
-    choose_target(*route_);
+    target_ = &route_->choose(context_.upstream.random);
     metrics_ = target_->metrics.get();
     const bool is_web = grpc_ == http::GrpcKind::web || grpc_ == http::GrpcKind::web_text;
     if (is_web) return forward_web(head, match);

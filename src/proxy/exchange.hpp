@@ -89,7 +89,6 @@ class Exchange final : private upstream::AttemptHandler {
 
     const ListenerState& open(Downstream& downstream);
     void remember(const http::RequestHead& head);
-    void choose_target(const RouteState& route);
     void pass_through();
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
     void forward_web(const http::RequestHead& head, const route::RouteMatch& match);

@@ -159,13 +159,13 @@ void LocalListener::accept(transport::Socket socket, const Address& peer, std::u
         state_->config.protocol == config::Protocol::tcp ||
         (state_->takes_opaque && !state_->tls && speaks_first(caller.destination.to_string()));
     const bool has_header = state_->config.proxy_protocol && is_proxy(peer);
-    if (!is_opaque && !has_header && !is_looked_at(*state_)) {
-        return keep(
-            std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
-    }
     if (has_header || is_looked_at(*state_)) {
         return keep(std::make_unique<Greeting>(context_, *this, std::move(socket),
                                                std::move(caller), has_header));
+    }
+    if (!is_opaque) {
+        return keep(
+            std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
     }
     auto made =
         std::make_unique<OpaqueSession>(context_, *this, std::move(socket), std::move(caller));

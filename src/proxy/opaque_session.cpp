@@ -111,23 +111,10 @@ void OpaqueSession::find_route() {
         context_.shard.add(listener_state_.refused(reason));
         return end(reason, telemetry::Outcome::ignored);
     }
-    choose_target(*route_);
+    target_ = &route_->choose(context_.upstream.random);
     metrics_ = target_->metrics.get();
     cluster().cluster().budget().count_original(context_.upstream.worker, began_);
     start_attempt();
-}
-
-void OpaqueSession::choose_target(const RouteState& route) {
-    target_ = &route.targets.front();
-    if (route.targets.size() == 1) return;
-    std::uint32_t ticket = context_.upstream.random.below(route.total_weight);
-    for (const TargetState& target : route.targets) {
-        if (ticket < target.config->weight) {
-            target_ = &target;
-            return;
-        }
-        ticket -= target.config->weight;
-    }
 }
 
 void OpaqueSession::start_attempt() {
@@ -186,7 +173,7 @@ void OpaqueSession::on_attempt_failed(upstream::Attempt& /*attempt*/,
                                       const upstream::AttemptFailure& failure) {
     settle_charge();
     if (retries_ > 0) count_retry_result(false);
-    if (failure.error.reason == Reason::breaker_open && falls_back(failure)) return;
+    if (failure.error.reason == Reason::breaker_open && falls_back()) return;
     if (retries()) return;
     end(failure.error.reason, telemetry::Outcome::failure);
 }
@@ -198,7 +185,7 @@ void OpaqueSession::settle_charge() {
 }
 
 // Only to another cluster: there is no answer that bytes of any kind could have.
-bool OpaqueSession::falls_back(const upstream::AttemptFailure& /*failure*/) {
+bool OpaqueSession::falls_back() {
     if (target_->fallback == nullptr || attempts_ != 1) return false;
     context_.shard.add(target_->fallback_used);
     flags_ |= bit(telemetry::Flag::fallback);

@@ -77,10 +77,9 @@ class OpaqueSession final : public ClientConnection,
     void on_timer();
     void count_connection();
     void find_route();
-    void choose_target(const RouteState& route);
     void start_attempt();
     void say_who_calls();
-    [[nodiscard]] bool falls_back(const upstream::AttemptFailure& failure);
+    [[nodiscard]] bool falls_back();
     [[nodiscard]] bool retries();
     void count_retry_result(bool is_success);
     void settle_charge();

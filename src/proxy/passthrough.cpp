@@ -4,6 +4,9 @@
 
 #include <boost/smart_ptr/make_local_shared.hpp>
 
+#include <functional>
+#include <string_view>
+
 namespace weir::proxy {
 
 Passthrough::Passthrough(const upstream::Surroundings& surroundings)
@@ -40,6 +43,16 @@ std::shared_ptr<upstream::Cluster> Passthrough::find(const Address& address,
     return cluster;
 }
 
+bool LocalPassthrough::Key::operator<(const Key& other) const {
+    if (listener != other.listener) return std::less<>{}(listener, other.listener);
+    sockaddr_storage mine{};
+    sockaddr_storage others{};
+    const std::string_view one(reinterpret_cast<const char*>(&mine), address.to_socket(mine));
+    const std::string_view two(reinterpret_cast<const char*>(&others),
+                               other.address.to_socket(others));
+    return one < two;
+}
+
 Through LocalPassthrough::find(const ListenerState& listener,
                                const LocalSnapshotPtr& base,
                                const Address& address) {
@@ -48,7 +61,7 @@ Through LocalPassthrough::find(const ListenerState& listener,
         entries_.clear();
         recent_.clear();
     }
-    const Key key{listener.config.name, address.to_string()};
+    const Key key{&listener, address};
     auto at = entries_.find(key);
     if (at == entries_.end()) {
         while (entries_.size() >= base->shared->config().limits.passthrough_addresses) {

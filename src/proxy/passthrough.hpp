@@ -5,8 +5,6 @@
 
 #include <list>
 #include <map>
-#include <string>
-#include <utility>
 
 namespace weir::proxy {
 
@@ -28,7 +26,13 @@ class LocalPassthrough {
         config::Route config;
         RouteState route;
     };
-    using Key = std::pair<std::string, std::string>;  // listener and address
+    // Asked for each request: compared as the kernel has it, without a text.
+    struct Key {
+        const ListenerState* listener;  // of of_
+        Address address;
+
+        bool operator<(const Key& other) const;
+    };
     struct Entry {
         boost::local_shared_ptr<const Passage> passage;
         std::list<Key>::iterator place;

@@ -138,6 +138,16 @@ resilience::RetryOptions retry_options(const config::Retry& retry) {
             .max_depth = retry.max_depth};
 }
 
+const TargetState& RouteState::choose(Random& random) const {
+    if (targets.size() == 1) return targets.front();
+    std::uint32_t ticket = random.below(total_weight);
+    for (const TargetState& target : targets) {
+        if (ticket < target.config->weight) return target;
+        ticket -= target.config->weight;
+    }
+    return targets.front();
+}
+
 ListenerState::ListenerState(const config::Listener& listener,
                              telemetry::Registry& registry,
                              std::shared_ptr<const transport::TlsTickets> tickets)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "weir/config/config.hpp"
+#include "weir/core/random.hpp"
 #include "weir/http/h1.hpp"
 #include "weir/http/h2.hpp"
 #include "weir/resilience/retry_policy.hpp"
@@ -47,6 +48,9 @@ struct RouteState {
     std::uint32_t total_weight = 0;
     std::unique_ptr<telemetry::RequestMetrics> metrics;  // of answers that reach no cluster
     std::unique_ptr<telemetry::AccessPolicy> access;     // likewise
+
+    // By weight; there must be targets.
+    [[nodiscard]] const TargetState& choose(Random& random) const;
 };
 
 struct ListenerState {
