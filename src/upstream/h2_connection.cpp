@@ -265,7 +265,10 @@ void H2Connection::begin_to_speak() {
 void H2Connection::begin(Stream& stream, const Carrier::Opening& opening) {
     ++carried_;
     look_by(stream.last_write() + kQuiet);
-    const bool ends = opening.is_whole && opening.body.empty() && opening.trailers.empty();
+    // A body that was announced ends by a frame of its own, if it is empty: servers of gRPC wait
+    // for it.
+    const bool ends =
+        opening.is_whole && opening.body.empty() && opening.trailers.empty() && !opening.is_chunked;
     const std::string_view scheme = stream_->is_tls() ? "https" : "http";
     const std::string_view host = endpoint_.shared().authority();
     if (!codec_.open(stream, opening.head, scheme, ends, host)) {

@@ -75,7 +75,7 @@ class Answers(SharedWeirTest):
                                     line["reason"] in ("upstream_timeout", "client_closed")], "the record")
         self.assertEqual(len(lines), 1)
         said = int(self.last().get("grpc-timeout", )[:-1])  # type: ignore[index]
-        self.assertTrue(100 <= said <= 200, said)
+        self.assertTrue(100 <= said <= 220, said)  # the client itself rounds up
 
     def test_what_a_route_responds_is_for_the_client_to_read(self) -> None:
         self.fails("Respond", "PERMISSION_DENIED", None)

@@ -99,6 +99,25 @@ TEST_F(H2Upstream, TheFirstRequestAloneGoesBeforeTheSettings) {
     expect_nothing_leaks();
 }
 
+// Servers of gRPC wait for it.
+TEST_F(H2Upstream, AnEmptyBodyThatWasAnnouncedEndsByAFrame) {
+    origin.is_deaf = true;
+    std::vector<bool> ends_with_head;
+    origin.on_head = [&](H2Origin::Stream& asked) { ends_with_head.push_back(asked.is_whole); };
+    start();
+    for (int i = 0; i < 2; ++i)
+        world.client().send(
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    get();
+    world.settle();
+    ASSERT_EQ(origin.connections.size(), 1U);
+    origin.connections[0]->hear_again();
+    world.settle();
+    EXPECT_EQ(ends_with_head, (std::vector<bool>{false, false, true}));
+    EXPECT_TRUE(origin.stream(1).is_whole);
+    expect_nothing_leaks();
+}
+
 TEST_F(H2Upstream, AFullConnectionGetsASecondAndNoStreamIsRefused) {
     http::H2Limits limits;
     limits.streams = 4;
