@@ -89,6 +89,17 @@ std::uint32_t may_stay_behind(bool has_nominated) {
     return kLooked | (has_nominated ? bit(HeaderId::other) : 0);
 }
 
+bool is_among(const HeaderField& field, std::span<const std::string_view> names) {
+    return std::any_of(names.begin(), names.end(), [&field](std::string_view name) {
+        return equals_ignoring_case(field.name, name);
+    });
+}
+
+// All of them, where any may be among those that are left out.
+std::uint32_t may_be_among(std::span<const std::string_view> names) {
+    return names.empty() ? 0 : ~std::uint32_t{0};
+}
+
 // What each try says of itself, and no hop copies.
 bool is_of_each_try(const HeaderField& field) {
     return field.id == HeaderId::weir_internal && (equals_ignoring_case(field.name, kRetryDepth) ||
@@ -304,9 +315,9 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
                                   (forward.trusts_client ? 0 : kOnlyTrusted) |
                                   (forward.drops_grpc_timeout ? bit(HeaderId::grpc_timeout) : 0);
     const bool tells_cert = forward.client_cert != ForwardRequest::ClientCert::kept;
-    const std::uint32_t special = dropped | may_stay_behind(head.has_nominated) |
-                                  bit(HeaderId::weir_internal) |
-                                  (tells_cert ? bit(HeaderId::x_forwarded_other) : 0);
+    const std::uint32_t special =
+        dropped | may_stay_behind(head.has_nominated) | bit(HeaderId::weir_internal) |
+        (tells_cert ? bit(HeaderId::x_forwarded_other) : 0) | may_be_among(forward.removed);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {
         const std::uint32_t id = bit(field.id);
@@ -314,10 +325,12 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
             if ((dropped & id) != 0 || is_of_each_try(field) || !may_copy(field, framed)) continue;
             if (tells_cert && is_client_cert(field)) continue;
             if (head.has_nominated && is_nominated(field, head.headers)) continue;
+            if (is_among(field, forward.removed)) continue;
         }
         fields.copy(field);
     }
     fields.flush();
+    if (!forward.extra.empty()) appender.put(forward.extra);
     put_framing(appender, framed);
     put_connection(appender, head, forward.is_upgrade);
     if (tells_cert) put_client_cert(appender, head, forward);
@@ -332,7 +345,8 @@ Framing write_response_head(std::string& out,
     put_status_line(appender, head);
     Framed framed{.framing = framing_downstream(head, forward), .length = head.content_length};
     const std::uint32_t dropped = kHopByHop | (forward.strip_weir_fields ? kOfWeirs : 0);
-    const std::uint32_t special = dropped | may_stay_behind(head.has_nominated);
+    const std::uint32_t special =
+        dropped | may_stay_behind(head.has_nominated) | may_be_among(forward.removed);
     FieldWriter fields(appender);
     for (const HeaderField& field : head.headers) {
         const std::uint32_t id = bit(field.id);
@@ -341,6 +355,7 @@ Framing write_response_head(std::string& out,
             const bool stays = describes ? !may_describe_body(field, head, forward)
                                          : (dropped & id) != 0 || !may_copy(field, framed);
             if (stays || (head.has_nominated && is_nominated(field, head.headers))) continue;
+            if (is_among(field, forward.removed)) continue;
         }
         fields.copy(field);
     }

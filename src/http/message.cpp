@@ -16,6 +16,35 @@ void RequestHead::clear() {
     path_storage.clear();
 }
 
+void KeptHead::keep(const RequestHead& head) {
+    std::size_t size = head.method_text.size() + head.authority.size() + head.path.size() +
+                       head.query.size() + head.upgrade_protocol.size();
+    for (const HeaderField& field : head.headers)
+        size += field.name.size() + field.value.size();
+    clear();
+    bytes_.reserve(size);  // views into it stay valid
+    const auto keep = [this](std::string_view text) {
+        const std::size_t begin = bytes_.size();
+        bytes_.append(text);
+        return std::string_view(bytes_).substr(begin);
+    };
+    head_ = head;
+    head_.path_storage.clear();
+    head_.method_text = keep(head.method_text);
+    head_.authority = keep(head.authority);
+    head_.path = keep(head.path);
+    head_.query = keep(head.query);
+    head_.upgrade_protocol = keep(head.upgrade_protocol);
+    head_.headers.clear();
+    for (const HeaderField& field : head.headers)
+        head_.headers.add(keep(field.name), keep(field.value), field.id);
+}
+
+void KeptHead::clear() {
+    bytes_.clear();
+    head_.clear();
+}
+
 void ResponseHead::clear() {
     status = 0;
     phrase = {};

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,12 @@ struct Caller {
     return client.destination ? client.destination->to_string() : std::string();
 }
 
+// What the head of an answer gets besides what came, and what it loses.
+struct HeadEdits {
+    std::string_view lines;                     // whole ones
+    std::span<const std::string_view> removed;  // names in lower case
+};
+
 // What an exchange needs of where its request came from: a connection of HTTP/1, or a stream of
 // HTTP/2. Thread: worker.
 class Downstream {
@@ -48,7 +55,7 @@ class Downstream {
     virtual void send_continue() = 0;
     virtual void send_head(const http::ResponseHead& head,
                            bool keeps_alive,
-                           std::string_view extra) = 0;
+                           const HeadEdits& edits) = 0;
     virtual void send_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
     // A whole answer of our own, as HTTP/1 has it.
     virtual void send_local(std::string_view whole) = 0;

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace weir::proxy {
 namespace {
@@ -30,9 +31,6 @@ void recycle(std::string& text) {
         text.clear();
     }
 }
-
-constexpr Error kBrokenText{Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
-                            "broken base64"};
 
 // Eight values below 16, a byte each, as hexadecimal digits.
 constexpr std::uint64_t to_digits(std::uint64_t values) {
@@ -95,6 +93,7 @@ void Exchange::reset() {
     tunnel_.reset();
     web_.reset();
     snapshot_.reset();
+    base_.reset();
     recycle(facts_);
     recycle(upstream_head_);
     if (body_.capacity() > std::string().capacity()) context_.give_back(std::move(body_));
@@ -103,6 +102,7 @@ void Exchange::reset() {
     fields_.clear();
     method_ = host_ = path_ = request_id_ = request_id_line_ = client_ = {};
     state_ = State::over;
+    listener_ = nullptr;
     route_ = nullptr;
     target_ = nullptr;
     is_body_kept_ = true;
@@ -136,10 +136,10 @@ const ListenerState& Exchange::open(Downstream& downstream) {
     began_ = Clock::now();
     began_wall_ = Clock::wall();
     number_ = context_.next_number();
-    const ListenerState& listener = downstream.listener().state();
-    context_.shard.add(listener.metrics.requests_active);
-    metrics_ = &listener.unmatched;
-    return listener;
+    listener_ = &downstream.listener().state();
+    context_.shard.add(listener_->metrics.requests_active);
+    metrics_ = &listener_->unmatched;
+    return *listener_;
 }
 
 void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
@@ -153,11 +153,17 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
         pass_through();
     }
     note_fields(head);
+    if (route_ != nullptr) {
+        metrics_ = route_->metrics.get();
+        max_body_ = route_->config->max_body;
+    }
+    if (passes(head)) serve(head, match);
+}
+
+void Exchange::serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match) {
     if (route_ == nullptr) {
         return reply({Reason::no_route, Error::Origin::downstream, Error::Retry::never, ""}, {});
     }
-    metrics_ = route_->metrics.get();
-    max_body_ = route_->config->max_body;
     if (max_body_ && head.framing == http::Framing::length && head.content_length > *max_body_) {
         return reply({Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""},
                      {});
@@ -171,7 +177,7 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
 void Exchange::pass_through() {
     Through through = downstream_->listener().pass_through(downstream_->client());
     route_ = through.route;
-    if (route_ != nullptr) snapshot_ = std::move(through.snapshot);
+    if (route_ != nullptr) base_ = std::exchange(snapshot_, std::move(through.snapshot));
 }
 
 void Exchange::begin_refused(Downstream& downstream, const Error& error) {
@@ -222,7 +228,7 @@ void Exchange::remember(const http::RequestHead& head) {
     if (!downstream_->client().is_trusted) return;
     const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
     if (forwarded == nullptr) return;
-    const config::Listener& listener = downstream_->listener().state().config;
+    const config::Listener& listener = listener_->config;
     const std::size_t begin = facts_.size();
     facts_.append(http::real_client(forwarded->value, client_, listener.trusted_proxies,
                                     listener.trusted_hops));
@@ -230,19 +236,14 @@ void Exchange::remember(const http::RequestHead& head) {
 }
 
 void Exchange::answer_locally(const http::RequestHead& head, const route::RouteMatch& match) {
-    LocalReply local{
-        .request_id = request_id_,
-        .is_head = method_id_ == http::Method::head,
-        .keeps_alive = downstream_->may_keep_alive() && downstream_->is_request_whole(),
-        .is_h2 = downstream_->is_h2(),
-        .client_minor = downstream_->client_minor()};
+    LocalReply local = usual_reply();
     std::string location;
     if (const auto* respond = std::get_if<config::Respond>(&route_->config->action)) {
         local.status = respond->status;
         local.body = respond->body;
     } else {
         local.status = 308;
-        downstream_->listener().state().table.redirect_location(match, head, location);
+        listener_->table.redirect_location(match, head, location);
         local.location = location;
     }
     give(local, telemetry::Outcome::ok);
@@ -332,6 +333,7 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
 
 bool Exchange::is_request_full() const {
     if (state_ == State::over) return false;
+    if (state_ == State::filtering) return true;
     const upstream::Attempt& attempt = tries_.lead();
     if (attempt.is_sending()) return attempt.pending() > 0;
     return body_.size() >= target_->config->retry.buffer;
@@ -344,6 +346,7 @@ void Exchange::on_request_body(std::string_view data) {
         return on_request_broken(
             {Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""});
     }
+    if (state_ == State::filtering) return keep_early_body(data);
     if (web_) {
         data = web_->to_server(data);
         if (web_->is_broken()) return on_request_broken(kBrokenText);
@@ -367,7 +370,7 @@ void Exchange::on_request_body(std::string_view data) {
 void Exchange::on_request_end(std::string_view trailers) {
     is_request_whole_ = true;
     trailers_.assign(trailers);
-    if (state_ == State::over) return;
+    if (state_ == State::over || state_ == State::filtering) return;
     if (web_ && web_->is_incomplete()) return on_request_broken(kBrokenText);
     if (state_ != State::responding) start_request_timer();
     if (state_ == State::gathering) return start_attempt();
@@ -454,17 +457,17 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
 
 void Exchange::send_answer_head(const http::ResponseHead& head, bool is_good) {
     if (!is_good) return send_failed_head(head);
-    downstream_->send_head(head, keeps_alive_, request_id_line_);
+    downstream_->send_head(head, keeps_alive_, additions(request_id_line_));
 }
 
 // It says whether it was tried again, unless the hop that did says so itself.
 void Exchange::send_failed_head(const http::ResponseHead& head) {
-    const bool is_stripped = downstream_->listener().state().config.mode == config::Mode::gateway;
+    const bool is_stripped = listener_->config.mode == config::Mode::gateway;
     auto told = told_retries();
     if (was_retried_below(head)) told = is_stripped ? std::optional(retries_) : std::nullopt;
     std::string lines(request_id_line_);
     if (told) append_retried(lines, *told);
-    downstream_->send_head(head, keeps_alive_, lines);
+    downstream_->send_head(head, keeps_alive_, additions(lines));
 }
 
 void Exchange::on_response_body(upstream::Attempt& attempt,

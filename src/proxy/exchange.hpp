@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/filter/pass.hpp"
 #include "weir/http/grpc.hpp"
 #include "weir/http/grpc_web.hpp"
 #include "weir/proxy/local_listener.hpp"
@@ -17,18 +18,23 @@
 namespace weir::proxy {
 
 class Downstream;
+struct HeadEdits;
 struct LocalReply;
 
 // What an answer of ours says instead of its reason's status and code.
 struct Saying {
     std::uint16_t status = 0;  // 0: the reason's
     std::optional<http::GrpcCode> grpc_code{};
+    std::string_view lines{};  // whole ones, of its head
+    std::string_view body{};   // if it has one of its own
+    bool has_own_body = false;
 };
 
 // One request and its answer: finds the route, runs attempts until one answers or none may follow,
 // streams both bodies with back-pressure, and writes the request's metrics and access record.
 // Reused from request to request. Thread: worker.
 //
+//   routing   --a filter waits--> filtering --it may go on--> as from routing
 //   routing   --forwarded--> attempting, or gathering a small body first
 //   routing   --answered here--> over
 //   gathering --the body is whole, or 2 ms have passed--> attempting
@@ -37,7 +43,7 @@ struct Saying {
 //   attempting --response head--> responding --last byte--> over
 //   attempting --101--> tunnelling --both ends closed--> over
 //   any       --client left, deadline, failure--> over
-class Exchange final : private upstream::AttemptHandler {
+class Exchange final : private upstream::AttemptHandler, private filter::PassOwner {
   public:
     explicit Exchange(WorkerContext& context);
     Exchange(const Exchange&) = delete;
@@ -66,9 +72,12 @@ class Exchange final : private upstream::AttemptHandler {
   private:
     // Of a route that is not in the listener's table.
     static constexpr std::uint32_t kNoIndex = UINT32_MAX;
+    static constexpr Error kBrokenText{Reason::bad_request, Error::Origin::downstream,
+                                       Error::Retry::never, "broken base64"};
 
     enum class State : std::uint8_t {
         over,
+        filtering,
         gathering,
         attempting,
         backing_off,
@@ -86,10 +95,18 @@ class Exchange final : private upstream::AttemptHandler {
     void on_attempt_failed(upstream::Attempt& attempt,
                            const upstream::AttemptFailure& failure) override;
     void on_attempt_stuck(upstream::Attempt& attempt) override;
+    void on_passed(filter::Step step) override;
 
     const ListenerState& open(Downstream& downstream);
     void remember(const http::RequestHead& head);
     void pass_through();
+    [[nodiscard]] bool passes(const http::RequestHead& head);
+    void keep_answer_lines();
+    // To the head of an answer of the upstream's: these lines, and what filters make of it.
+    [[nodiscard]] HeadEdits additions(std::string_view lines) const;
+    void refuse_by_filter();
+    void keep_early_body(std::string_view data);
+    void serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match);
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
     void forward_web(const http::RequestHead& head, const route::RouteMatch& match);
     void forward_to_target(const http::RequestHead& head, const route::RouteMatch& match);
@@ -150,6 +167,7 @@ class Exchange final : private upstream::AttemptHandler {
     [[nodiscard]] bool falls_back(const upstream::AttemptFailure& failure);
     void answer_instead(const config::Fallback& fallback, Duration retry_after);
     void reply(const Error& error, Duration retry_after, const Saying& saying = {});
+    [[nodiscard]] LocalReply usual_reply() const;
     void give(const LocalReply& local, telemetry::Outcome outcome);
     [[nodiscard]] std::string describe_limit(const Error& error) const;
     void finish(std::uint16_t status, Reason reason, telemetry::Outcome outcome);
@@ -174,6 +192,8 @@ class Exchange final : private upstream::AttemptHandler {
     WorkerContext& context_;
     Downstream* downstream_ = nullptr;
     LocalSnapshotPtr snapshot_;
+    LocalSnapshotPtr base_;                    // of the listener, where snapshot_ is another
+    const ListenerState* listener_ = nullptr;  // as it was when the request began
     const RouteState* route_ = nullptr;
     const TargetState* target_ = nullptr;
     const telemetry::RequestMetrics* metrics_ = nullptr;
@@ -188,6 +208,7 @@ class Exchange final : private upstream::AttemptHandler {
     http::GrpcKind grpc_ = http::GrpcKind::none;
     bool says_grpc_timeout_ = false;  // upstream, what is left of it
     bool wants_problem_json_ = false;
+    bool is_filtered_ = false;  // pass_ is its
     bool is_upgrade_ = false;
     bool is_chunked_ = false;
     bool is_request_whole_ = true;
@@ -201,6 +222,7 @@ class Exchange final : private upstream::AttemptHandler {
     std::string trailers_;
     bool keeps_alive_ = false;
 
+    std::unique_ptr<filter::Pass> pass_;  // made when first needed
     Tries tries_;
     std::unique_ptr<transport::Tunnel> tunnel_;
     std::unique_ptr<http::GrpcWeb> web_;  // of a client that speaks it, to a server that does not

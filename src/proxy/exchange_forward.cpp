@@ -36,24 +36,28 @@ std::optional<std::uint64_t> number_of(const http::RequestHead& head, std::strin
 
 void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
     std::string path;
-    if (match.index != kNoIndex) downstream_->listener().state().table.rewrite_path(match, path);
+    if (match.index != kNoIndex) listener_->table.rewrite_path(match, path);
     const bool trusts = downstream_->client().is_trusted;
     if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
         read_hop_fields(head);
     if (grpc_ != http::GrpcKind::none) read_grpc_timeout(head);
     const auto& rewrite_host = route_->config->rewrite_host;
-    http::write_request_head(
-        upstream_head_, head,
-        {.path = path,
-         .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
-         .client_ip = downstream_->client().ip,
-         .scheme = downstream_->client().is_tls ? "https" : "http",
-         .request_id = request_id_,
-         .trusts_client = trusts,
-         .is_upgrade = is_upgrade_,
-         .drops_grpc_timeout = says_grpc_timeout_,
-         .client_cert = client_cert_of(downstream_->listener().state().config),
-         .certificate = downstream_->client().certificate});
+    http::ForwardRequest forward{
+        .path = path,
+        .host = rewrite_host ? std::string_view(*rewrite_host) : std::string_view(),
+        .client_ip = downstream_->client().ip,
+        .scheme = downstream_->client().is_tls ? "https" : "http",
+        .request_id = request_id_,
+        .trusts_client = trusts,
+        .is_upgrade = is_upgrade_,
+        .drops_grpc_timeout = says_grpc_timeout_,
+        .client_cert = client_cert_of(listener_->config),
+        .certificate = downstream_->client().certificate};
+    if (is_filtered_) {
+        forward.removed = pass_->edits().removed;
+        forward.extra = pass_->edits().request_lines;
+    }
+    http::write_request_head(upstream_head_, head, forward);
     upstream_head_size_ = upstream_head_.size() - 2;
 }
 
@@ -96,6 +100,9 @@ void Exchange::forward_web(const http::RequestHead& head, const route::RouteMatc
     web_ = std::make_unique<http::GrpcWeb>(head);
     http::RequestHead translated;
     web_->to_server(head, translated);
+    if (!body_.empty()) body_ = std::string(web_->to_server(body_));  // came while it was filtered
+    if (web_->is_broken() || (is_request_whole_ && web_->is_incomplete()))
+        return on_request_broken(kBrokenText);
     forward_to_target(translated, match);
 }
 

@@ -85,7 +85,7 @@ class H2Session::Stream final : public transport::Retired,
     void send_continue() override { session_.codec_.send_interim(*this, kContinue); }
     void send_head(const http::ResponseHead& head,
                    bool keeps_alive,
-                   std::string_view extra) override;
+                   const HeadEdits& edits) override;
     void send_body(std::string_view data, bool is_last, std::string_view trailers) override {
         last_moved_ = Clock::now();
         session_.codec_.send_body(*this, data, is_last, trailers);
@@ -149,14 +149,15 @@ class H2Session::Stream final : public transport::Retired,
 
 void H2Session::Stream::send_head(const http::ResponseHead& head,
                                   bool /*keeps_alive*/,
-                                  std::string_view extra) {
+                                  const HeadEdits& edits) {
     std::string& out = session_.context_.out;
     out.clear();
     const http::Framing framing = http::write_response_head(
         out, head,
         {.is_head = method_ == http::Method::head,
          .strip_weir_fields = listener_.state().config.mode == config::Mode::gateway,
-         .extra = extra});
+         .extra = edits.lines,
+         .removed = edits.removed});
     const bool is_empty = framing == http::Framing::length && head.content_length == 0;
     session_.codec_.send_head(*this, out, is_empty || framing == http::Framing::none);
 }

@@ -82,6 +82,7 @@ void append_rest(std::string& out, const LocalReply& reply) {
         append_retry_after(out, reply.retry_after);
     }
     if (reply.retried) append_retried(out, *reply.retried);
+    out.append(reply.lines);
     if (!reply.request_id.empty())
         out.append("x-request-id: ").append(reply.request_id).append("\r\n");
     if (!reply.keeps_alive) {

@@ -19,6 +19,7 @@ struct LocalReply {
     std::string_view body;
     bool has_own_body = false;  // body, though there is a reason
     std::string_view location;  // of a redirect
+    std::string_view lines;     // more of its head, whole ones
     std::string_view request_id;
     std::string_view cluster;    // empty: not to be named (errors.detail: public)
     std::uint32_t attempts = 0;  // 0: none, or not to be told

@@ -292,7 +292,7 @@ void Session::send_continue() {
     stream_->write({kContinue});
 }
 
-void Session::send_head(const http::ResponseHead& head, bool keeps_alive, std::string_view extra) {
+void Session::send_head(const http::ResponseHead& head, bool keeps_alive, const HeadEdits& edits) {
     keeps_alive_ = keeps_alive;
     context_.out.clear();
     response_framing_ = http::write_response_head(
@@ -302,7 +302,8 @@ void Session::send_head(const http::ResponseHead& head, bool keeps_alive, std::s
          .close = !keeps_alive,
          .keep_alive_header = client_minor_ == 0 && keeps_alive,
          .strip_weir_fields = listener_.state().config.mode == config::Mode::gateway,
-         .extra = extra});
+         .extra = edits.lines,
+         .removed = edits.removed});
     if (response_framing_ == http::Framing::until_close) keeps_alive_ = false;
     has_head_waiting_ = true;
 }

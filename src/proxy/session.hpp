@@ -41,7 +41,7 @@ class Session final : public ClientConnection,
     void send_continue() override;
     void send_head(const http::ResponseHead& head,
                    bool keeps_alive,
-                   std::string_view extra) override;
+                   const HeadEdits& edits) override;
     void send_body(std::string_view data, bool is_last, std::string_view trailers) override;
     void send_local(std::string_view whole) override;
     void flush() override;

@@ -204,11 +204,16 @@ struct Snapshot::Making {
 Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
                    std::vector<std::shared_ptr<upstream::Cluster>> clusters,
                    telemetry::Registry& registry,
-                   const std::shared_ptr<const transport::TlsTickets>& tickets)
+                   const std::shared_ptr<const transport::TlsTickets>& tickets,
+                   std::shared_ptr<filter::Stores> stores)
     : config_(std::move(config)), clusters_(std::move(clusters)) {
     const RoutesInto routes = routes_into(*config_);
     for (const config::Listener& listener : config_->listeners) {
         auto state = std::make_unique<ListenerState>(listener, registry, tickets);
+        const auto filters_of = [&](const config::Route* route) {
+            return filter::make_filters({*config_, listener, route, clusters_, registry, stores});
+        };
+        state->filters = filters_of(nullptr);
         for (const config::Route& route : listener.routes) {
             RouteState& made = state->routes.emplace_back();
             made.config = &route;
@@ -216,6 +221,7 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
                 registry, listener.name, route.name, telemetry::kNone);
             made.access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
                                                                     route.name, std::string_view());
+            made.filters = filters_of(&route);
             const auto* const forward = std::get_if<config::Forward>(&route.action);
             if (forward == nullptr) continue;
             const Making making{registry, routes, listener, route};

@@ -65,6 +65,7 @@ struct Server::State {
     const TimePoint began = Clock::refresh();
     std::shared_ptr<const config::Config> config;  // in force; none yet
     telemetry::Registry registry;
+    const std::shared_ptr<filter::Stores> stores = filter::make_stores();
     const std::shared_ptr<const transport::TlsTickets> tickets =
         std::make_shared<const transport::TlsTickets>();
     struct KnownCertificate {
@@ -154,7 +155,7 @@ void Server::State::install(const std::shared_ptr<const config::Config>& next) {
     if (has_new_buckets) registry.set_buckets(next->telemetry.buckets);
     ClusterTable::Plan made = clusters.plan(*next, has_new_buckets);
     snapshot = std::make_shared<const proxy::Snapshot>(next, ClusterTable::clusters(made), registry,
-                                                       tickets);
+                                                       tickets, stores);
     const auto all = ClusterTable::clusters(made);
     clusters.commit(std::move(made));
     health.follow(all, Clock::refresh());

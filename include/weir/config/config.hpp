@@ -1,7 +1,10 @@
 #pragma once
 
+#include "weir/config/actions.hpp"
+#include "weir/config/auth.hpp"
 #include "weir/config/cidr.hpp"
 #include "weir/config/place.hpp"
+#include "weir/config/rate_limit.hpp"
 #include "weir/config/secret.hpp"
 #include "weir/core/address.hpp"
 #include "weir/core/clock.hpp"
@@ -470,6 +473,9 @@ struct Route {
     std::optional<std::string> rewrite_host;  // none: keep
     std::optional<std::uint64_t> max_body;    // effective; none: unlimited
     AccessLog access_log;                     // effective
+    RouteAuth auth;
+    RouteLimits rate_limits;
+    RouteActions actions;
     Place place;
     Span path_at;
 
@@ -514,6 +520,7 @@ struct Listener {
     std::optional<Tls> tls;                         // none: in clear
     Limits limits;                                  // effective
     AccessLog access_log;                           // effective, of requests no route takes
+    RouteLimits rate_limits;                        // likewise
     std::vector<Route> routes;                      // first match wins; at least one
     Place place;
 
@@ -567,6 +574,9 @@ struct Config {
     ClientTimeouts client_timeout;
     std::vector<Listener> listeners;                       // at least one
     std::map<std::string, Cluster, std::less<>> clusters;  // inline ones included
+    std::map<std::string, Auth, std::less<>> auth;
+    std::map<std::string, RateLimit, std::less<>> rate_limits;  // inline ones included
+    std::map<std::string, Redis, std::less<>> redis;
     // Of an address that no cluster has: the defaults, without an endpoint.
     Cluster passthrough;
     Target passthrough_target;

@@ -18,6 +18,11 @@ enum class Reason : std::uint8_t {
     request_timeout,           // the client was too slow with its request
     misdirected,               // no host of this listener
     no_route,                  // no route takes this request
+    unauthorized,              // auth: it does not say who it is, or not credibly
+    forbidden,                 // auth: who it is may not do this
+    auth_unavailable,          // auth: nobody can say who it is now
+    rate_limited,              // rate_limits
+    fault_injected,            // routes[].fault, or an operator's
     no_healthy_endpoint,       // the cluster has no endpoint to try
     breaker_open,              // the cluster's circuit is open
     limit_exceeded,            // limits.max_requests

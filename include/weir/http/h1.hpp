@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -140,6 +141,10 @@ struct ForwardRequest {
     enum class ClientCert : std::uint8_t { kept, replaced, appended };
     ClientCert client_cert = ClientCert::kept;
     std::string_view certificate{};
+    // Fields that are not copied, whatever their case, in lower case here; and whole lines to add,
+    // "name: value\r\n". Neither may be about framing, Host or the connection.
+    std::span<const std::string_view> removed{};
+    std::string_view extra{};
 };
 
 // Appends a whole HTTP/1.1 request head, the empty line included. A body framed `chunked` or of
@@ -154,6 +159,8 @@ struct ForwardResponse {
     // At a gateway: the upstream's weir-error, weir-* and x-weir-* are not for the client.
     bool strip_weir_fields = false;
     std::string_view extra{};  // whole lines to add, "name: value\r\n"
+    // Fields that are not copied, whatever their case, in lower case here.
+    std::span<const std::string_view> removed{};
 };
 
 // Appends the response head; returns the framing in which the body must be written downstream. A

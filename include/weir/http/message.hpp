@@ -49,6 +49,18 @@ struct RequestHead {
     void clear();
 };
 
+// A head that outlives the bytes it was parsed from. Reusable; capacity is kept.
+class KeptHead {
+  public:
+    void keep(const RequestHead& head);
+    void clear();
+    [[nodiscard]] const RequestHead& head() const { return head_; }
+
+  private:
+    std::string bytes_;
+    RequestHead head_;
+};
+
 // The head of a response. Views into the bytes it was parsed from.
 struct ResponseHead {
     std::uint16_t status = 0;

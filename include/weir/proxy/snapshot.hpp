@@ -2,6 +2,7 @@
 
 #include "weir/config/config.hpp"
 #include "weir/core/random.hpp"
+#include "weir/filter/make.hpp"
 #include "weir/http/h1.hpp"
 #include "weir/http/h2.hpp"
 #include "weir/resilience/retry_policy.hpp"
@@ -48,6 +49,7 @@ struct RouteState {
     std::uint32_t total_weight = 0;
     std::unique_ptr<telemetry::RequestMetrics> metrics;  // of answers that reach no cluster
     std::unique_ptr<telemetry::AccessPolicy> access;     // likewise
+    std::vector<filter::FilterPtr> filters;
 
     // By weight; there must be targets.
     [[nodiscard]] const TargetState& choose(Random& random) const;
@@ -65,6 +67,7 @@ struct ListenerState {
     // Requests that no route took, or that were refused before.
     telemetry::RequestMetrics unmatched;
     telemetry::AccessPolicy unmatched_access;
+    std::vector<filter::FilterPtr> filters;  // likewise
     http::H1Limits limits;
     std::shared_ptr<const transport::TlsContext> tls;  // none: in clear
     http::H2Limits h2_limits;
@@ -91,12 +94,13 @@ struct ListenerState {
 class Snapshot {
   public:
     // `clusters` are those of the configuration, in its order (runtime makes or keeps them).
-    // `tickets`: of the process; without it, sessions end with the snapshot. Throws
-    // std::runtime_error with a sentence if files of TLS are no good.
+    // `tickets`: of the process; without it, sessions end with the snapshot. `stores` likewise.
+    // Throws std::runtime_error with a sentence if files of TLS are no good.
     Snapshot(std::shared_ptr<const config::Config> config,
              std::vector<std::shared_ptr<upstream::Cluster>> clusters,
              telemetry::Registry& registry,
-             const std::shared_ptr<const transport::TlsTickets>& tickets = nullptr);
+             const std::shared_ptr<const transport::TlsTickets>& tickets = nullptr,
+             std::shared_ptr<filter::Stores> stores = filter::make_stores());
 
     [[nodiscard]] const config::Config& config() const { return *config_; }
     [[nodiscard]] const std::shared_ptr<const config::Config>& shared_config() const {
