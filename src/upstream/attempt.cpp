@@ -203,7 +203,7 @@ Attempt::Lease Attempt::lease(Error& error) {
         choice = cluster_->choose(now, false, &choice.endpoint->shared());
         admission = acquire();
     }
-    Carrier* connection = choice.endpoint->take(wish_of(request_), now);
+    connection::Carrier* connection = choice.endpoint->take(wish_of(request_), now);
     if (connection == nullptr) {
         auto opened = choice.endpoint->open(use_of(request_));
         if (!opened && opened.error().reason == Reason::limit_exceeded) {
@@ -227,7 +227,7 @@ Attempt::Lease Attempt::lease(Error& error) {
     return Lease::got;
 }
 
-void Attempt::use(Carrier& connection, TimePoint now) {
+void Attempt::use(connection::Carrier& connection, TimePoint now) {
     connection_ = &connection;
     connection_->attach(*this);
     if (!request_.first_bytes.empty()) connection_->send_first(request_.first_bytes);
@@ -238,7 +238,7 @@ void Attempt::use(Carrier& connection, TimePoint now) {
     }
 }
 
-void Attempt::on_moved(Carrier& carrier) {
+void Attempt::on_moved(connection::Carrier& carrier) {
     connection_ = &carrier;
 }
 
@@ -247,7 +247,7 @@ void Attempt::on_displaced() {
     const TimePoint now = Clock::now();
     connection_ = nullptr;
     timer_.cancel();
-    Carrier* connection = endpoint_->take(wish_of(request_), now);
+    connection::Carrier* connection = endpoint_->take(wish_of(request_), now);
     if (connection != nullptr) return use(*connection, now);
     auto opened = endpoint_->open(use_of(request_));
     if (opened) return use(**opened, now);

@@ -112,8 +112,8 @@ void LocalEndpoint::observe(Duration latency, TimePoint now) {
     stats_.ewma_ns.store(candidate_.ewma().count(), std::memory_order_relaxed);
 }
 
-H1Connection* LocalEndpoint::take_idle(Reuse reuse, TimePoint now) {
-    H1Connection* const connection = idle_.freshest();
+connection::H1Connection* LocalEndpoint::take_idle(Reuse reuse, TimePoint now) {
+    connection::H1Connection* const connection = idle_.freshest();
     if (connection == nullptr) return nullptr;
     const Duration age = now - connection->idle_since();
     if (age > fresh_for_ && age > good_for(reuse, *connection, now)) return nullptr;
@@ -121,7 +121,9 @@ H1Connection* LocalEndpoint::take_idle(Reuse reuse, TimePoint now) {
     return connection;
 }
 
-Duration LocalEndpoint::good_for(Reuse reuse, const H1Connection& connection, TimePoint now) {
+Duration LocalEndpoint::good_for(Reuse reuse,
+                                 const connection::H1Connection& connection,
+                                 TimePoint now) {
     resilience::IdleTimeout& timeout = endpoint_->idle_timeout();
     if (reuse == Reuse::proven) return fresh_for_;
     if (reuse == Reuse::repeatable)
@@ -140,7 +142,7 @@ void LocalEndpoint::on_idle_closed(Duration age, TimePoint now) {
 
 // One of those that grow old stays to show when the upstream really closes: else nobody would learn
 // that it waits longer now.
-Duration LocalEndpoint::may_stay_idle(const H1Connection& connection, Duration age) {
+Duration LocalEndpoint::may_stay_idle(const connection::H1Connection& connection, Duration age) {
     resilience::IdleTimeout& timeout = endpoint_->idle_timeout();
     const Duration most = shared_cluster_->config().timeout.idle;
     const Duration good = timeout.good_for(connection.promised(), connection.connect_time());
@@ -151,14 +153,14 @@ Duration LocalEndpoint::may_stay_idle(const H1Connection& connection, Duration a
     return std::min(most, *timeout.learned() * 3 / 2);
 }
 
-Carrier* LocalEndpoint::take_stream() {
+connection::Carrier* LocalEndpoint::take_stream() {
     for (const auto& connection : h2_connections_) {
         if (connection->has_room()) return &connection->add_stream();
     }
     return nullptr;
 }
 
-Result<Carrier*> LocalEndpoint::open(Use use) {
+Result<connection::Carrier*> LocalEndpoint::open(Use use) {
     auto opened = try_open(use);
     if (opened || opened.error().reason != Reason::limit_exceeded) return opened;
     if (full_limit_ == telemetry::Limit::max_connecting) return opened;
@@ -171,7 +173,7 @@ Result<Carrier*> LocalEndpoint::open(Use use) {
     return try_open(use);
 }
 
-Result<Carrier*> LocalEndpoint::try_open(Use use) {
+Result<connection::Carrier*> LocalEndpoint::try_open(Use use) {
     const TimePoint now = Clock::now();
     const Error full{Reason::limit_exceeded, Error::Origin::local, Error::Retry::safe,
                      "limits of connections"};
@@ -186,7 +188,7 @@ Result<Carrier*> LocalEndpoint::try_open(Use use) {
     if (!connecting_slot) return full;
     auto socket = transport::Socket::connect(endpoint_->address());
     if (!socket) return socket.error();
-    ConnectionHold hold{
+    connection::Hold hold{
         .token = {context_.shard, shared_cluster_->metrics(), std::move(*connection_slot)},
         .connecting = std::move(*connecting_slot)};
     const transport::TlsStart tls{.context = shared_cluster_->tls(),
@@ -196,26 +198,28 @@ Result<Carrier*> LocalEndpoint::try_open(Use use) {
                                   .only_http1 = use == Use::upgrade && !is_stream,
                                   .is_opaque = use == Use::opaque};
     if (is_stream) {
-        H2Connection& made = add_h2(std::move(hold));
+        connection::H2Connection& made = add_h2(std::move(hold));
         made.connect(std::move(*socket), tls);
         return &made.add_stream();
     }
-    H1Connection& made = add_h1(std::move(hold));
+    connection::H1Connection& made = add_h1(std::move(hold));
     made.connect(std::move(*socket), tls);
     return &made;
 }
 
-H1Connection& LocalEndpoint::add_h1(ConnectionHold hold) {
-    connections_.push_back(std::make_unique<H1Connection>(context_, *this, std::move(hold)));
-    H1Connection& made = *connections_.back();
+connection::H1Connection& LocalEndpoint::add_h1(connection::Hold hold) {
+    connections_.push_back(
+        std::make_unique<connection::H1Connection>(context_.connections, *this, std::move(hold)));
+    connection::H1Connection& made = *connections_.back();
     made.tls_epoch = tls_epoch_;
     made.index = connections_.size() - 1;
     count_connections();
     return made;
 }
 
-H2Connection& LocalEndpoint::add_h2(ConnectionHold hold) {
-    h2_connections_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(hold)));
+connection::H2Connection& LocalEndpoint::add_h2(connection::Hold hold) {
+    h2_connections_.push_back(
+        std::make_unique<connection::H2Connection>(context_.connections, *this, std::move(hold)));
     count_connections();
     return *h2_connections_.back();
 }
@@ -226,20 +230,20 @@ void LocalEndpoint::count_connections() {
         std::memory_order_relaxed);
 }
 
-void LocalEndpoint::speak_h2(H1Connection& connection, ConnectionUser* user) {
+void LocalEndpoint::speak_h2(connection::H1Connection& connection, connection::User* user) {
     endpoint_->note_speaks_h1(false);
     const Duration took = connection.connect_time();
     auto [stream, token] = connection.take_stream();
-    H2Connection& made = add_h2({.token = std::move(token), .connecting = {}});
+    connection::H2Connection& made = add_h2({.token = std::move(token), .connecting = {}});
     if (user != nullptr) {
-        Carrier& carrier = made.add_stream();
+        connection::Carrier& carrier = made.add_stream();
         carrier.attach(*user);
         user->on_moved(carrier);
     }
     made.take_over(std::move(stream), took);
 }
 
-void LocalEndpoint::speak_h1(H2Connection& connection, ConnectionUser* user) {
+void LocalEndpoint::speak_h1(connection::H2Connection& connection, connection::User* user) {
     endpoint_->note_speaks_h1(true);
     const Duration took = connection.connect_time();
     auto [stream, token] = connection.take_stream();
@@ -247,7 +251,7 @@ void LocalEndpoint::speak_h1(H2Connection& connection, ConnectionUser* user) {
 }
 
 // One that never has no stream would never be given up to another worker that waits.
-void LocalEndpoint::room_made(H2Connection& connection) {
+void LocalEndpoint::room_made(connection::H2Connection& connection) {
     if (cluster_ == nullptr) return;
     cluster_->serve_waiting_later();
     if (!is_wanted_elsewhere()) return;
@@ -256,7 +260,7 @@ void LocalEndpoint::room_made(H2Connection& connection) {
     if (!is_done) connection.drain();
 }
 
-bool LocalEndpoint::keeps(const H2Connection& connection) const {
+bool LocalEndpoint::keeps(const connection::H2Connection& connection) const {
     if (cluster_ == nullptr || endpoint_->is_drained() || is_wanted_elsewhere()) return false;
     std::size_t idle = 0;
     for (const auto& other : h2_connections_)
@@ -283,7 +287,7 @@ void LocalEndpoint::on_connected(Duration took) {
     if (cluster_ != nullptr) cluster_->serve_waiting_later();
 }
 
-bool LocalEndpoint::put_idle(H1Connection& connection) {
+bool LocalEndpoint::put_idle(connection::H1Connection& connection) {
     if (connection.tls_epoch != tls_epoch_) return false;
     if (cluster_ == nullptr || endpoint_->is_drained() || is_wanted_elsewhere()) return false;
     const std::uint32_t most = shared_cluster_->config().limits.idle_connections;
@@ -301,12 +305,12 @@ bool LocalEndpoint::is_wanted_elsewhere() const {
     return most && endpoint_->connections().in_use() >= *most;
 }
 
-void LocalEndpoint::take_out_of_idle(H1Connection& connection) {
+void LocalEndpoint::take_out_of_idle(connection::H1Connection& connection) {
     if (connection.newer == nullptr && idle_.freshest() != &connection) return;
     idle_.remove(connection);
 }
 
-void LocalEndpoint::forget(H1Connection& connection) {
+void LocalEndpoint::forget(connection::H1Connection& connection) {
     const std::size_t index = connection.index;
     std::swap(connections_[index], connections_.back());
     connections_[index]->index = index;
@@ -317,7 +321,7 @@ void LocalEndpoint::forget(H1Connection& connection) {
     shared_cluster_->connection_freed();
 }
 
-void LocalEndpoint::forget(H2Connection& connection) {
+void LocalEndpoint::forget(connection::H2Connection& connection) {
     const auto found = std::find_if(h2_connections_.begin(), h2_connections_.end(),
                                     [&](const auto& each) { return each.get() == &connection; });
     context_.loop.retire(std::move(*found));

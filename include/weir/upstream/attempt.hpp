@@ -1,6 +1,7 @@
 #pragma once
 
 #include "weir/config/config.hpp"
+#include "weir/connection/carrier.hpp"
 #include "weir/core/error.hpp"
 #include "weir/core/timing_wheel.hpp"
 #include "weir/http/message.hpp"
@@ -12,7 +13,6 @@
 #include "weir/resilience/retry_policy.hpp"
 #include "weir/telemetry/failures.hpp"
 #include "weir/transport/stream.hpp"
-#include "weir/upstream/connection.hpp"
 #include "weir/upstream/local_cluster.hpp"
 #include "weir/upstream/stall_watch.hpp"
 
@@ -104,7 +104,7 @@ class AttemptHandler {
 // permit from the cluster's breaker, lets the balancer choose, takes a permit from the endpoint's
 // detector, leases a connection, sends, receives, classifies the end and gives the permits back
 // with the outcome. Reusable: start() again after it has ended. Thread: worker.
-class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
+class Attempt final : private connection::User, private LocalCluster::Waiting {
   public:
     Attempt(LocalContext& context, AttemptHandler& handler)
         : context_(context), handler_(&handler) {}
@@ -176,7 +176,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     void on_flush() override;
     void on_failed(const Error& error) override;
     void on_request_drained() override;
-    void on_moved(Carrier& carrier) override;
+    void on_moved(connection::Carrier& carrier) override;
     void on_displaced() override;
     bool on_turn() override;           // LocalCluster::Waiting
     void on_queue_timeout() override;  // LocalCluster::Waiting
@@ -190,7 +190,7 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     [[nodiscard]] resilience::CircuitBreaker::AcquireOptions acquire_options(
         const resilience::CircuitBreaker& machine, bool has_fixed_lease) const;
     [[nodiscard]] Lease lease(Error& error);
-    void use(Carrier& connection, TimePoint now);
+    void use(connection::Carrier& connection, TimePoint now);
     void leave_endpoint();
     [[nodiscard]] bool goes_elsewhere();
     void wait_in_queue();
@@ -216,8 +216,8 @@ class Attempt final : private ConnectionUser, private LocalCluster::Waiting {
     AttemptRequest request_;
     boost::local_shared_ptr<LocalCluster> cluster_;
     boost::local_shared_ptr<LocalEndpoint> endpoint_;
-    Carrier* connection_ = nullptr;
-    std::optional<ConnectionToken> tunnel_token_;
+    connection::Carrier* connection_ = nullptr;
+    std::optional<connection::Token> tunnel_token_;
     resilience::Permit breaker_permit_;
     resilience::Permit route_permit_;
     resilience::Permit endpoint_permit_;

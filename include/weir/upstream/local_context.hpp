@@ -1,8 +1,7 @@
 #pragma once
 
+#include "weir/connection/pool.hpp"
 #include "weir/core/random.hpp"
-#include "weir/http/h1.hpp"
-#include "weir/http/h2.hpp"
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/transport/event_loop.hpp"
@@ -16,11 +15,7 @@ struct LocalContext {
     unsigned worker = 0;  // its number: the shard of the deciders' windows
     Random random;
     telemetry::AttemptTrace* trace = nullptr;  // none, or outlives it
-    http::H1Limits upstream_limits{};          // of response heads
-    http::ResponseHead
-        response_head{};   // being handed over; its capacity is kept from answer to answer
-    http::H2Scratch h2{};  // likewise, of HTTP/2
-    std::string output{};  // being framed; its capacity goes from connection to connection
+    connection::Context connections{.loop = loop};
 };
 
 }  // namespace weir::upstream

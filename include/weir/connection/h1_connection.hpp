@@ -1,13 +1,12 @@
 #pragma once
 
+#include "weir/connection/carrier.hpp"
+#include "weir/connection/pool.hpp"
+#include "weir/connection/token.hpp"
 #include "weir/core/error.hpp"
 #include "weir/core/timing_wheel.hpp"
 #include "weir/http/h1.hpp"
-#include "weir/resilience/limit.hpp"
 #include "weir/transport/stream.hpp"
-#include "weir/upstream/connection.hpp"
-
-#include "carrier.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -16,27 +15,24 @@
 #include <string_view>
 #include <utility>
 
-namespace weir::upstream {
+namespace weir::connection {
 
-struct LocalContext;
-class LocalEndpoint;
-
-// One HTTP/1.1 connection to an endpoint, owned by its LocalEndpoint: connects, carries one request
+// One HTTP/1.1 connection to an endpoint, owned by its pool: connects, carries one request
 // at a time, and goes back to the pool when both messages are whole and the upstream keeps it.
 // Thread: worker.
 class H1Connection final : public transport::Retired,
                            public transport::StreamHandler,
                            public Carrier {
   public:
-    H1Connection(LocalContext& context, LocalEndpoint& endpoint, ConnectionHold hold);
+    H1Connection(Context& context, Pool& pool, Hold hold);
     ~H1Connection() override;
 
     // One of them comes first: it connects, or goes on with a stream that has connected in `took`,
     // for that user if there is one.
     void connect(transport::Socket socket, const transport::TlsStart& tls);
-    void take_over(std::unique_ptr<transport::Stream> stream, Duration took, ConnectionUser* user);
+    void take_over(std::unique_ptr<transport::Stream> stream, Duration took, User* user);
 
-    void attach(ConnectionUser& user) override;
+    void attach(User& user) override;
     // What is whole goes back to the pool, the short rest of a body is discarded, and anything else
     // closes the connection.
     void detach() override;
@@ -50,8 +46,7 @@ class H1Connection final : public transport::Retired,
     void do_not_reuse() override { keeps_alive_ = false; }
     void pause_response() override { stream_->pause(); }
     void resume_response() override { stream_->resume(); }
-    [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> take_stream()
-        override;
+    [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, Token> take_stream() override;
 
     // Closes an idle one, or fails its user's request: its endpoint goes.
     void abandon();
@@ -62,7 +57,7 @@ class H1Connection final : public transport::Retired,
     // What the upstream said of keeping it when it was last idle: Keep-Alive's `timeout`, or zero.
     [[nodiscard]] Duration promised() const { return std::chrono::seconds{promised_}; }
 
-    // Bookkeeping of its endpoint: its place among all connections, its neighbours among the idle.
+    // Bookkeeping of its pool: its place among all connections, its neighbours among the idle.
     std::size_t index = 0;
     H1Connection* newer = nullptr;
     H1Connection* older = nullptr;
@@ -94,11 +89,11 @@ class H1Connection final : public transport::Retired,
     void fail(const Error& error);
     void close();
 
-    LocalContext& context_;
-    LocalEndpoint& endpoint_;
+    Context& context_;
+    Pool& pool_;
     std::unique_ptr<transport::Stream> stream_;
-    ConnectionUser* user_ = nullptr;
-    ConnectionHold hold_;
+    User* user_ = nullptr;
+    Hold hold_;
     State state_ = State::connecting;
     http::Method method_ = http::Method::get;
     bool is_request_whole_ = false;
@@ -117,4 +112,4 @@ class H1Connection final : public transport::Retired,
     TimerOf<H1Connection, &H1Connection::on_idle_timer> idle_timer_{*this};
 };
 
-}  // namespace weir::upstream
+}  // namespace weir::connection

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "weir/connection/carrier.hpp"
+#include "weir/connection/pool.hpp"
+#include "weir/connection/silence.hpp"
+#include "weir/connection/token.hpp"
 #include "weir/core/error.hpp"
 #include "weir/core/timing_wheel.hpp"
 #include "weir/http/h2.hpp"
 #include "weir/transport/stream.hpp"
-
-#include "carrier.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,12 +15,9 @@
 #include <utility>
 #include <vector>
 
-namespace weir::upstream {
+namespace weir::connection {
 
-struct LocalContext;
-class LocalEndpoint;
-
-// One HTTP/2 connection to an endpoint, owned by its LocalEndpoint: a stream a request, and one
+// One HTTP/2 connection to an endpoint, owned by its pool: a stream a request, and one
 // write a turn for all of them. Requests that come while it connects wait for it. The first one
 // goes out with our side of the handshake, the others once the peer has said how many streams it
 // takes; those that are too many ask for another connection.
@@ -29,10 +28,6 @@ class LocalEndpoint;
 //   any        --GOAWAY, drain(), suspicion--> draining  (no new streams; the last one ends it)
 //   any        --broken, or against the rules> over      (all streams fail)
 //
-// A peer that is silent for kQuiet while streams are open is asked by PING; one that has not
-// answered within kPatience is gone. It is not asked again for kAskAgain unless it has sent
-// something else: gRPC servers close on clients that ask more often.
-//
 // Who does not take an answer stops its stream, by the stream's window, and no other.
 // Thread: worker.
 class H2Connection final : public transport::Retired,
@@ -40,21 +35,18 @@ class H2Connection final : public transport::Retired,
                            public transport::IoHandler,
                            private http::H2Events {
   public:
-    static constexpr Duration kQuiet = std::chrono::seconds{20};
-    static constexpr Duration kPatience = std::chrono::seconds{5};
-    static constexpr Duration kAskAgain = std::chrono::seconds{310};
     // A peer that has not said how many streams it takes is expected to take so many, and given no
     // more than the other number whatever it says.
     static constexpr std::uint32_t kExpectedStreams = 100;
     static constexpr std::uint32_t kMostStreams = 1000;
 
-    H2Connection(LocalContext& context, LocalEndpoint& endpoint, ConnectionHold hold);
+    H2Connection(Context& context, Pool& pool, Hold hold);
     ~H2Connection() override;
 
     // One of them comes first: it connects, or goes on with a stream that has connected in `took`.
     void connect(transport::Socket socket, const transport::TlsStart& tls);
     void take_over(std::unique_ptr<transport::Stream> stream, Duration took);
-    [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> take_stream();
+    [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, Token> take_stream();
 
     [[nodiscard]] bool has_room() const;
     // For a request. There must be room.
@@ -106,7 +98,6 @@ class H2Connection final : public transport::Retired,
     void serve_waiting();
     void on_timer();
     void look_by(TimePoint at);
-    [[nodiscard]] TimePoint may_ask_at() const;
     void ask(TimePoint now);
     void suspect(const Stream& stream);
     void hear(Stream& stream);
@@ -123,9 +114,9 @@ class H2Connection final : public transport::Retired,
     [[nodiscard]] std::vector<Stream*> all_streams() const;
     [[nodiscard]] bool is_blocked() const { return stream_->pending() > 0; }
 
-    LocalContext& context_;
-    LocalEndpoint& endpoint_;
-    ConnectionHold hold_;
+    Context& context_;
+    Pool& pool_;
+    Hold hold_;
     std::unique_ptr<transport::Stream> stream_;
     http::H2Codec codec_;
     State state_ = State::connecting;
@@ -136,17 +127,12 @@ class H2Connection final : public transport::Retired,
     bool is_going_ = false;      // the peer said so
     bool is_broken_ = false;     // it broke the rules: to fail as soon as nobody is in the codec
     bool has_drained_ = false;   // a stream
-    bool is_asked_ = false;      // a PING is out
-    bool is_suspected_ = false;  // and somebody got no answer
     std::uint32_t carried_ = 0;  // requests, but those it has not looked at
     Duration connect_time_{};
     TimePoint started_;
     TimePoint idle_since_;
-    TimePoint busy_since_;
-    TimePoint heard_at_;  // anything
-    TimePoint told_at_;   // something of a stream
-    TimePoint asked_at_;
+    Silence silence_;
     TimerOf<H2Connection, &H2Connection::on_timer> timer_{*this};
 };
 
-}  // namespace weir::upstream
+}  // namespace weir::connection

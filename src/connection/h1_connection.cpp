@@ -1,12 +1,12 @@
-#include "h1_connection.hpp"
+#include "weir/connection/h1_connection.hpp"
 
-#include "weir/upstream/local_context.hpp"
+#include "connection/errors.hpp"
 
-#include "local_endpoint.hpp"
+#include <algorithm>
+#include <cstring>
+#include <span>
 
-#include <cerrno>
-
-namespace weir::upstream {
+namespace weir::connection {
 namespace {
 
 // The rest of an answer nobody wants is read up to here, to keep the connection.
@@ -15,46 +15,12 @@ constexpr std::size_t kMaxDiscarded = 64 * 1024;
 // A connection that is in use is not looked at more often.
 constexpr Duration kLeastLook = std::chrono::seconds{1};
 
-Error upstream_error(Reason reason, Error::Retry retry, const char* detail) {
-    return Error{reason, Error::Origin::upstream, retry, detail};
-}
-
-Error connect_error(int error) {
-    if (error == ETIMEDOUT) {
-        return upstream_error(Reason::upstream_connect_timeout, Error::Retry::safe, "");
-    }
-    return upstream_error(Reason::upstream_connect_refused, Error::Retry::safe,
-                          error == ECONNREFUSED ? "" : "it cannot be reached");
-}
-
 }  // namespace
 
-ConnectionToken::ConnectionToken(telemetry::Shard& shard,
-                                 const telemetry::ClusterMetrics& metrics,
-                                 resilience::Limit::Slot slot)
-    : shard_(&shard), active_(metrics.connections_active), slot_(std::move(slot)) {
-    shard.add(metrics.connections);
-    shard.add(active_);
-}
-
-ConnectionToken& ConnectionToken::operator=(ConnectionToken&& other) noexcept {
-    if (this == &other) return *this;
-    reset();
-    shard_ = std::exchange(other.shard_, nullptr);
-    active_ = other.active_;
-    slot_ = std::move(other.slot_);
-    return *this;
-}
-
-void ConnectionToken::reset() {
-    if (shard_ != nullptr) std::exchange(shard_, nullptr)->sub(active_);
-    slot_.reset();
-}
-
-H1Connection::H1Connection(LocalContext& context, LocalEndpoint& endpoint, ConnectionHold hold)
+H1Connection::H1Connection(Context& context, Pool& pool, Hold hold)
     : Carrier(false),
       context_(context),
-      endpoint_(endpoint),
+      pool_(pool),
       hold_(std::move(hold)),
       started_(Clock::now()) {}
 
@@ -65,9 +31,7 @@ void H1Connection::connect(transport::Socket socket, const transport::TlsStart& 
         std::make_unique<transport::Stream>(context_.loop, std::move(socket), *this, true, tls);
 }
 
-void H1Connection::take_over(std::unique_ptr<transport::Stream> stream,
-                             Duration took,
-                             ConnectionUser* user) {
+void H1Connection::take_over(std::unique_ptr<transport::Stream> stream, Duration took, User* user) {
     stream_ = std::move(stream);
     stream_->set_handler(*this);
     connect_time_ = took;
@@ -79,7 +43,7 @@ void H1Connection::take_over(std::unique_ptr<transport::Stream> stream,
     user->on_ready();
 }
 
-void H1Connection::attach(ConnectionUser& user) {
+void H1Connection::attach(User& user) {
     WEIR_ASSERT(user_ == nullptr && (state_ == State::idle || state_ == State::connecting));
     user_ = &user;
     is_reused_ = ++requests_ > 1;
@@ -132,12 +96,12 @@ void H1Connection::write(std::string_view head,
     stream_->write({head, prefix, data, suffix, "0\r\n", trailers, "\r\n"});
 }
 
-std::pair<std::unique_ptr<transport::Stream>, ConnectionToken> H1Connection::take_stream() {
+std::pair<std::unique_ptr<transport::Stream>, Token> H1Connection::take_stream() {
     is_tunnel_ = true;
     state_ = State::closed;
     idle_timer_.cancel();
     std::pair taken{std::move(stream_), std::move(hold_.token)};
-    endpoint_.forget(*this);
+    pool_.forget(*this);
     return taken;
 }
 
@@ -151,8 +115,8 @@ void H1Connection::on_connected() {
     hold_.connecting.reset();
     is_connected_ = true;
     state_ = State::idle;
-    endpoint_.on_connected(connect_time_);
-    if (stream_->alpn() == "h2") return endpoint_.speak_h2(*this, std::exchange(user_, nullptr));
+    pool_.on_connected(connect_time_);
+    if (stream_->alpn() == "h2") return pool_.speak_h2(*this, std::exchange(user_, nullptr));
     if (user_ != nullptr) {
         user_->on_ready();
     } else {
@@ -183,8 +147,8 @@ std::string_view H1Connection::take_head(std::string_view bytes) {
     }
     while (state_ == State::head && user_ != nullptr) {
         http::ResponseHead& head = context_.response_head;
-        const http::HeadParse parse = http::parse_response_head(
-            bytes, method_, context_.upstream_limits, head, std::exchange(seen_, 0));
+        const http::HeadParse parse = http::parse_response_head(bytes, method_, context_.limits,
+                                                                head, std::exchange(seen_, 0));
         if (parse.state == http::HeadParse::State::failed) {
             fail(parse.error);
             return {};
@@ -198,7 +162,7 @@ std::string_view H1Connection::take_head(std::string_view bytes) {
             state_ = State::body;
             keeps_alive_ = head.keep_alive;
             promised_ = head.keep_alive_timeout;
-            decoder_.start(head.framing, head.content_length, context_.upstream_limits);
+            decoder_.start(head.framing, head.content_length, context_.limits);
         }
         user_->on_head(head);
     }
@@ -260,19 +224,19 @@ void H1Connection::settle() {
     stream_->resume();
     idle_since_ = Clock::now();
     if (!idle_timer_.is_armed()) watch_idleness();
-    if (!endpoint_.put_idle(*this)) close();
+    if (!pool_.put_idle(*this)) close();
 }
 
 // One timer for many idle times: it looks at idle_since_ when it fires.
 void H1Connection::watch_idleness() {
-    context_.loop.timers().arm(idle_timer_, idle_since_ + endpoint_.may_stay_idle(*this, {}));
+    context_.loop.timers().arm(idle_timer_, idle_since_ + pool_.may_stay_idle(*this, {}));
 }
 
 void H1Connection::on_idle_timer() {
     const TimePoint now = Clock::now();
     const bool is_used = user_ != nullptr;
     const TimePoint since = is_used ? now : idle_since_;
-    Duration stay = endpoint_.may_stay_idle(*this, now - since);
+    Duration stay = pool_.may_stay_idle(*this, now - since);
     if (is_used) stay = std::max(stay, kLeastLook);
     const TimePoint due = since + stay;
     if (now >= due) return close();
@@ -282,7 +246,7 @@ void H1Connection::on_idle_timer() {
 // It was the upstream that ended it.
 void H1Connection::ended_while_idle() {
     const TimePoint now = Clock::now();
-    if (requests_ > 0) endpoint_.on_idle_closed(now - idle_since_, now);
+    if (requests_ > 0) pool_.on_idle_closed(now - idle_since_, now);
     close();
 }
 
@@ -330,7 +294,7 @@ void H1Connection::on_drained() {
 }
 
 void H1Connection::fail(const Error& error) {
-    ConnectionUser* const user = std::exchange(user_, nullptr);
+    User* const user = std::exchange(user_, nullptr);
     close();
     if (user != nullptr) user->on_failed(error);
 }
@@ -343,8 +307,8 @@ void H1Connection::close() {
     stream_->close();
     hold_.token.reset();
     hold_.connecting.reset();
-    if (was_idle) endpoint_.take_out_of_idle(*this);
-    endpoint_.forget(*this);
+    if (was_idle) pool_.take_out_of_idle(*this);
+    pool_.forget(*this);
 }
 
-}  // namespace weir::upstream
+}  // namespace weir::connection

@@ -1,21 +1,37 @@
 #pragma once
 
+#include "weir/connection/token.hpp"
 #include "weir/core/clock.hpp"
+#include "weir/core/error.hpp"
 #include "weir/http/message.hpp"
-#include "weir/resilience/limit.hpp"
 #include "weir/transport/stream.hpp"
-#include "weir/upstream/connection.hpp"
 
 #include <memory>
 #include <string_view>
 #include <utility>
 
-namespace weir::upstream {
+namespace weir::connection {
 
-// What a connection holds for as long as it lasts, and until it is connected.
-struct ConnectionHold {
-    ConnectionToken token;
-    resilience::Limit::Slot connecting;
+class Carrier;
+
+// Who uses a connection for one request: told what comes back. Every call but on_flush() may end
+// the use.
+class User {
+  public:
+    virtual void on_ready() = 0;                               // connected: send the request
+    virtual void on_head(const http::ResponseHead& head) = 0;  // interim ones (1xx) too
+    // A stretch of body. The last one may be empty; its trailers are checked lines.
+    virtual void on_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
+    virtual void on_flush() = 0;  // all that one read brought has been handed over
+    virtual void on_failed(const Error& error) = 0;  // the connection is gone
+    virtual void on_request_drained() = 0;           // the upstream takes more of the body
+    // Before on_ready(): that one has it from now on, as the upstream speaks the other protocol.
+    virtual void on_moved(Carrier& carrier) = 0;
+    // Before on_ready(): there is no room for it, and it has to ask for another.
+    virtual void on_displaced() = 0;
+
+  protected:
+    ~User() = default;
 };
 
 // What carries one request of an attempt to its endpoint: a connection of HTTP/1 for as long as the
@@ -37,7 +53,7 @@ class Carrier {
     Carrier& operator=(const Carrier&) = delete;
 
     // The user owes begin() once on_ready() was called, or at once if is_connected().
-    virtual void attach(ConnectionUser& user) = 0;
+    virtual void attach(User& user) = 0;
     // The user leaves: what was not finished ends.
     virtual void detach() = 0;
 
@@ -60,8 +76,7 @@ class Carrier {
     // After a 101, or of one that is opaque once it is connected: the stream, for a tunnel, and the
     // token that counts it. The connection is spent; bytes that came behind the head follow by
     // on_body().
-    [[nodiscard]] virtual std::pair<std::unique_ptr<transport::Stream>, ConnectionToken>
-    take_stream() = 0;
+    [[nodiscard]] virtual std::pair<std::unique_ptr<transport::Stream>, Token> take_stream() = 0;
 
     // A stream among others: there is no upgrade.
     [[nodiscard]] bool is_stream() const { return is_stream_; }
@@ -101,4 +116,4 @@ class Carrier {
     TimePoint idle_since_;
 };
 
-}  // namespace weir::upstream
+}  // namespace weir::connection
