@@ -57,7 +57,11 @@ void H1Connection::attach(User& user) {
 void H1Connection::detach() {
     user_ = nullptr;
     if (state_ == State::closed) return;
-    if (is_response_whole_) return settle();
+    if (is_response_whole_ && !is_upgraded_) return settle();
+    if (is_upgraded_) {
+        if (!is_request_whole_) stream_->close_with_reset();
+        return close();
+    }
     const bool has_short_rest = state_ == State::body && is_request_whole_ && keeps_alive_;
     if (!has_short_rest) return close();
     state_ = State::discarding;
@@ -79,6 +83,7 @@ void H1Connection::send_body(std::string_view data, bool is_last, std::string_vi
     if (state_ == State::closed) return;
     is_request_whole_ = is_last;
     write({}, data, is_last, trailers);
+    if (is_last && is_upgraded_) stream_->shutdown_send();
 }
 
 void H1Connection::write(std::string_view head,
@@ -163,6 +168,7 @@ std::string_view H1Connection::take_head(std::string_view bytes) {
             keeps_alive_ = head.keep_alive;
             promised_ = head.keep_alive_timeout;
             decoder_.start(head.framing, head.content_length, context_.limits);
+            if (head.is_upgrade) begin_upgraded();
         }
         user_->on_head(head);
     }
@@ -177,6 +183,13 @@ std::string_view H1Connection::take_head(std::string_view bytes) {
     WEIR_ASSERT(bytes.size() <= scratch.size());
     std::memcpy(scratch.data(), bytes.data(), bytes.size());
     return {scratch.data(), bytes.size()};
+}
+
+// From here on both ways are bytes of any kind.
+void H1Connection::begin_upgraded() {
+    is_upgraded_ = true;
+    keeps_alive_ = is_request_whole_ = false;
+    decoder_.start(http::Framing::until_close, 0, context_.limits);
 }
 
 void H1Connection::take_body(std::string_view bytes) {
@@ -251,7 +264,7 @@ void H1Connection::ended_while_idle() {
 }
 
 void H1Connection::on_eof() {
-    if (state_ == State::body && decoder_.on_eof()) {
+    if (state_ == State::body && decoder_.on_eof() && !(is_upgraded_ && has_write_failed_)) {
         is_response_whole_ = true;
         keeps_alive_ = false;
         user_->on_body({}, true, {});
@@ -286,6 +299,7 @@ void H1Connection::on_broken(int error) {
 // What we send is lost; an answer sent before the reset may still be there to read.
 void H1Connection::on_write_failed() {
     keeps_alive_ = false;
+    has_write_failed_ = true;
     stream_->resume();
 }
 

@@ -64,9 +64,9 @@ bool H2Connection::has_room() const {
     return Clock::now() - started_ < pool_.connect_timeout();
 }
 
-Carrier& H2Connection::add_stream() {
+Carrier& H2Connection::add_stream(bool awaits_settings) {
     if (streams_.empty()) silence_.busy(Clock::now());
-    auto made = std::make_unique<Stream>(*this);
+    auto made = std::make_unique<Stream>(*this, awaits_settings);
     made->index = streams_.size();
     streams_.push_back(std::move(made));
     return *streams_.back();
@@ -107,7 +107,9 @@ void H2Connection::begin_to_speak() {
     silence_.busy(idle_since_);
     context_.loop.schedule(*this);
     look_by(idle_since_ + std::min(Silence::kQuiet, pool_.idle_timeout()));
-    if (!streams_.empty()) streams_.front()->ready();
+    const auto first = std::find_if(streams_.begin(), streams_.end(),
+                                    [](const auto& each) { return !each->awaits_settings(); });
+    if (first != streams_.end()) (*first)->ready();
 }
 
 void H2Connection::begin(Stream& stream, const Carrier::Opening& opening) {
@@ -118,7 +120,11 @@ void H2Connection::begin(Stream& stream, const Carrier::Opening& opening) {
     const bool ends =
         opening.is_whole && opening.body.empty() && opening.trailers.empty() && !opening.is_chunked;
     const std::string_view scheme = stream_->is_tls() ? "https" : "http";
-    if (!codec_.open(stream, opening.head, scheme, ends, pool_.authority())) {
+    const std::string_view host = pool_.authority();
+    const bool is_open = opening.is_websocket
+                             ? codec_.open_websocket(stream, opening.head, scheme, host)
+                             : codec_.open(stream, opening.head, scheme, ends, host);
+    if (!is_open) {
         is_broken_ = true;  // who asks is not told from inside
         return context_.loop.schedule(*this);
     }
@@ -271,8 +277,11 @@ void H2Connection::settle() {
 void H2Connection::fail(const Error& error) {
     const auto streams = all_streams();
     close();
+    // A tunnel has long been judged: it says nothing of it.
+    const auto first = std::find_if(streams.begin(), streams.end(),
+                                    [](const Stream* each) { return !each->is_upgraded(); });
     for (Stream* const stream : streams)
-        stream->fail(error, stream == streams.front());
+        stream->fail(error, first != streams.end() && stream == *first);
 }
 
 void H2Connection::close() {

@@ -1,5 +1,7 @@
 #include "weir/http/grpc_web.hpp"
 
+#include "http/base64.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -12,33 +14,16 @@ constexpr std::string_view kWeb = "application/grpc-web";
 constexpr std::string_view kWebText = "application/grpc-web-text";
 constexpr char kTrailersFrame = static_cast<char>(0x80);
 
-constexpr std::string_view kDigits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t kNoDigit = 255;
 
 consteval std::array<std::uint8_t, 256> make_values() {
     std::array<std::uint8_t, 256> values{};
     values.fill(kNoDigit);
-    for (std::size_t i = 0; i < kDigits.size(); ++i)
-        values[static_cast<unsigned char>(kDigits[i])] = static_cast<std::uint8_t>(i);
+    for (std::size_t i = 0; i < kBase64Digits.size(); ++i)
+        values[static_cast<unsigned char>(kBase64Digits[i])] = static_cast<std::uint8_t>(i);
     return values;
 }
 constexpr auto kValues = make_values();
-
-void append_base64(std::string& out, std::string_view data) {
-    const auto byte = [&data](std::size_t at) -> std::uint32_t {
-        return at < data.size() ? static_cast<unsigned char>(data[at]) : 0U;
-    };
-    out.reserve(out.size() + (data.size() + 2) / 3 * 4);
-    for (std::size_t at = 0; at < data.size(); at += 3) {
-        const std::uint32_t group = byte(at) << 16U | byte(at + 1) << 8U | byte(at + 2);
-        const std::size_t there = std::min<std::size_t>(data.size() - at, 3);
-        out.push_back(kDigits[group >> 18U]);
-        out.push_back(kDigits[group >> 12U & 63U]);
-        out.push_back(there > 1 ? kDigits[group >> 6U & 63U] : '=');
-        out.push_back(there > 2 ? kDigits[group & 63U] : '=');
-    }
-}
 
 // The type of the other side, with what stands behind: "+proto".
 void translate(std::string_view type,

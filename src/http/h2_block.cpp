@@ -1,6 +1,7 @@
 #include "http/h2_block.hpp"
 
 #include "weir/http/rules.hpp"
+#include "weir/http/websocket.hpp"
 
 #include "http/h1_fields.hpp"
 #include "http/known.hpp"
@@ -38,6 +39,11 @@ Error upstream_refusal(const char* detail) {
 bool is_visible(std::string_view text) {
     const char* const end = text.data() + text.size();
     return scan::to_invisible(text.data(), end, text.data()) == end;
+}
+
+// It is another one on each connection.
+bool is_of_handshake(std::string_view name) {
+    return name == kWebSocketKey || name == kWebSocketAccept;
 }
 
 bool is_value(std::string_view text) {
@@ -164,6 +170,7 @@ const char* H2Block::take_fields(HeaderList& headers) {
             return "underscore in a field name";
         }
         const HeaderId id = find_header_id(name);
+        if (is_websocket_ && is_of_handshake(name)) continue;
         headers.add(name, value, id);
         if ((kNoted & bit(id)) == 0) continue;
         if (const char* const wrong = note(id, value)) return wrong;
@@ -189,7 +196,10 @@ Error H2Block::to_request(RequestHead& head, bool is_whole) {
     head.is_h2 = true;
     head.method_text = pseudo(method);
     head.method = method_from(head.method_text);
-    if (head.method == Method::connect) return refusal("CONNECT is not offered");
+    is_websocket_ = head.method == Method::connect && pseudo(protocol) == kWebSocket && !is_whole;
+    if (head.method == Method::connect && !is_websocket_)
+        return refusal(has(protocol) ? "CONNECT is offered for WebSocket alone"
+                                     : "CONNECT is not offered");
     if (pseudo(scheme) != "http" && pseudo(scheme) != "https")
         return refusal(":scheme is not http or https");
     if (const char* const wrong = take_fields(head.headers)) return refusal(wrong);
@@ -200,6 +210,7 @@ Error H2Block::to_request(RequestHead& head, bool is_whole) {
     if (!is_visible(target)) return refusal("bad byte in the target");
     if (!target.starts_with('/') && target != "*") return refusal(":path is no path");
     if (const char* const wrong = take_path(target, limits_.head, head)) return refusal(wrong);
+    if (is_websocket_) return to_upgrade(head);
     head.takes_trailers = takes_trailers_;
     head.expect_continue = expects_continue_ && !is_whole;
     if (is_whole) {
@@ -212,8 +223,20 @@ Error H2Block::to_request(RequestHead& head, bool is_whole) {
     return {};
 }
 
+// As HTTP/1 says it (RFC 8441, 5).
+Error H2Block::to_upgrade(RequestHead& head) const {
+    if (has_length_) return refusal("Content-Length in a CONNECT");
+    if (head.path == "*") return refusal(":path is no path");
+    head.method = Method::get;
+    head.method_text = "GET";
+    head.is_upgrade = true;
+    head.upgrade_protocol = kWebSocket;
+    return {};
+}
+
 Error H2Block::to_response(ResponseHead& head, Method asked, bool is_whole) {
     head.clear();
+    is_websocket_ = asked == Method::connect;
     if (is_too_large_) return upstream_refusal("head too large");
     end_cookies();
     const std::string_view text = pseudo(status);

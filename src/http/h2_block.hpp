@@ -52,6 +52,7 @@ class H2Block {
     [[nodiscard]] const char* take_fields(HeaderList& headers);
     [[nodiscard]] const char* note(HeaderId id, std::string_view value);
     [[nodiscard]] const char* take_authority(RequestHead& head) const;
+    [[nodiscard]] Error to_upgrade(RequestHead& head) const;
 
     const H2Limits& limits_;
     H2Scratch& scratch_;
@@ -70,6 +71,7 @@ class H2Block {
     bool has_length_ = false;
     bool expects_continue_ = false;
     bool takes_trailers_ = false;
+    bool is_websocket_ = false;  // a CONNECT for it
     std::uint64_t content_length_ = 0;
 };
 

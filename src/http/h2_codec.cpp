@@ -1,4 +1,5 @@
 #include "weir/http/h2.hpp"
+#include "weir/http/websocket.hpp"
 
 #include "http/h2_codec_impl.hpp"
 #include <nghttp2/nghttp2.h>
@@ -63,14 +64,17 @@ void H2Codec::Impl::start() {
     const int error = is_server ? nghttp2_session_server_new2(&session, made, this, option.get())
                                 : nghttp2_session_client_new2(&session, made, this, option.get());
     if (error != 0) throw std::bad_alloc();
-    const std::array<nghttp2_settings_entry, 3> settings{{
+    const std::array<nghttp2_settings_entry, 4> settings{{
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
          static_cast<std::uint32_t>(limits.head.header_size)},
         is_server ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.streams}
                   : nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     }};
-    nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+    const bool says_last = is_server && limits.takes_websockets;
+    nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(),
+                            settings.size() - (says_last ? 0 : 1));
     nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
                                           static_cast<std::int32_t>(limits.connection_window));
 }
@@ -138,29 +142,55 @@ bool H2Codec::open(H2Stream& stream,
                    std::string_view host) {
     Impl& self = *impl_;
     if (self.is_dead || self.is_terminated) return false;
-    const std::size_t method_end = head.find(' ');
-    const std::string_view method = head.substr(0, method_end);
-    const std::size_t path_end = head.find(' ', method_end + 1);
+    const std::string_view method = head.substr(0, head.find(' '));
     self.fields.clear();
     self.fields.push_back({":method", method});
-    self.fields.push_back({":scheme", scheme});
-    self.fields.push_back({":path", head.substr(method_end + 1, path_end - method_end - 1)});
-    self.fields.push_back({":authority", {}});
-    constexpr std::size_t kAuthority = 3;
-    const std::string_view named =
-        to_fields(head.substr(head.find("\r\n", path_end) + 2), self.scratch.names, self.fields);
-    self.fields[kAuthority].value = named.empty() ? host : named;
-    self.to_pairs();
+    self.set_request(head, scheme, host);
     stream.method_ = method_from(method);
+    return self.submit_request(stream, ends);
+}
+
+bool H2Codec::open_websocket(H2Stream& stream,
+                             std::string_view head,
+                             std::string_view scheme,
+                             std::string_view host) {
+    Impl& self = *impl_;
+    if (self.is_dead || self.is_terminated) return false;
+    self.fields.clear();
+    self.fields.push_back({":method", "CONNECT"});
+    self.fields.push_back({":protocol", kWebSocket});
+    self.set_request(head, scheme, host);
+    std::erase_if(self.fields, [](const H2Field& field) { return field.name == kWebSocketKey; });
+    stream.method_ = Method::connect;
+    stream.is_websocket_ = true;
+    return self.submit_request(stream, false);
+}
+
+// All but the method, which the line begins with.
+void H2Codec::Impl::set_request(std::string_view head,
+                                std::string_view scheme,
+                                std::string_view host) {
+    const std::size_t path = head.find(' ') + 1;
+    const std::size_t path_end = head.find(' ', path);
+    fields.push_back({":scheme", scheme});
+    fields.push_back({":path", head.substr(path, path_end - path)});
+    const std::size_t authority = fields.size();
+    fields.push_back({":authority", {}});
+    const std::string_view named =
+        to_fields(head.substr(head.find("\r\n", path_end) + 2), scratch.names, fields);
+    fields[authority].value = named.empty() ? host : named;
+}
+
+bool H2Codec::Impl::submit_request(H2Stream& stream, bool ends) {
+    to_pairs();
     stream.has_ended_ = ends;
-    nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = &Impl::read_data};
-    const std::int32_t id =
-        nghttp2_submit_request(self.session, nullptr, self.pairs.data(), self.pairs.size(),
-                               ends ? nullptr : &body, &stream);
+    nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = &read_data};
+    const std::int32_t id = nghttp2_submit_request(session, nullptr, pairs.data(), pairs.size(),
+                                                   ends ? nullptr : &body, &stream);
     if (id < 0) return false;
     stream.id_ = id;
-    self.guard.count_stream();
-    self.touch();
+    guard.count_stream();
+    touch();
     return true;
 }
 
@@ -251,6 +281,11 @@ std::uint32_t H2Codec::most_streams() const {
 bool H2Codec::may_open() const {
     return !impl_->is_dead && !impl_->is_terminated &&
            nghttp2_session_check_request_allowed(impl_->session) != 0;
+}
+
+bool H2Codec::takes_websockets() const {
+    return nghttp2_session_get_remote_settings(impl_->session,
+                                               NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 void H2Codec::pump() {

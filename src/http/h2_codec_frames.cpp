@@ -1,3 +1,5 @@
+#include "weir/http/websocket.hpp"
+
 #include "http/h2_codec_impl.hpp"
 
 #include <algorithm>
@@ -148,6 +150,7 @@ void H2Codec::Impl::finish_head(const nghttp2_frame& frame) {
 void H2Codec::Impl::finish_request(H2Stream& stream, bool is_whole) {
     const Error error = block.to_request(scratch.request, is_whole);
     if (error.reason != Reason::none) return events.on_refused(stream, error, is_whole);
+    stream.is_websocket_ = scratch.request.is_upgrade;
     events.on_request(stream, scratch.request, is_whole);
 }
 
@@ -158,6 +161,14 @@ void H2Codec::Impl::finish_response(H2Stream& stream, bool is_whole) {
         return events.on_refused(stream, error, is_whole);
     }
     stream.got_head_ = scratch.response.status >= 200;
+    // Any 2xx to a CONNECT says that the tunnel is there.
+    if (stream.is_websocket_ && scratch.response.status / 100 == 2) {
+        scratch.response.status = 101;
+        scratch.response.phrase = reason_phrase(101);
+        scratch.response.framing = Framing::none;
+        scratch.response.is_upgrade = true;
+        scratch.response.upgrade_protocol = kWebSocket;
+    }
     events.on_response(stream, scratch.response, is_whole);
 }
 
@@ -323,6 +334,10 @@ void H2Codec::Impl::submit(H2Stream& stream, std::string_view head, bool ends, b
     fields.clear();
     fields.push_back({":status", head.substr(kVersion, 3)});
     to_fields(head.substr(head.find("\r\n") + 2), scratch.names, fields);
+    if (stream.is_websocket_ && fields.front().value == "101") {
+        fields.front().value = "200";
+        std::erase_if(fields, [](const H2Field& field) { return field.name == kWebSocketAccept; });
+    }
     to_pairs();
     if (is_interim) {
         nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, stream.id_, nullptr, pairs.data(),

@@ -51,6 +51,8 @@ struct H2Codec::Impl {
     void finish_request(H2Stream& stream, bool is_whole);
     void finish_response(H2Stream& stream, bool is_whole);
     void finish_trailers(H2Stream& stream);
+    void set_request(std::string_view head, std::string_view scheme, std::string_view host);
+    [[nodiscard]] bool submit_request(H2Stream& stream, bool ends);
     void submit(H2Stream& stream, std::string_view head, bool ends, bool is_interim);
     std::string_view set_fields(std::string_view lines);
     void to_pairs();

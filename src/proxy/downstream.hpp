@@ -79,14 +79,21 @@ class Downstream {
     virtual void end_exchange(bool keeps_alive) = 0;
     // It gave up, or nobody believes that it waits: the exchange ends.
     virtual void client_left() = 0;
-    // For a tunnel, with the bytes that came behind the request.
+    // ---- a tunnel, after a head of 101
+    // Of HTTP/1: with the bytes that came behind the request.
     [[nodiscard]] virtual std::unique_ptr<transport::Stream> take_stream(std::string& waiting) = 0;
     virtual void end_tunnel() = 0;
+    // Without that: the bodies are bytes of any kind from now on. Exchange::on_request_end() and
+    // end_relay() end a way each.
+    virtual void relay() = 0;
+    virtual void end_relay() = 0;
 
     [[nodiscard]] LocalListener& listener() const { return listener_; }
     [[nodiscard]] const Client& client() const { return client_; }
     [[nodiscard]] std::uint8_t client_minor() const { return client_minor_; }
     [[nodiscard]] bool is_h2() const { return is_h2_; }
+    // The request is a CONNECT, of HTTP/2: its bytes follow when it is answered.
+    [[nodiscard]] bool is_connect() const { return is_connect_; }
     [[nodiscard]] std::string_view protocol() const {
         return is_h2_ ? "HTTP/2" : client_minor_ == 0 ? "HTTP/1.0" : "HTTP/1.1";
     }
@@ -102,6 +109,7 @@ class Downstream {
     LocalListener& listener_;
     const Client& client_;
     const bool is_h2_;
+    bool is_connect_ = false;
     std::uint8_t client_minor_ = 1;
 };
 

@@ -2,6 +2,7 @@
 
 #include "weir/http/client_address.hpp"
 #include "weir/http/rules.hpp"
+#include "weir/http/websocket.hpp"
 
 #include "downstream.hpp"
 #include "local_reply.hpp"
@@ -91,6 +92,7 @@ Exchange::~Exchange() = default;
 void Exchange::reset() {
     cancel_timers();
     tunnel_.reset();
+    relay_.reset();
     web_.reset();
     snapshot_.reset();
     base_.reset();
@@ -107,6 +109,7 @@ void Exchange::reset() {
     target_ = nullptr;
     is_body_kept_ = true;
     is_upgrade_ = is_chunked_ = keeps_alive_ = wants_problem_json_ = false;
+    websocket_ = nullptr;
     is_request_whole_ = true;
     retry_depth_ = 0;
     attempts_ = retries_ = noted_ = 0;
@@ -146,6 +149,7 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
     const ListenerState& listener = open(downstream);
     remember(head);
     is_request_whole_ = downstream.is_request_whole();
+    if (downstream.is_connect()) relay_ = std::make_unique<Relay>();  // for what comes early
     const auto match = listener.table.match(head);
     if (match) {
         route_ = &listener.routes[match->index];
@@ -194,7 +198,7 @@ void Exchange::remember(const http::RequestHead& head) {
     method_id_ = head.method;
     wants_problem_json_ = accepts_problem_json(head);
     const http::HeaderField* const type = head.headers.find(http::HeaderId::content_type);
-    if (type != nullptr) grpc_ = http::grpc_kind(type->value);
+    if (type != nullptr && !downstream_->is_connect()) grpc_ = http::grpc_kind(type->value);
     const http::HeaderField* const id = head.headers.find(http::HeaderId::x_request_id);
     const bool keeps_id = id != nullptr && http::is_valid_request_id(id->value);
     // Views into facts_ stay valid: there is room for all that follows.
@@ -263,6 +267,7 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
     announced_bytes_ = head.content_length;
     retry_depth_ = 0;
     write_upstream_head(head, match);
+    if (is_upgrade_ && http::is_websocket(head)) prepare_websocket();
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
     // The deadline of a call is that of the whole call.
@@ -316,6 +321,7 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .must_not_repeat =
                 (target_->replayable_methods >> static_cast<unsigned>(method_id_) & 1U) == 0,
             .route = target_->route.get(),
+            .websocket = websocket_,
             .needs_fresh = (flags_ & static_cast<std::uint8_t>(telemetry::Flag::stale_reuse)) != 0,
             .timeouts = &target_->config->timeout,
             .request_timeout = request_timeout(),
@@ -334,7 +340,9 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
 bool Exchange::is_request_full() const {
     if (state_ == State::over) return false;
     if (state_ == State::filtering) return true;
+    if (relay_ && !relay_->is_open) return true;
     const upstream::Attempt& attempt = tries_.lead();
+    if (relay_) return attempt.pending() > 0;
     if (attempt.is_sending()) return attempt.pending() > 0;
     return body_.size() >= target_->config->retry.buffer;
 }
@@ -342,6 +350,7 @@ bool Exchange::is_request_full() const {
 void Exchange::on_request_body(std::string_view data) {
     request_bytes_ += data.size();
     note_progress();
+    if (relay_) return relay_up(data);
     if (max_body_ && request_bytes_ > *max_body_) {
         return on_request_broken(
             {Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""});
@@ -368,6 +377,7 @@ void Exchange::on_request_body(std::string_view data) {
 }
 
 void Exchange::on_request_end(std::string_view trailers) {
+    if (relay_) return end_up();
     is_request_whole_ = true;
     trailers_.assign(trailers);
     if (state_ == State::over || state_ == State::filtering) return;
@@ -380,6 +390,8 @@ void Exchange::on_request_end(std::string_view trailers) {
 
 // The upstream takes bytes: first what is kept, then the client may go on.
 void Exchange::on_request_wanted(upstream::Attempt& /*attempt*/) {
+    if (relay_ && ends_relay()) return;
+    if (relay_) watch_half_open();
     downstream_->resume_request();
 }
 
@@ -394,6 +406,7 @@ void Exchange::on_request_broken(const Error& error) {
 }
 
 void Exchange::on_client_left() {
+    if (relay_ && relay_->is_open) return break_relay(true);
     const Error error{Reason::client_closed, Error::Origin::downstream, Error::Retry::never,
                       "the client left"};
     tries_.cancel(error, true);
@@ -420,6 +433,10 @@ void Exchange::on_left_timer() {
 
 void Exchange::on_abandoned() {
     if (tunnel_) return tunnel_->close();
+    if (relay_ && relay_->is_open) {
+        tries_.lead().finish_tunnel();
+        return finish(status_, Reason::none, telemetry::Outcome::ok);
+    }
     const Error error{Reason::draining, Error::Origin::local, Error::Retry::never,
                       "the drain is over"};
     tries_.cancel(error, true);
@@ -474,7 +491,8 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
                                 std::string_view data,
                                 bool is_last,
                                 std::string_view trailers) {
-    if (tunnel_) return tunnel_->write_down(data);
+    if (state_ == State::tunnelling)
+        return tunnel_ ? tunnel_->write_down(data) : relay_down(data, is_last);
     if (web_) data = web_->to_client(data, is_last, trailers);
     response_bytes_ += data.size();
     // Counted before it is sent: who has the answer finds it in the metrics.
@@ -486,13 +504,15 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
 }
 
 void Exchange::on_response_flush(upstream::Attempt& attempt) {
-    if (state_ != State::responding) return;
+    if (state_ != State::responding && state_ != State::tunnelling) return;
     downstream_->flush();
     if (downstream_->pending() > 0) attempt.pause_response();
     if (!stream_timer_.is_armed()) note_progress();
 }
 
 void Exchange::on_downstream_drained() {
+    if (relay_ && relay_->is_broken) return break_relay(false);
+    if (relay_) watch_half_open();
     if (tries_.lead().is_running()) tries_.lead().resume_response();
 }
 
@@ -500,8 +520,11 @@ void Exchange::on_downstream_drained() {
 
 void Exchange::start_tunnel() {
     state_ = State::tunnelling;
+    flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
     stream_timer_.cancel();
     total_timer_.cancel();
+    if (downstream_->is_h2()) status_ = 200;
+    if (downstream_->is_h2() || tries_.lead().is_stream()) return start_relay();
     std::string waiting;
     auto downstream = downstream_->take_stream(waiting);
     tunnel_ = std::make_unique<transport::Tunnel>(

@@ -41,7 +41,7 @@ struct Saying {
 //   attempting --retry--> backing_off --> attempting
 //   attempting --slow, stuck, or a probe that hangs--> attempting, two at once: the first good head
 //   attempting --response head--> responding --last byte--> over
-//   attempting --101--> tunnelling --both ends closed--> over
+//   attempting --101--> tunnelling --both ends closed--> over (a Tunnel of two streams, or a relay)
 //   any       --client left, deadline, failure--> over
 class Exchange final : private upstream::AttemptHandler, private filter::PassOwner {
   public:
@@ -150,7 +150,22 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     [[nodiscard]] std::optional<Duration> call_timeout() const;
     void start_tunnel();
     void on_tunnel_end(const transport::TunnelEnd& how);
+    void prepare_websocket();
+    void start_relay();
+    void relay_up(std::string_view data);
+    void end_up();
+    void relay_down(std::string_view data, bool is_last);
+    [[nodiscard]] bool ends_relay();
+    void watch_half_open();
+    void on_relay_idle();
+    void on_relay_broken();
+    void break_relay(bool is_clients);
     void note_progress();
+    // For so long nothing may move.
+    [[nodiscard]] Duration stream_idle() const {
+        return state_ == State::tunnelling ? relay_idle() : target_->config->timeout.stream_idle;
+    }
+    [[nodiscard]] Duration relay_idle() const;
 
     void watch_request_due();
     void on_request_timer();
@@ -225,6 +240,17 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     std::unique_ptr<filter::Pass> pass_;  // made when first needed
     Tries tries_;
     std::unique_ptr<transport::Tunnel> tunnel_;
+    // An upgrade with HTTP/2 on a side: bytes of any kind as the bodies of the two messages.
+    struct Relay {
+        std::string accept;  // what must answer the key that we made for a client of HTTP/2
+        std::string early;   // what that client says before it is answered
+        bool is_open = false;
+        bool has_up_ended = false;
+        bool has_down_ended = false;
+        bool is_broken = false;  // the upstream is gone, and what came of it before is on its way
+    };
+    std::unique_ptr<Relay> relay_;
+    const std::string* websocket_ = nullptr;  // as the attempt wants it
     std::unique_ptr<http::GrpcWeb> web_;  // of a client that speaks it, to a server that does not
     std::uint32_t attempts_ = 0;          // of all kinds
     std::uint32_t retries_ = 0;           // those of retry.attempts

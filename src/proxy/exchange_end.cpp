@@ -77,6 +77,12 @@ LocalReply Exchange::usual_reply() const {
 }
 
 void Exchange::give(const LocalReply& local, telemetry::Outcome outcome) {
+    // To a CONNECT any 2xx says that the tunnel is there.
+    if (downstream_->is_connect() && status_of(local) / 100 == 2) {
+        return reply({Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
+                      "no WebSocket here"},
+                     {});
+    }
     context_.out.clear();
     response_bytes_ = write_local_reply(context_.out, local);
     finish(status_of(local), local.reason, outcome);
@@ -122,8 +128,6 @@ void Exchange::finish(std::uint16_t status, Reason reason, telemetry::Outcome ou
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::shadow);
     if (attempts_ > 0 && tries_.lead().was_probe())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::probe);
-    if (is_upgrade_ && status == 101)
-        flags_ |= static_cast<std::uint8_t>(telemetry::Flag::upgraded);
     log_access(now, status, reason);
     if (std::exchange(is_filtered_, false)) pass_->reset();
     if (!is_good && is_failure(status, reason, outcome)) tell_failure(now, status, reason);

@@ -1,11 +1,14 @@
+#include "weir/http/websocket.hpp"
+
 #include "downstream.hpp"
 #include "exchange.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
-// What goes upstream: the head, how long an answer may take, and what is translated for a server of
-// gRPC.
+// What goes upstream: the head, how long an answer may take, what is translated for a server of
+// gRPC, and what is relayed after an upgrade.
 namespace weir::proxy {
 namespace {
 
@@ -110,6 +113,114 @@ void Exchange::send_web_head(const http::ResponseHead& head, bool is_good) {
     http::ResponseHead translated;
     const bool is_call = web_->to_client(head, translated);
     send_answer_head(is_call ? translated : head, is_good);
+}
+
+// ---- upgraded, with HTTP/2 on a side
+
+// A client of HTTP/2 says no key (RFC 8441, 5), and HTTP/1 needs one.
+void Exchange::prepare_websocket() {
+    static const std::string kItsOwn;
+    websocket_ = &kItsOwn;
+    if (!relay_) return;
+    Random& random = context_.upstream.random;
+    const std::string key = http::websocket_key({random(), random()});
+    relay_->accept = http::websocket_accept(key);
+    websocket_ = &relay_->accept;
+    upstream_head_.resize(upstream_head_size_);
+    upstream_head_.append("Sec-WebSocket-Key: ").append(key).append("\r\n");
+    upstream_head_size_ = upstream_head_.size();
+}
+
+void Exchange::start_relay() {
+    if (!relay_) relay_ = std::make_unique<Relay>();
+    relay_->is_open = true;
+    tries_.lead().relay();
+    downstream_->relay();
+    note_progress();
+    const std::string early = std::exchange(relay_->early, {});
+    if (!early.empty()) tries_.lead().send_body(early);
+    if (relay_->has_up_ended) tries_.lead().finish_body({});
+    downstream_->resume_request();
+}
+
+// Before it is open the client's window bounds what comes.
+void Exchange::relay_up(std::string_view data) {
+    if (!relay_->is_open) {
+        relay_->early.append(data);
+    } else if (tries_.lead().is_sending()) {
+        tries_.lead().send_body(data);
+    }
+}
+
+void Exchange::end_up() {
+    if (std::exchange(relay_->has_up_ended, true) || !relay_->is_open) return;
+    tries_.lead().finish_body({});
+    if (state_ == State::over) return;  // that was the last word, and the stream is closed
+    if (!ends_relay()) watch_half_open();
+}
+
+void Exchange::relay_down(std::string_view data, bool is_last) {
+    response_bytes_ += data.size();
+    relay_->has_down_ended = relay_->has_down_ended || is_last;
+    note_progress();
+    if (!data.empty()) downstream_->send_body(data, false, {});
+    if (is_last) {
+        downstream_->end_relay();
+        if (!ends_relay()) watch_half_open();
+    } else if (downstream_->pending() > 0) {
+        tries_.lead().pause_response();
+    }
+}
+
+// WebSocket has no half-open state (RFC 6455, 7): who has been told of the end says its own, or is
+// not waited for.
+Duration Exchange::relay_idle() const {
+    constexpr Duration kHalfOpen = std::chrono::seconds{2};
+    const Duration idle = target_->config->timeout.tcp_idle;
+    const bool is_told = (relay_->has_down_ended && downstream_->pending() == 0) ||
+                         (relay_->has_up_ended && tries_.lead().pending() == 0);
+    return is_told ? std::min(idle, kHalfOpen) : idle;
+}
+
+void Exchange::watch_half_open() {
+    if (!relay_->has_down_ended && !relay_->has_up_ended) return;
+    last_progress_ = Clock::now();
+    context_.loop.timers().arm(stream_timer_, last_progress_ + relay_idle());
+}
+
+// Both ways have ended, and nothing waits for the upstream. What waits for the client goes out yet.
+bool Exchange::ends_relay() {
+    const bool is_over = relay_->has_up_ended && relay_->has_down_ended && !relay_->is_broken &&
+                         tries_.lead().pending() == 0;
+    if (!is_over) return false;
+    tries_.lead().finish_tunnel();
+    finish(status_, Reason::none, telemetry::Outcome::ok);
+    end(false);
+    return true;
+}
+
+void Exchange::on_relay_idle() {
+    if (relay_->is_broken) return break_relay(false);
+    tries_.lead().finish_body({});
+    tries_.lead().finish_tunnel();
+    finish(status_, Reason::none, telemetry::Outcome::ok);
+    if (!relay_->has_down_ended) downstream_->end_relay();
+    end(false);
+}
+
+// What it said before goes out yet.
+void Exchange::on_relay_broken() {
+    relay_->is_broken = true;
+    if (downstream_->pending() == 0) break_relay(false);
+}
+
+// Both sides are cut off, as one of them is. A connection that breaks is CANCEL to a stream
+// (RFC 8441, 5).
+void Exchange::break_relay(bool is_clients) {
+    tries_.lead().finish_tunnel();
+    finish(status_, Reason::none, telemetry::Outcome::ok);
+    if (!is_clients) downstream_->cut_off(true);
+    end(false);
 }
 
 }  // namespace weir::proxy

@@ -9,6 +9,7 @@ namespace weir::proxy {
 
 void Exchange::on_attempt_failed(upstream::Attempt& attempt,
                                  const upstream::AttemptFailure& failure) {
+    if (relay_ && relay_->is_open) return on_relay_broken();
     if (attempt.lost_stale_connection())
         flags_ |= static_cast<std::uint8_t>(telemetry::Flag::stale_reuse);
     if (tries_.is_racing()) return drop_out(attempt);
@@ -196,8 +197,7 @@ void Exchange::note_progress() {
     last_progress_ = Clock::now();
     // Armed once a stream; it looks at last_progress_ when it fires.
     if (target_ != nullptr && !stream_timer_.is_armed()) {
-        context_.loop.timers().arm(stream_timer_,
-                                   last_progress_ + target_->config->timeout.stream_idle);
+        context_.loop.timers().arm(stream_timer_, last_progress_ + stream_idle());
     }
 }
 
@@ -233,10 +233,12 @@ void Exchange::on_total_timer() {
 }
 
 void Exchange::on_stream_timer() {
-    const TimePoint due = last_progress_ + target_->config->timeout.stream_idle;
-    const bool is_streaming = state_ == State::responding || !is_request_whole_;
+    const TimePoint due = last_progress_ + stream_idle();
+    const bool is_relay = state_ == State::tunnelling;
+    const bool is_streaming = state_ == State::responding || !is_request_whole_ || is_relay;
     if (!is_streaming) return;
     if (Clock::now() < due) return context_.loop.timers().arm(stream_timer_, due);
+    if (is_relay) return on_relay_idle();
     time_out("timeout.stream_idle", false);
 }
 

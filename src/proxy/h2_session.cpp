@@ -31,6 +31,7 @@ class H2Session::Stream final : public transport::Retired,
     void begin(const http::RequestHead& head, bool is_whole) {
         method_ = head.method;
         is_whole_ = is_whole;
+        is_connect_ = head.is_upgrade;
         take_exchange().begin(*this, head);
     }
     void refuse(const Error& error, bool is_whole) {
@@ -56,10 +57,11 @@ class H2Session::Stream final : public transport::Retired,
         is_told_full_ = false;
         if (exchange_) exchange_->on_downstream_drained();
     }
-    // Neither side says more. That is no loss if the whole answer has been given.
+    // Neither side says more. That is no loss if the whole answer has been given. Of a tunnel that
+    // both sides have ended the last bytes may still be on their way.
     void closed() {
         session_.codec_.consume(*this, std::exchange(held_, 0));
-        if (exchange_ && !has_ended()) leave();
+        if (exchange_ && !(has_ended() && is_whole_ && !was_reset_by_peer())) leave();
     }
     void leave() {
         if (exchange_) exchange_->on_client_left();
@@ -109,19 +111,21 @@ class H2Session::Stream final : public transport::Retired,
         return size;
     }
     void resume_request() override { session_.codec_.consume(*this, std::exchange(held_, 0)); }
-    [[nodiscard]] bool is_request_whole() const override { return is_whole_; }
+    [[nodiscard]] bool is_request_whole() const override { return is_whole_ || is_connect_; }
     [[nodiscard]] bool may_keep_alive() const override { return true; }
     void end_exchange(bool keeps_alive) override;
     void client_left() override {
         session_.codec_.reset(*this, http::H2Code::cancel);
         leave();
     }
-    // Never: no head of HTTP/2 is an upgrade.
+    // Never: it relay()s.
     [[nodiscard]] std::unique_ptr<transport::Stream> take_stream(
         std::string& /*waiting*/) override {
         return nullptr;
     }
     void end_tunnel() override {}
+    void relay() override {}
+    void end_relay() override { session_.codec_.send_body(*this, {}, true, {}); }
 
   private:
     Exchange& take_exchange() {
@@ -136,12 +140,13 @@ class H2Session::Stream final : public transport::Retired,
         if (--session_.exchanges_ == 0) session_.idle_since_ = Clock::now();
         session_.codec_.consume(*this, std::exchange(held_, 0));
         session_.context_.loop.schedule(session_);  // its deadline is another now
+        if (is_closed()) session_.forget(*this);
     }
 
     H2Session& session_;
     std::unique_ptr<Exchange> exchange_;
     http::Method method_ = http::Method::get;
-    bool is_whole_ = false;
+    bool is_whole_ = false;  // the client has said all
     mutable bool is_told_full_ = false;
     std::size_t held_ = 0;  // of the body, not consumed
     TimePoint last_moved_;
@@ -159,7 +164,8 @@ void H2Session::Stream::send_head(const http::ResponseHead& head,
          .extra = edits.lines,
          .removed = edits.removed});
     const bool is_empty = framing == http::Framing::length && head.content_length == 0;
-    session_.codec_.send_head(*this, out, is_empty || framing == http::Framing::none);
+    const bool ends = is_empty || framing == http::Framing::none;
+    session_.codec_.send_head(*this, out, ends && !head.is_upgrade);
 }
 
 void H2Session::Stream::end_exchange(bool /*keeps_alive*/) {
@@ -332,8 +338,9 @@ void H2Session::on_drained(http::H2Stream& stream) {
 
 void H2Session::on_closed(http::H2Stream& stream, http::H2Code /*code*/) {
     auto& closed = static_cast<Stream&>(stream);
+    const bool had_exchange = closed.has_exchange();
     closed.closed();
-    forget(closed);
+    if (!had_exchange) forget(closed);
 }
 
 void H2Session::on_fault(http::H2Fault fault, bool is_enforced) {
@@ -383,8 +390,8 @@ void H2Session::tell_unblocked() {
 // ---- the end
 
 void H2Session::leave_all() {
-    for (std::size_t i = 0; i < streams_.size(); ++i)
-        streams_[i]->leave();
+    for (std::size_t left = streams_.size(); left-- > 0;)
+        streams_[left]->leave();  // some are forgotten by that
 }
 
 void H2Session::linger() {
@@ -406,8 +413,8 @@ void H2Session::close() {
 }
 
 void H2Session::close_with_reset() {
-    for (std::size_t i = 0; i < streams_.size(); ++i)
-        streams_[i]->abandon();
+    for (std::size_t left = streams_.size(); left-- > 0;)
+        streams_[left]->abandon();
     if (stream_->is_open()) stream_->close_with_reset();
     finish();
 }

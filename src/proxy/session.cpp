@@ -107,7 +107,10 @@ bool Session::may_keep_alive() const {
 }
 
 void Session::on_bytes(std::string_view bytes) {
-    if (state_ == State::lingering) return;
+    if (state_ >= State::lingering) {
+        if (state_ == State::relaying) pass_on(bytes);
+        return;
+    }
     if (partial_.empty()) return process(bytes);
     seen_ = partial_.size();
     std::string joined = std::exchange(partial_, {});
@@ -116,6 +119,7 @@ void Session::on_bytes(std::string_view bytes) {
 }
 
 void Session::on_ready(transport::Readiness /*readiness*/) {
+    if (state_ == State::relaying) return begin_relay();
     if ((state_ != State::head && state_ != State::body) || partial_.empty()) return;
     const std::string waiting = std::exchange(partial_, {});
     stream_->resume();
@@ -331,6 +335,7 @@ void Session::send_body(std::string_view data, bool is_last, std::string_view tr
 }
 
 void Session::resume_request() {
+    if (state_ == State::relaying) stream_->resume();
     if (state_ != State::body) return;
     stream_->resume();
     if (!partial_.empty()) context_.loop.schedule(*this);
@@ -400,6 +405,10 @@ void Session::on_eof() {
         case State::lingering:
             close();
             return;
+        case State::relaying:
+            if (has_write_failed_) return client_left();
+            if (partial_.empty() && exchange_) exchange_->on_request_end({});
+            return;
         case State::waiting:
             if (exchange_) exchange_->on_client_end();
             return;
@@ -412,8 +421,11 @@ void Session::on_broken(int /*error*/) {
     client_left();
 }
 
+// What it sent before it was gone may be its last word.
 void Session::on_write_failed() {
-    client_left();
+    if (state_ != State::relaying) return client_left();
+    has_write_failed_ = true;
+    stream_->resume();
 }
 
 void Session::client_left() {
@@ -426,6 +438,29 @@ std::unique_ptr<transport::Stream> Session::take_stream(std::string& waiting) {
     timer_.cancel();
     waiting.swap(partial_);
     return std::move(stream_);
+}
+
+void Session::relay() {
+    state_ = State::relaying;
+    timer_.cancel();
+    response_framing_ = http::Framing::until_close;
+    context_.loop.schedule(*this);  // for what waits
+}
+
+void Session::begin_relay() {
+    const std::string waiting = std::exchange(partial_, {});
+    stream_->resume();
+    if (!waiting.empty()) pass_on(waiting);
+    if (exchange_ && stream_->has_eof()) exchange_->on_request_end({});
+}
+
+void Session::pass_on(std::string_view bytes) {
+    if (!partial_.empty()) {
+        partial_.append(bytes);
+        return;
+    }
+    if (exchange_) exchange_->on_request_body(bytes);
+    if (exchange_ && exchange_->is_request_full()) stream_->pause();
 }
 
 void Session::end_tunnel() {

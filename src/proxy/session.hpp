@@ -23,7 +23,7 @@ class Exchange;
 //   body, waiting --the response's last byte, both whole, kept--> head
 //   body      --the response ended first--> lingering          (the client may still be sending)
 //   waiting   --not kept-->                closed, or lingering if unread bytes would cause a reset
-//   any       --upgraded-->                tunnel
+//   waiting   --upgraded-->                tunnel, or relaying where the upstream is a stream
 //   head      --the preface of HTTP/2, or no HTTP--> another object has its stream
 class Session final : public ClientConnection,
                       public Downstream,
@@ -50,6 +50,8 @@ class Session final : public ClientConnection,
     void client_left() override;
     [[nodiscard]] std::unique_ptr<transport::Stream> take_stream(std::string& waiting) override;
     void end_tunnel() override;
+    void relay() override;
+    void end_relay() override { stream_->shutdown_send(); }
     void resume_request() override;
     [[nodiscard]] std::size_t pending() const override { return stream_->pending(); }
     [[nodiscard]] bool is_request_whole() const override { return state_ != State::body; }
@@ -72,7 +74,7 @@ class Session final : public ClientConnection,
     void on_ready(transport::Readiness readiness) override;  // scheduled: go on with what waits
 
   private:
-    enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, closed };
+    enum class State : std::uint8_t { head, body, waiting, lingering, tunnel, relaying, closed };
 
     void on_timer();
     void count_connection();
@@ -90,6 +92,8 @@ class Session final : public ClientConnection,
     [[nodiscard]] bool take_head(std::string_view& input);
     [[nodiscard]] bool take_body(std::string_view& input);
     void begin_request();
+    void begin_relay();
+    void pass_on(std::string_view bytes);
     void refuse(const Error& error);
     void linger();
     void finish_close();
@@ -110,6 +114,7 @@ class Session final : public ClientConnection,
     bool has_begun_head_ = true;     // its time has begun: for the first head with the connection
     bool has_head_waiting_ = false;  // in context_.out
     bool closes_when_drained_ = false;
+    bool has_write_failed_ = false;
     std::uint32_t requests_ = 0;
     std::size_t rest_ = 0;  // bytes behind what is being processed
     std::size_t seen_ = 0;  // bytes of an incomplete head the parser has been shown

@@ -2,6 +2,7 @@
 
 #include "weir/http/grpc.hpp"
 #include "weir/http/h1.hpp"
+#include "weir/http/websocket.hpp"
 #include "weir/upstream/stall_watch.hpp"
 
 #include "local_endpoint.hpp"
@@ -156,7 +157,7 @@ void Attempt::begin(boost::local_shared_ptr<LocalCluster> cluster, const Attempt
     request_ = request;
     started_ = Clock::now();
     is_running_ = true;
-    is_sent_ = false;
+    is_sent_ = is_relay_ = false;
     displaced_ = 0;
     is_provably_unread_ = false;
     was_none_ready_ = was_endpoint_probe_ = was_breaker_probe_ = was_held_up_ = was_reused_ = false;
@@ -294,8 +295,14 @@ void Attempt::on_ready() {
 }
 
 void Attempt::send() {
-    if (request_.is_upgrade && connection_->is_stream())
-        return refuse(local_error(Reason::upstream_protocol, "HTTP/2 has no upgrade"), {});
+    if (request_.is_upgrade && connection_->is_stream()) {
+        if (request_.websocket == nullptr)
+            return refuse(local_error(Reason::upstream_protocol, "HTTP/2 has no upgrade"), {});
+        if (!connection_->takes_websockets())
+            return refuse(local_error(Reason::upstream_protocol,
+                                      "the upstream takes no WebSocket over HTTP/2"),
+                          {});
+    }
     sent_ = Clock::now();
     is_sent_ = true;
     was_sent_whole_ = request_.is_body_whole;
@@ -310,7 +317,8 @@ void Attempt::send() {
                         .body = body,
                         .trailers = request_.trailers,
                         .is_whole = request_.is_body_whole,
-                        .is_chunked = request_.is_chunked});
+                        .is_chunked = request_.is_chunked,
+                        .is_websocket = request_.websocket != nullptr});
     if (connection_ == nullptr) return;  // it does not even go out
     if (request_.is_body_whole) arm_answer_timer();
     if (!request_.is_body_whole) handler_->on_request_wanted(*this);
@@ -359,7 +367,7 @@ void Attempt::resume_response() {
 }
 
 void Attempt::on_request_drained() {
-    if (!request_.is_body_whole) handler_->on_request_wanted(*this);
+    if (!request_.is_body_whole || is_relay_) handler_->on_request_wanted(*this);
 }
 
 // ---- receiving
@@ -371,6 +379,7 @@ void Attempt::on_head(const http::ResponseHead& head) {
         return fail({Reason::upstream_protocol, Error::Origin::upstream, Error::Retry::never,
                      "a 101 nobody asked for"});
     }
+    if (request_.websocket != nullptr && !is_accepted(head)) return;
     timer_.cancel();
     StallWatch::remove(waiting_);
     // The upstream may take what follows on this connection for the other protocol.
@@ -379,9 +388,27 @@ void Attempt::on_head(const http::ResponseHead& head) {
     handler_->on_response_head(*this, head);
 }
 
+// What answers our own key: without it the other side means something else, and a 2xx would be
+// taken for a tunnel.
+bool Attempt::is_accepted(const http::ResponseHead& head) {
+    const char* wrong = nullptr;
+    if (request_.websocket->empty()) return true;
+    if (head.is_upgrade) {
+        const http::HeaderField* const said = head.headers.find(http::kWebSocketAccept);
+        if (said == nullptr || said->value != *request_.websocket)
+            wrong = "a wrong Sec-WebSocket-Accept";
+    } else if (head.status / 100 == 2) {
+        wrong = "the upstream knows no WebSocket";
+    }
+    if (wrong == nullptr) return true;
+    connection_->do_not_reuse();
+    fail({Reason::upstream_protocol, Error::Origin::upstream, Error::Retry::never, wrong});
+    return false;
+}
+
 void Attempt::on_body(std::string_view data, bool is_last, std::string_view trailers) {
     if (is_start_awaited_ && !data.empty()) tell_good_start(Clock::now());
-    if (is_last) {
+    if (is_last && !is_relay_) {
         if (is_grpc_) take_grpc_trailers(trailers);
         upstream_time_ = Clock::now() - sent_;
         report();
@@ -408,6 +435,10 @@ bool Attempt::goes_elsewhere() {
 }
 
 void Attempt::on_failed(const Error& error) {
+    if (is_relay_) {
+        leave_connection();
+        return handler_->on_attempt_failed(*this, {error, {}});
+    }
     if (goes_elsewhere()) return;
     is_provably_unread_ = connection_ != nullptr && connection_->is_provably_unread();
     fail(error);
@@ -466,6 +497,10 @@ std::unique_ptr<transport::Stream> Attempt::take_stream() {
     connection_ = nullptr;
     tunnel_token_.emplace(std::move(token));
     return std::move(stream);
+}
+
+void Attempt::relay() {
+    is_relay_ = true;
 }
 
 void Attempt::finish_tunnel() {

@@ -230,12 +230,14 @@ void Attempt::report() {
     request_slot_.reset();
     if (adaptive_slot_.is_held()) give_back_adaptive(now);
     if (context_.trace != nullptr && context_.trace->is_on()) trace(now);
-    if (connection_ != nullptr) {
-        was_reused_ = connection_->is_reused();
-        connect_time_ = connection_->connect_time();
-        std::exchange(connection_, nullptr)->detach();
-    }
+    if (connection_ != nullptr) leave_connection();
     cluster_.reset();  // it may be gone from the configuration
+}
+
+void Attempt::leave_connection() {
+    was_reused_ = connection_->is_reused();
+    connect_time_ = connection_->connect_time();
+    std::exchange(connection_, nullptr)->detach();
 }
 
 }  // namespace weir::upstream

@@ -153,9 +153,9 @@ Duration LocalEndpoint::may_stay_idle(const connection::H1Connection& connection
     return std::min(most, *timeout.learned() * 3 / 2);
 }
 
-connection::Carrier* LocalEndpoint::take_stream() {
+connection::Carrier* LocalEndpoint::take_stream(Use use) {
     for (const auto& connection : h2_connections_) {
-        if (connection->has_room()) return &connection->add_stream();
+        if (connection->has_room()) return &connection->add_stream(use == Use::upgrade);
     }
     return nullptr;
 }
@@ -200,7 +200,7 @@ Result<connection::Carrier*> LocalEndpoint::try_open(Use use) {
     if (is_stream) {
         connection::H2Connection& made = add_h2(std::move(hold));
         made.connect(std::move(*socket), tls);
-        return &made.add_stream();
+        return &made.add_stream(use == Use::upgrade);
     }
     connection::H1Connection& made = add_h1(std::move(hold));
     made.connect(std::move(*socket), tls);

@@ -55,7 +55,7 @@ class LocalEndpoint final : public connection::Pool {
     };
     enum class Use : std::uint8_t {
         request,
-        upgrade,  // of HTTP/1, if that is spoken at all
+        upgrade,  // of HTTP/1, if that is spoken at all; else of a stream that knows its peer
         opaque,   // no HTTP: a fresh connection, for Carrier::take_stream()
     };
     struct Wish {
@@ -66,7 +66,7 @@ class LocalEndpoint final : public connection::Pool {
     // connection that has room, though it may still connect. Or nullptr.
     [[nodiscard]] connection::Carrier* take(const Wish& wish, TimePoint now) {
         if (wish.use == Use::opaque) return nullptr;
-        return is_multiplexed(wish.use) ? take_stream() : take_idle(wish.reuse, now);
+        return is_multiplexed(wish.use) ? take_stream(wish.use) : take_idle(wish.reuse, now);
     }
     // Begins to connect; an idle connection that was no good makes room. Error: limit_exceeded (the
     // slots are taken; wait), or why it cannot.
@@ -110,7 +110,7 @@ class LocalEndpoint final : public connection::Pool {
         return wire_ == Wire::h2 || !(use == Use::upgrade || endpoint_->speaks_h1());
     }
     [[nodiscard]] connection::H1Connection* take_idle(Reuse reuse, TimePoint now);
-    [[nodiscard]] connection::Carrier* take_stream();
+    [[nodiscard]] connection::Carrier* take_stream(Use use);
     [[nodiscard]] Duration good_for(Reuse reuse,
                                     const connection::H1Connection& connection,
                                     TimePoint now);

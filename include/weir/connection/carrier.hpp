@@ -47,6 +47,7 @@ class Carrier {
         std::string_view trailers;  // lines
         bool is_whole;              // nothing follows
         bool is_chunked;            // how HTTP/1 frames the body
+        bool is_websocket = false;  // an upgrade to it, which a stream carries, too
     };
 
     Carrier(const Carrier&) = delete;
@@ -58,6 +59,8 @@ class Carrier {
     virtual void detach() = 0;
 
     virtual void begin(const Opening& opening) = 0;
+    // After a head of 101 both bodies are bytes of any kind: the last of either ends that way
+    // alone, and who leaves before the request has ended resets.
     virtual void send_body(std::string_view data, bool is_last, std::string_view trailers) = 0;
     // Bytes of the request that wait: while there are any, stop its source; on_request_drained()
     // follows.
@@ -78,8 +81,9 @@ class Carrier {
     // on_body().
     [[nodiscard]] virtual std::pair<std::unique_ptr<transport::Stream>, Token> take_stream() = 0;
 
-    // A stream among others: there is no upgrade.
+    // A stream among others, which has no upgrade but one.
     [[nodiscard]] bool is_stream() const { return is_stream_; }
+    [[nodiscard]] virtual bool takes_websockets() const { return false; }
     [[nodiscard]] bool is_connected() const { return is_connected_; }
     // The connection has carried a request before this one.
     [[nodiscard]] bool is_reused() const { return is_reused_; }
@@ -111,6 +115,7 @@ class Carrier {
     bool is_unprocessed_ = false;
     bool was_told_of_ = false;
     bool has_response_bytes_ = false;
+    bool is_upgraded_ = false;
     Duration connect_time_{};
     TimePoint last_write_;
     TimePoint idle_since_;

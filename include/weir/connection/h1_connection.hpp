@@ -83,6 +83,7 @@ class H1Connection final : public transport::Retired,
     void ended_while_idle();
 
     [[nodiscard]] std::string_view take_head(std::string_view bytes);
+    void begin_upgraded();
     void take_body(std::string_view bytes);
     void discard(std::string_view bytes);
     void settle();
@@ -99,7 +100,8 @@ class H1Connection final : public transport::Retired,
     bool is_request_whole_ = false;
     bool is_response_whole_ = false;
     bool keeps_alive_ = true;
-    bool is_tunnel_ = false;
+    bool is_tunnel_ = false;  // somebody else has its stream
+    bool has_write_failed_ = false;
     bool is_chunked_ = false;  // the request's body
     std::optional<std::uint64_t> acknowledged_;
     std::uint32_t requests_ = 0;

@@ -49,8 +49,9 @@ class H2Connection final : public transport::Retired,
     [[nodiscard]] std::pair<std::unique_ptr<transport::Stream>, Token> take_stream();
 
     [[nodiscard]] bool has_room() const;
-    // For a request. There must be room.
-    [[nodiscard]] Carrier& add_stream();
+    // For a request. There must be room. One that depends on what the peer takes is ready only when
+    // that is known.
+    [[nodiscard]] Carrier& add_stream(bool awaits_settings = false);
     [[nodiscard]] bool is_idle() const { return streams_.empty() && state_ != State::over; }
     [[nodiscard]] bool is_draining() const { return is_draining_; }
     [[nodiscard]] Duration connect_time() const { return connect_time_; }

@@ -50,6 +50,8 @@ struct H2Limits {
     std::uint32_t connection_window = 1024 * 1024;
     double resets = 33;  // a second; six times as many at once
     std::uint32_t streams_per_turn = 32;
+    // A server's: it says so (RFC 8441), and takes a CONNECT that means WebSocket.
+    bool takes_websockets = true;
     // Counted, and nothing more.
     bool only_counts_resets = false;
     bool only_counts_glitches = false;
@@ -79,6 +81,7 @@ class H2Stream {
 
     std::int32_t id_ = 0;
     Method method_ = Method::get;  // of a client's request
+    bool is_websocket_ = false;
     bool has_ended_ = false;
     bool is_closed_ = false;
     bool got_head_ = false;
@@ -92,7 +95,9 @@ class H2Stream {
     std::string trailers_;
 };
 
-// Told what came, in order. No call may destroy the codec.
+// Told what came, in order. A CONNECT that means WebSocket is told, and answered, as HTTP/1 has it:
+// a GET that is an upgrade, a head of 101, then bytes both ways; but the key and what answers it
+// are left out. No call may destroy the codec.
 class H2Events {
   public:
     // A client's stream begins.
@@ -165,6 +170,11 @@ class H2Codec {
                             std::string_view scheme,
                             bool ends,
                             std::string_view host = {});
+    // A client's that is_websocket(): the peer must take them.
+    [[nodiscard]] bool open_websocket(H2Stream& stream,
+                                      std::string_view head,
+                                      std::string_view scheme,
+                                      std::string_view host = {});
     // What does not go out at once is copied and waits. Trailers are lines.
     void send_body(H2Stream& stream,
                    std::string_view data,
@@ -191,6 +201,7 @@ class H2Codec {
     // Of a client's connection: how many streams the peer allows at once.
     [[nodiscard]] std::uint32_t most_streams() const;
     [[nodiscard]] bool may_open() const;
+    [[nodiscard]] bool takes_websockets() const;
 
     // Frames what may go out into take_output(), which the caller sends, with room that it may have
     // lent. While `blocked` nothing is framed.

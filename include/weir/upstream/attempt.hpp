@@ -48,7 +48,10 @@ struct AttemptRequest {
     bool must_not_repeat =
         false;  // executing it twice would do harm: a lost connection must prove it unread
     RouteTarget* route = nullptr;  // of the cluster; outlives the attempt
-    bool needs_fresh = false;      // lost on a stale connection before: not on another one
+    // That upgrade, which a stream of HTTP/2 carries, too. Unless it is empty the key is ours: a
+    // 101 must say this, and no 2xx may come.
+    const std::string* websocket = nullptr;
+    bool needs_fresh = false;  // lost on a stale connection before: not on another one
     const config::Timeouts* timeouts = nullptr;
     // How long the answer's head may take at most; without it nobody says when it is late.
     std::optional<Duration> request_timeout;
@@ -144,6 +147,12 @@ class Attempt final : private connection::User, private LocalCluster::Waiting {
     // After a 101 or on_opened(): the raw stream for a tunnel. The attempt stays open until
     // finish_tunnel().
     [[nodiscard]] std::unique_ptr<transport::Stream> take_stream();
+    // After a 101 there may be no such stream: then bytes of any kind go by send_body(), and come
+    // by on_response_body(), each way until finish_body(), and the last of the answer.
+    // on_request_wanted() says that they went out, on_attempt_failed() that the connection is gone;
+    // neither ends the attempt.
+    [[nodiscard]] bool is_stream() const { return connection_->is_stream(); }
+    void relay();
     void finish_tunnel();
 
     // What the end of this attempt means for another: all of it but what the exchange knows.
@@ -192,11 +201,13 @@ class Attempt final : private connection::User, private LocalCluster::Waiting {
     [[nodiscard]] Lease lease(Error& error);
     void use(connection::Carrier& connection, TimePoint now);
     void leave_endpoint();
+    void leave_connection();
     [[nodiscard]] bool goes_elsewhere();
     void wait_in_queue();
     void send();
     void opened();
     void complete_permits(TimePoint now);
+    [[nodiscard]] bool is_accepted(const http::ResponseHead& head);
     void arm_answer_timer();
     void refuse(const Error& error, Duration retry_after);
     void fail(const Error& error);
@@ -230,6 +241,7 @@ class Attempt final : private connection::User, private LocalCluster::Waiting {
     bool holds_breaker_ = false;
     bool holds_endpoint_ = false;
     bool is_sent_ = false;
+    bool is_relay_ = false;
     bool was_sent_whole_ = false;
     std::uint8_t displaced_ = 0;  // how often
     bool is_provably_unread_ = false;

@@ -274,6 +274,73 @@ TEST(H2Codec, NothingSmuggledBecomesARequest) {
     EXPECT_EQ(told_of(h2::get(1, {{"x", "y"}})), "request 1 GET example.com / x=y .\n");
 }
 
+TEST(H2Codec, AWebSocketIsToldAsHttp1SaysIt) {
+    Pair pair;
+    talk(pair.client, pair.server);
+    EXPECT_TRUE(pair.client.codec.takes_websockets());
+    ASSERT_TRUE(pair.client.codec.open_websocket(
+        pair.stream,
+        "GET /chat?a HTTP/1.1\r\nHost: example.com\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Key: k\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        "http"));
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.server.told, "request 1 GET example.com /chat?a sec-websocket-version=13\n");
+
+    pair.server.codec.send_head(
+        pair.answered(),
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
+        "websocket\r\nSec-WebSocket-Accept: a\r\nX: y\r\n\r\n",
+        false);
+    pair.server.codec.send_body(pair.answered(), "down", false, {});
+    pair.client.codec.send_body(pair.stream, "up", true, {});
+    talk(pair.client, pair.server);
+    EXPECT_EQ(pair.client.told, "response 1 101 x=y\n");
+    EXPECT_EQ(pair.client.body, "down");
+    EXPECT_EQ(pair.server.body, "up");
+    pair.server.codec.send_body(pair.answered(), "", true, {});
+    talk(pair.client, pair.server);
+    EXPECT_NE(pair.client.told.find("closed 1 0"), std::string::npos);
+}
+
+TEST(H2Codec, ConnectIsTakenForWebSocketAlone) {
+    const auto connect = [](h2::Fields fields, std::uint8_t flags = h2::kEndHeaders) {
+        return told_of(h2::frame(h2::headers, flags, 1,
+                                 h2::block({{":method", "CONNECT"}}) + h2::block(fields)));
+    };
+    const h2::Fields kWhole{{":scheme", "https"}, {":authority", "h"}, {":path", "/"}};
+    const auto with = [&](h2::Fields more, std::uint8_t flags = h2::kEndHeaders) {
+        return told_of(
+            h2::frame(h2::headers, flags, 1,
+                      h2::block({{":method", "CONNECT"}}) + h2::block(kWhole) + h2::block(more)));
+    };
+    EXPECT_EQ(with({{":protocol", "websocket"}, {"sec-websocket-key", "k"}, {"origin", "o"}}),
+              "request 1 GET h / origin=o\n");
+    EXPECT_EQ(with({{":protocol", "connect-udp"}}),
+              "refused 1 bad_request: CONNECT is offered for WebSocket alone\n");
+    EXPECT_EQ(with({{":protocol", "websocket"}}, h2::kEndHeaders | h2::kEndStream),
+              "refused 1 bad_request: CONNECT is offered for WebSocket alone .\n");
+    EXPECT_EQ(with({{":protocol", "websocket"}, {"content-length", "0"}}),
+              "refused 1 bad_request: Content-Length in a CONNECT\n");
+    EXPECT_EQ(with({{":protocol", "websocket"}, {"upgrade", "h2c"}}).find("request "),
+              std::string::npos);
+    EXPECT_EQ(connect({{":authority", "h:80"}}), "refused 1 bad_request: CONNECT is not offered\n");
+    EXPECT_EQ(connect({{":authority", "h"}, {":protocol", "websocket"}}).find("request "),
+              std::string::npos);
+    EXPECT_EQ(told_of(h2::get(1, {{":protocol", "websocket"}})).find("request "),
+              std::string::npos);
+}
+
+TEST(H2Codec, WithoutTheSettingThereIsNoWebSocket) {
+    H2Peer client{Side::client};
+    H2Peer server{Side::server, {.takes_websockets = false}};
+    H2Peer::Stream stream;
+    talk(client, server);
+    EXPECT_FALSE(client.codec.takes_websockets());
+    ASSERT_TRUE(client.codec.open_websocket(stream, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "http"));
+    talk(client, server);
+    EXPECT_EQ(server.told.find("request "), std::string::npos) << server.told;
+}
+
 TEST(H2Codec, DecodedBytesAreLimitedWhateverTheyWereOnTheWire) {
     H2Limits limits;
     limits.head.header_size = 1000;
