@@ -295,16 +295,22 @@ void H2Session::on_ready(transport::Readiness /*readiness*/) {
 // The client may end its side when it has said all; who is waited for no longer cannot be told from
 // who waits, so it is gone.
 void H2Session::on_eof() {
-    leave_all();
-    finish();
+    flush();  // it may read our last word yet
+    be_left();
 }
 
 void H2Session::on_broken(int /*error*/) {
-    leave_all();
-    finish();
+    be_left();
 }
 
 void H2Session::on_write_failed() {
+    be_left();
+}
+
+// What it broke before it left is counted when the answer is framed, which nobody reads.
+void H2Session::be_left() {
+    codec_.set_blocked(false);
+    codec_.pump();
     leave_all();
     finish();
 }

@@ -80,6 +80,7 @@ class H2Session final : public ClientConnection,
     void set_deadline(Duration from_now);
     void count_request();
     void forget(Stream& stream);
+    void be_left();
     void leave_all();
     void linger();
     void finish();

@@ -114,6 +114,31 @@ TEST_F(Http2, AClientThatReadsNothingIsLeftInTheEnd) {
     expect_nothing_leaks();
 }
 
+// Though its client is gone in the same moment.
+TEST_F(Http2, ABrokenRuleIsCounted) {
+    world.start_cluster();
+    const auto count = [&] {
+        return world.value(Family::protocol_refused, {"in", "h2_protocol", "enforce"});
+    };
+    enum class Then : std::uint8_t { stay, end, close, reset };
+    std::int64_t broken = 0;
+    for (const Then then : {Then::stay, Then::end, Then::close, Then::reset}) {
+        for (const bool says_goodbye : {false, true}) {
+            H2Client& one = client();
+            one.get();
+            ASSERT_TRUE(one.await("closed 1 0"));
+            if (says_goodbye) one.send(test::h2::frame(h2::goaway, 0, 0, std::string(8, '\0')));
+            one.send(test::h2::frame(h2::ping, 0, 0, "1234567"));
+            if (then == Then::end) one.shutdown_send();
+            if (then == Then::close) one.close();
+            if (then == Then::reset) one.reset();
+            world.settle();
+            EXPECT_EQ(count(), ++broken) << static_cast<int>(then) << says_goodbye;
+        }
+    }
+    expect_nothing_leaks();
+}
+
 TEST_F(Http2, ADrainTellsTheClient) {
     world.start_cluster();
     origin.usually(answer(200, "late").after(100ms));

@@ -158,6 +158,67 @@ TEST(H2Floods, ABlockThatUnfoldsIsGivenUp) {
     EXPECT_EQ(server.told.find("request "), std::string::npos);
 }
 
+// Whatever the library ends a connection for is counted, whoever has said goodbye before.
+TEST(H2Floods, EveryBrokenRuleIsCountedOnce) {
+    const std::pair<std::string_view, std::string> kBroken[] = {
+        {"data of stream 0", h2::frame(h2::data, 0, 0, "x")},
+        {"headers of stream 0", h2::frame(h2::headers, h2::kEndHeaders, 0, "x")},
+        {"headers of an even stream", h2::frame(h2::headers, h2::kEndHeaders, 2, "\x82")},
+        {"broken HPACK", h2::frame(h2::headers, h2::kEndHeaders, 5, "\xff\xff\xff\xff\xff\xff")},
+        {"a continuation of nothing", h2::frame(h2::continuation, h2::kEndHeaders, 5, "x")},
+        {"data inside a block", h2::frame(h2::headers, 0, 5, "\x82") + h2::frame(h2::data, 0, 5)},
+        {"a large frame", h2::frame(h2::data, 0, 1, std::string(16'385, 'x'))},
+        {"a large frame unseen", h2::frame(h2::data, 0, 1, std::string(70'000, 'x')).substr(0, 9)},
+        {"a large header block",
+         h2::frame(h2::headers, h2::kEndHeaders, 5, std::string(16'385, 'x'))},
+        {"a short ping", h2::frame(h2::ping, 0, 0, "1234567")},
+        {"a long ping", h2::frame(h2::ping, 0, 0, "123456789")},
+        {"a ping of a stream", h2::frame(h2::ping, 0, 1, "12345678")},
+        {"a short reset", h2::frame(h2::rst_stream, 0, 1, "123")},
+        {"a reset of an idle stream", h2::frame(h2::rst_stream, 0, 9, h2::number(8, 4))},
+        {"a short window update", h2::frame(h2::window_update, 0, 0, "123")},
+        {"a window update of nothing", h2::frame(h2::window_update, 0, 0, h2::number(0, 4))},
+        {"a window beyond all", h2::frame(h2::window_update, 0, 0, h2::number(0x7fffffff, 4)) +
+                                    h2::frame(h2::window_update, 0, 0, h2::number(0x7fffffff, 4))},
+        {"half a setting", h2::frame(h2::settings, 0, 0, "12345")},
+        {"settings of a stream", h2::frame(h2::settings, 0, 1)},
+        {"a long acknowledgement", h2::frame(h2::settings, h2::kAck, 0, "123456")},
+        {"an acknowledgement too many",
+         h2::frame(h2::settings, h2::kAck, 0) + h2::frame(h2::settings, h2::kAck, 0)},
+        {"a setting out of range",
+         h2::frame(h2::settings, 0, 0, h2::number(4, 2) + h2::number(0xffffffff, 4))},
+        {"a short goodbye", h2::frame(h2::goaway, 0, 0, "1234567")},
+        {"a goodbye of a stream", h2::frame(h2::goaway, 0, 1, std::string(8, '\0'))},
+        {"a short priority", h2::frame(h2::priority, 0, 0, "1234")},
+        {"a push", h2::frame(static_cast<h2::Type>(5), h2::kEndHeaders, 1, h2::number(2, 4))},
+    };
+    enum class Before : std::uint8_t { nothing, our_notice, our_goodbye, its_goodbye, both };
+    for (const auto& [what, bytes] : kBroken) {
+        for (const Before before : {Before::nothing, Before::our_notice, Before::our_goodbye,
+                                    Before::its_goodbye, Before::both}) {
+            H2Peer server{Side::server};
+            server.hear(h2::begin() + h2::frame(h2::headers, h2::kEndHeaders, 1,
+                                                h2::block({{":method", "POST"},
+                                                           {":scheme", "http"},
+                                                           {":authority", "h"},
+                                                           {":path", "/"}})));
+            static_cast<void>(server.speak());
+            if (before == Before::our_notice) server.codec.announce_end();
+            if (before == Before::our_goodbye || before == Before::both) server.codec.end();
+            static_cast<void>(server.speak());
+            if (before == Before::its_goodbye || before == Before::both)
+                server.hear(h2::frame(h2::goaway, 0, 0, std::string(8, '\0')));
+            static_cast<void>(server.speak());
+            server.hear(bytes);
+            static_cast<void>(server.speak());
+            EXPECT_EQ(server.count(H2Fault::protocol), 1)
+                << what << ", before: " << static_cast<int>(before) << "\n"
+                << server.told;
+            EXPECT_TRUE(server.codec.is_over()) << what << ", before: " << static_cast<int>(before);
+        }
+    }
+}
+
 TEST(H2Floods, ATurnTakesOnlySoManyStreams) {
     H2Peer server(Side::server);
     std::string bytes = h2::begin();
