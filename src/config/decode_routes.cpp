@@ -8,12 +8,6 @@
 namespace weir::config {
 namespace {
 
-std::string lower(std::string text) {
-    for (char& c : text)
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    return text;
-}
-
 Complaint no_pattern(std::string what, std::string note = {}) {
     return {.code = 119, .what = std::move(what), .note = std::move(note)};
 }
@@ -140,12 +134,6 @@ bool is_authority(std::string_view text) {
         return Address::from_ip(text.substr(1, text.size() - 2), 1).has_value();
     const auto read = read_endpoint(text);
     return std::holds_alternative<Endpoint>(read) && !text.starts_with("unix:");
-}
-
-bool is_token(std::string_view text) {
-    constexpr std::string_view kTaken =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
-    return !text.empty() && text.find_first_not_of(kTaken) == std::string_view::npos;
 }
 
 std::vector<Matcher> decode_matchers(Context& ctx,
@@ -366,6 +354,18 @@ void name_routes(Context& ctx, const Node& list, std::vector<Route>& routes) {
 }
 
 }  // namespace
+
+std::string lower(std::string text) {
+    for (char& c : text)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    return text;
+}
+
+bool is_token(std::string_view text) {
+    constexpr std::string_view kTaken =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+    return !text.empty() && text.find_first_not_of(kTaken) == std::string_view::npos;
+}
 
 std::vector<Route> decode_routes(Context& ctx,
                                  const Node& node,

@@ -85,6 +85,11 @@ void complain_repeated(Context& ctx,
                                                const Defaults& defaults,
                                                ClusterDrafts& clusters);
 
+// ASCII.
+[[nodiscard]] std::string lower(std::string text);
+// What a header, a cookie or a method may be called (RFC 9110, 5.6.2).
+[[nodiscard]] bool is_token(std::string_view text);
+
 // The route of a listener's own `to`.
 [[nodiscard]] Route catch_all(Context& ctx,
                               const Node& to,

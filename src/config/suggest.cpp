@@ -399,8 +399,7 @@ constexpr std::string_view kLaterRoute[] = {"grpc",
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};
-constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
-constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
+constexpr std::string_view kLaterLb[] = {"zone_aware"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"body_rate", "memory"};
@@ -412,7 +411,6 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"clusters{}.discovery", kLaterDiscovery},
                             {"clusters{}.discovery.type", kLaterDiscoveryType},
                             {"clusters{}.lb", kLaterLb},
-                            {"clusters{}.lb.policy", kLaterPolicy},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},
                             {"limits", kLaterLimits}};

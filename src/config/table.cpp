@@ -173,8 +173,10 @@ constexpr Key<DiscoveryBlock> kDiscovery[] = {
      &DiscoveryBlock::empty_hold, 0, kDay},
 };
 constexpr Key<LbBlock> kLb[] = {
-    {"policy", "enum:p2c_ewma,round_robin,least_request,random", "p2c_ewma", "",
+    {"policy", "enum:p2c_ewma,round_robin,least_request,random,maglev,ring_hash", "p2c_ewma", "",
      word<&LbBlock::policy, LbBlock>(), 0, kNoMost, "load-balancing policy"},
+    {"key", "string", "-",
+     "what maglev and ring_hash go by: header:x-user, cookie:sid, client_ip, path", &read_hash_key},
     {"when_none_ready", "enum:least_bad,all,fail", "least_bad",
      "what to do when no endpoint is ready; always visible in a header, a flag and a gauge",
      word<&LbBlock::when_none_ready, LbBlock>()},

@@ -194,6 +194,7 @@ struct DiscoveryBlock {
 };
 struct LbBlock {
     Policy policy = Policy::p2c_ewma;
+    std::optional<HashKey> key;
     NoneReady when_none_ready = NoneReady::least_bad;
 };
 struct TlsCertBlock {
@@ -287,6 +288,7 @@ void read_failure_on(Context& ctx, const Node& node, const std::string& path, Br
 void read_fallback(Context& ctx, const Node& node, const std::string& path, Breaker& into);
 void read_fallback_to(Context& ctx, const Node& node, const std::string& path, Fallback& into);
 void read_latency_factor(Context& ctx, const Node& node, const std::string& path, Outlier& into);
+void read_hash_key(Context& ctx, const Node& node, const std::string& path, LbBlock& into);
 void read_expect(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_health_path(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);

@@ -1,5 +1,6 @@
 #include "exchange.hpp"
 
+#include "weir/balance/key.hpp"
 #include "weir/http/client_address.hpp"
 #include "weir/http/rules.hpp"
 
@@ -109,6 +110,7 @@ void Exchange::reset() {
     is_upgrade_ = is_chunked_ = keeps_alive_ = wants_problem_json_ = false;
     is_request_whole_ = true;
     retry_depth_ = 0;
+    key_.reset();
     attempts_ = retries_ = noted_ = 0;
     is_replay_ = is_budget_spent_ = false;
     caller_deadline_ = TimePoint::max();
@@ -263,6 +265,7 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
     announced_bytes_ = head.content_length;
     retry_depth_ = 0;
     write_upstream_head(head, match);
+    if (target_->hash_key != nullptr) key_ = balance::key_of(*target_->hash_key, head, client_);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
     // The deadline of a call is that of the whole call.
@@ -321,6 +324,7 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .request_timeout = request_timeout(),
             .per_try_timeout = target_->config->retry.per_try_timeout,
             .avoid = avoid,
+            .key = key_,
             .is_replay = is_replay_,
             .retry_depth = static_cast<std::uint8_t>(is_again ? retry_depth_ + 1 : retry_depth_),
             .deadline = std::min(request_deadline_, caller_deadline_),

@@ -213,6 +213,7 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     bool is_chunked_ = false;
     bool is_request_whole_ = true;
     std::uint8_t retry_depth_ = 0;
+    std::optional<std::uint64_t> key_;  // of a cluster with a hash policy
 
     std::string upstream_head_;
     std::size_t upstream_head_size_ = 0;  // without its end, which each try writes

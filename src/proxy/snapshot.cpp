@@ -253,6 +253,7 @@ TargetState Snapshot::make_target(const Making& making, const config::Target& ta
             section_of(listener, route, target, cluster.config(), is_only_route), Clock::now()),
         .replayable_methods = method_bits(target.retry.methods),
         .retry = retry_options(target.retry),
+        .hash_key = cluster.config().hash_key ? &*cluster.config().hash_key : nullptr,
         .metrics = std::make_unique<telemetry::RequestMetrics>(registry, listener.name, route.name,
                                                                target.cluster),
         .access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,

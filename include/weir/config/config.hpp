@@ -265,7 +265,23 @@ struct Tls {
 // h2c in clear, with prior knowledge.
 enum class ClusterProtocol : std::uint8_t { automatic, http1, h2, h2c };
 
-enum class Policy : std::uint8_t { p2c_ewma, round_robin, least_request, random };
+enum class Policy : std::uint8_t {
+    p2c_ewma,
+    round_robin,
+    least_request,
+    random,
+    maglev,
+    ring_hash
+};
+
+// What the policies maglev and ring_hash send to the same endpoint.
+struct HashKey {
+    enum class Source : std::uint8_t { header, cookie, client_ip, path };
+    Source source = Source::client_ip;
+    std::string name;  // of a header in lower case, or of a cookie
+
+    bool operator==(const HashKey&) const = default;
+};
 
 struct Endpoint {
     std::string text;                // as written, "orders:80"; the label "endpoint"
@@ -347,6 +363,7 @@ struct Cluster {
     std::vector<Endpoint> endpoints;
     Discovery discovery;
     Policy policy = Policy::p2c_ewma;
+    std::optional<HashKey> hash_key;  // there exactly for the policies that hash
     NoneReady when_none_ready = NoneReady::least_bad;
     Breaker breaker;
     Outlier outlier;

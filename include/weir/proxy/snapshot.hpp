@@ -33,6 +33,7 @@ struct TargetState {
     std::shared_ptr<upstream::RouteTarget> route;
     std::uint32_t replayable_methods = 0;  // a bit a http::Method, of retry.methods
     resilience::RetryOptions retry;
+    const config::HashKey* hash_key = nullptr;  // none: the policy of the cluster goes by no key
     std::unique_ptr<telemetry::RequestMetrics> metrics;
     std::unique_ptr<telemetry::AccessPolicy> access;
 

@@ -251,6 +251,7 @@ class Endpoint final : public resilience::TransitionSink {
 // The endpoints of a cluster at one moment. Immutable.
 struct EndpointSet {
     std::vector<std::shared_ptr<Endpoint>> endpoints;
+    std::shared_ptr<const balance::Placement> placement;  // of a hash policy
 };
 
 }  // namespace weir::upstream
