@@ -14,6 +14,8 @@ void RequestHead::clear() {
     expect_continue = is_upgrade = has_nominated = takes_trailers = false;
     headers.clear();
     path_storage.clear();
+    unmerged_path = {};
+    has_escaped_slash = false;
 }
 
 void KeptHead::keep(const RequestHead& head) {

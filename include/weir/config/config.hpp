@@ -430,6 +430,7 @@ struct PathPattern {
         exact,   // "/a"
         prefix,  // "/a/" (written "/a/" or "/a/*"): text ends in '/'; "/a" is not in it; "/" is all
         templated,  // "/u/{id}": {name} is one segment, not empty; ends in '/': what is below, too
+        regex,      // written "~ ^/re$": RE2, to match whole
     };
     Kind kind = Kind::prefix;
     std::string text = "/";
