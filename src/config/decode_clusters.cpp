@@ -236,10 +236,11 @@ void settle_lb(Context& ctx, const LbBlock& lb, const Node* own, const Span& at,
         return;
     }
     if (own == nullptr || &value_of(*own, "key") == own) return;
-    complain(ctx, value_of(*own, "key"),
-             {.code = 115,
-              .what = "lb.key means nothing to this policy",
-              .note = "maglev and ring_hash go by a key"});
+    const Node& key = value_of(*own, "key");
+    warn_at(ctx, key.place, key.width,
+            {.code = 202,
+             .what = "lb.key has no effect on this policy",
+             .note = "maglev and ring_hash go by a key"});
 }
 
 ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {

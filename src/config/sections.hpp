@@ -60,6 +60,19 @@ const ClusterDraft& inline_cluster(Context& ctx,
                                                  const Defaults& defaults,
                                                  ClusterDrafts& clusters);
 
+// What a route does besides; its path, where `grpc` says it.
+void decode_actions(Context& ctx,
+                    const RouteBlock& from,
+                    const std::string& path,
+                    const Defaults& defaults,
+                    ClusterDrafts& clusters,
+                    Route& route);
+// The name of the one cluster; empty after an error.
+[[nodiscard]] std::string decode_mirror(Context& ctx,
+                                        const Node& node,
+                                        const Defaults& defaults,
+                                        ClusterDrafts& clusters);
+
 void decode_listeners(Context& ctx,
                       const Node& node,
                       const Config& from,  // as far as it is decoded

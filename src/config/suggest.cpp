@@ -381,21 +381,7 @@ constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
                                            "kafka", "consumers",   "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
 constexpr std::string_view kLaterListener[] = {"rate_limit", "auth"};
-constexpr std::string_view kLaterRoute[] = {"grpc",
-                                            "publish",
-                                            "headers",
-                                            "response_headers",
-                                            "mirror",
-                                            "mirror_percent",
-                                            "fault",
-                                            "websocket",
-                                            "cors",
-                                            "compress",
-                                            "require",
-                                            "merge_slashes",
-                                            "allow_encoded_slash",
-                                            "rate_limit",
-                                            "auth"};
+constexpr std::string_view kLaterRoute[] = {"publish", "require", "rate_limit", "auth"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};

@@ -20,7 +20,7 @@ void RequestHead::clear() {
 
 void KeptHead::keep(const RequestHead& head) {
     std::size_t size = head.method_text.size() + head.authority.size() + head.path.size() +
-                       head.query.size() + head.upgrade_protocol.size();
+                       head.query.size() + head.upgrade_protocol.size() + head.unmerged_path.size();
     for (const HeaderField& field : head.headers)
         size += field.name.size() + field.value.size();
     clear();
@@ -32,6 +32,8 @@ void KeptHead::keep(const RequestHead& head) {
     };
     head_ = head;
     head_.path_storage.clear();
+    head_.unmerged_storage.clear();
+    head_.unmerged_path = keep(head.unmerged_path);
     head_.method_text = keep(head.method_text);
     head_.authority = keep(head.authority);
     head_.path = keep(head.path);

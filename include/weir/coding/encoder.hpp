@@ -1,5 +1,7 @@
 #pragma once
 
+#include "weir/config/actions.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,7 +10,7 @@
 // Content codings (RFC 9110, 8.4.1). No sockets, no clock.
 namespace weir::coding {
 
-enum class Coding : std::uint8_t { zstd, br, gzip };
+using config::Coding;
 
 // As Accept-Encoding and Content-Encoding say it, and the configuration.
 [[nodiscard]] std::string_view word(Coding coding);

@@ -2,6 +2,7 @@
 
 #include "weir/config/actions.hpp"
 #include "weir/config/auth.hpp"
+#include "weir/config/balancing.hpp"
 #include "weir/config/cidr.hpp"
 #include "weir/config/place.hpp"
 #include "weir/config/rate_limit.hpp"
@@ -265,24 +266,6 @@ struct Tls {
 // h2c in clear, with prior knowledge.
 enum class ClusterProtocol : std::uint8_t { automatic, http1, h2, h2c };
 
-enum class Policy : std::uint8_t {
-    p2c_ewma,
-    round_robin,
-    least_request,
-    random,
-    maglev,
-    ring_hash
-};
-
-// What the policies maglev and ring_hash send to the same endpoint.
-struct HashKey {
-    enum class Source : std::uint8_t { header, cookie, client_ip, path };
-    Source source = Source::client_ip;
-    std::string name;  // of a header in lower case, or of a cookie
-
-    bool operator==(const HashKey&) const = default;
-};
-
 struct Endpoint {
     std::string text;                // as written, "orders:80"; the label "endpoint"
     std::string host;                // without brackets; the path of a Unix socket
@@ -333,9 +316,6 @@ struct ClusterLimits {
 
     bool operator==(const ClusterLimits&) const = default;
 };
-
-// What to do when no endpoint is ready.
-enum class NoneReady : std::uint8_t { least_bad, all, fail };
 
 // Active checks of every endpoint of a cluster.
 struct Health {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/balance/placement.hpp"
 #include "weir/balance/standing.hpp"
 #include "weir/config/config.hpp"
 #include "weir/core/address.hpp"
