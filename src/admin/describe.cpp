@@ -94,6 +94,10 @@ std::string_view word(config::Policy policy) {
             return "round_robin";
         case config::Policy::least_request:
             return "least_request";
+        case config::Policy::maglev:
+            return "maglev";
+        case config::Policy::ring_hash:
+            return "ring_hash";
         case config::Policy::random:
             break;
     }

@@ -45,6 +45,9 @@ namespace weir::admin {
 [[nodiscard]] Response open_breaker(const Request& request, const Context& context);
 [[nodiscard]] Response close_breaker(const Request& request, const Context& context);
 [[nodiscard]] Response free_breaker(const Request& request, const Context& context);
+[[nodiscard]] Response live_faults(const Request& request, const Context& context);
+[[nodiscard]] Response add_fault(const Request& request, const Context& context);
+[[nodiscard]] Response remove_fault(const Request& request, const Context& context);
 [[nodiscard]] Response log_levels(const Request& request, const Context& context);
 [[nodiscard]] Response set_log_levels(const Request& request, const Context& context);
 [[nodiscard]] Response reopen_logs(const Request& request, const Context& context);

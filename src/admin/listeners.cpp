@@ -18,6 +18,8 @@ std::string_view word(config::PathPattern::Kind kind) {
             return "exact";
         case config::PathPattern::Kind::prefix:
             return "prefix";
+        case config::PathPattern::Kind::regex:
+            return "regex";
         case config::PathPattern::Kind::templated:
             break;
     }
@@ -62,6 +64,14 @@ void write_route(JsonWriter& json, std::string_view listener, const config::Rout
     json.field("listener", listener).field("name", route.name);
     write_texts(json, "hosts", route.hosts);
     json.field("path", route.path.text).field("path_kind", word(route.path.kind));
+    json.key("grpc");
+    const config::RouteActions& actions = route.actions;
+    if (actions.grpc_service.empty()) {
+        json.null();
+    } else {
+        const bool has_method = !actions.grpc_method.empty();
+        json.value(actions.grpc_service + (has_method ? "/" + actions.grpc_method : ""));
+    }
     write_texts(json, "methods", route.methods);
     write_matchers(json, "header", route.headers);
     write_matchers(json, "query", route.query);

@@ -7,6 +7,7 @@
 #include "admin/shapes.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 namespace weir::admin {
@@ -17,6 +18,8 @@ using namespace std::chrono_literals;
 constexpr Duration kEjectFor = 5min;
 constexpr Duration kForceFor = 10min;
 constexpr Duration kLongestForce = 24h;
+constexpr Duration kFaultFor = 5min;
+constexpr Duration kLongestDelay = 1h;
 constexpr Duration kShortest = 1s;
 constexpr std::size_t kLongestReason = 200;
 
@@ -241,6 +244,61 @@ Response readiness_now(const Context& context) {
     return response;
 }
 
+// ---- faults
+
+void write_fault(JsonWriter& json, const filter::LiveFault& live, const WallClock& wall) {
+    const auto text_or_null = [&json](std::string_view key, const std::string& text) {
+        text.empty() ? json.key(key).null() : json.field(key, text);
+    };
+    json.begin_object().field("id", live.id);
+    text_or_null("cluster", live.cluster);
+    text_or_null("route", live.route);
+    write_duration(json, "delay", live.fault.delay);
+    if (live.fault.abort) {
+        json.field("abort", std::uint64_t{*live.fault.abort});
+    } else {
+        json.key("abort").null();
+    }
+    json.field("percent", percent_of(live.fault.percent));
+    write_time(json, "until", std::optional(wall(live.until)));
+    json.field("by", live.by).field("reason", live.reason).end_object();
+}
+
+// What is to happen to requests, and to which; not for how long.
+filter::LiveFault fault_from(Body& body, const Request& request) {
+    filter::LiveFault live{.cluster = body.text("cluster"),
+                           .route = body.text("route"),
+                           .by = request.peer,
+                           .reason = body.reason()};
+    if (!body.member("delay").is_null()) {
+        live.fault.delay = duration_from(body.text("delay"));
+        if (!live.fault.delay || *live.fault.delay > kLongestDelay)
+            body.fail("delay is a duration like 200ms, at most 1h");
+    }
+    if (const JsonValue& abort = body.member("abort"); !abort.is_null()) {
+        const std::uint64_t status = abort.integer().value_or(0);
+        if (status < 200 || status > 599) body.fail("abort is a status from 200 to 599");
+        live.fault.abort = static_cast<std::uint16_t>(status);
+    }
+    if (!body.member("percent").is_null()) {
+        const auto share = config::read_percent(body.text("percent"));
+        const double* const value = std::get_if<double>(&share);
+        if (value == nullptr || *value <= 0 || *value > 1) body.fail("percent is like 10%");
+        if (value != nullptr) live.fault.percent = *value;
+    }
+    if (live.cluster.empty() && live.route.empty()) body.fail("a fault names a cluster or a route");
+    if (!live.fault.delay && !live.fault.abort) body.fail("a fault has a delay or an abort");
+    return live;
+}
+
+bool has_route(const proxy::Snapshot& snapshot, std::string_view name) {
+    const auto& listeners = snapshot.config().listeners;
+    return std::any_of(listeners.begin(), listeners.end(), [name](const config::Listener& each) {
+        return std::any_of(each.routes.begin(), each.routes.end(),
+                           [name](const config::Route& route) { return route.name == name; });
+    });
+}
+
 Response unavailable(std::string_view what) {
     return error_response(503, "not_ready", std::string(what) + " is not possible yet");
 }
@@ -317,6 +375,57 @@ Response free_breaker(const Request& request, const Context& context) {
     if (!found.breaker) return no_such_breaker(request.parameters.front());
     found.breaker->unforce(Clock::refresh());
     return breaker_now(found, *snapshot);
+}
+
+Response live_faults(const Request& /*request*/, const Context& context) {
+    const WallClock wall = refresh_clocks();
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_array();
+    for (const filter::LiveFault& live : context.faults.list(wall.now()))
+        write_fault(json, live, wall);
+    json.end_array();
+    response.body += '\n';
+    return response;
+}
+
+Response add_fault(const Request& request, const Context& context) {
+    Body body(request, {"cluster", "route", "delay", "abort", "percent", "for", "reason"});
+    filter::LiveFault live = fault_from(body, request);
+    const Duration time = body.time(kLongestForce).value_or(kFaultFor);
+    if (body.has_failed()) return body.refusal();
+    const auto snapshot = context.snapshot();
+    if (!live.cluster.empty() && !snapshot->find_cluster(live.cluster))
+        return no_such_cluster(live.cluster);
+    if (!live.route.empty() && !has_route(*snapshot, live.route))
+        return error_response(404, "no_such_route", "no route is called " + live.route);
+    const WallClock wall = refresh_clocks();
+    live.until = wall.now() + time;
+    const auto id = context.faults.add(live, wall.now());
+    if (!id) {
+        return error_response(
+            409, "too_many_faults",
+            "at most " + std::to_string(filter::LiveFaults::kMost) + " faults at once");
+    }
+    live.id = *id;
+    Response response;
+    JsonWriter json(response.body);
+    write_fault(json, live, wall);
+    response.body += '\n';
+    return response;
+}
+
+Response remove_fault(const Request& request, const Context& context) {
+    if (auto refusal = refuse_members(request)) return *std::move(refusal);
+    std::uint64_t id = 0;
+    const std::string& text = request.parameters.front();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    const bool is_number = error == std::errc() && end == text.data() + text.size();
+    if (!is_number || !context.faults.remove(id))
+        return error_response(404, "no_such_fault", "no fault has the id " + text);
+    Response response;
+    response.body = "{\"done\":true}\n";
+    return response;
 }
 
 Response log_levels(const Request& /*request*/, const Context& /*context*/) {

@@ -11,9 +11,10 @@ namespace {
 constexpr auto kGet = http::Method::get;
 constexpr auto kPost = http::Method::post;
 constexpr auto kPut = http::Method::put;
+constexpr auto kDelete = http::Method::del;
 
 // clang-format off
-constexpr std::array<Route, 39> kRoutes{{
+constexpr std::array<Route, 42> kRoutes{{
     {kGet, "/", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
@@ -57,6 +58,9 @@ constexpr std::array<Route, 39> kRoutes{{
     {kGet, "/api/v1/config/explain", Ports::admin, config_explain, "The value of a key, where it comes from and what it hides.", "Explanation", "path string", {}, "400 404"},
     {kPost, "/api/v1/config/validate", Ports::admin, config_validate, "What would come of this configuration; changes nothing.", "Validation", {}, "Config"},
     {kPost, "/api/v1/config/reload", Ports::admin, config_reload, "Reads the file again.", "ConfigApplied", {}, {}, "409 422", "config_reload"},
+    {kGet, "/api/v1/faults", Ports::admin, live_faults, "Faults that are injected on purpose now, until when and by whom.", "[Fault]"},
+    {kPost, "/api/v1/faults", Ports::admin, add_fault, "Delays or answers requests into a cluster on purpose, for a time (5m).", "Fault", {}, "FaultOrder", "400 404 409", "fault_add"},
+    {kDelete, "/api/v1/faults/{id}", Ports::admin, remove_fault, "Ends a fault before its time.", "Done", {}, {}, "404", "fault_remove"},
     {kGet, "/api/v1/log", Ports::admin, log_levels, "How much is logged.", "Log"},
     {kPut, "/api/v1/log", Ports::admin, set_log_levels, "Logs more, or less, for a time or until said otherwise.", "Log", {}, "LogChange", "400", "log_level"},
     {kPost, "/api/v1/log/reopen", Ports::admin, reopen_logs, "Opens the log files again, after they were moved away.", "Done", {}, {}, {}, "log_reopen"},

@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 53> kSchemas{{
+constexpr std::array<Schema, 55> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -33,7 +33,7 @@ constexpr std::array<Schema, 53> kSchemas{{
      "Rates are those of the last 10 s; error_rate is a share, 0 to 1."},
     {"EndpointCounts", "healthy integer; penalized integer; half_open integer; ejected integer; unhealthy integer; draining integer", ""},
 
-    {"Route", "listener string; name string; hosts [string]; path string; path_kind enum(exact,prefix,template); methods [string];"
+    {"Route", "listener string; name string; hosts [string]; path string; path_kind enum(exact,prefix,template,regex); grpc string|null; methods [string];"
               "header {string}; query {string}; to? [Target]; respond? RouteAnswer; redirect? string",
      "One of to, respond and redirect."},
     {"Target", "cluster string; weight integer; timeout string|null; retry integer", ""},
@@ -85,6 +85,10 @@ constexpr std::array<Schema, 53> kSchemas{{
     {"Transition", "at time; from enum(closed,open,half_open); to enum(closed,open,half_open); reason string; open_for_ms? number;"
                    "run? integer; run_for_ms? number; requests? integer; failures? integer", ""},
     {"Force", "for? string; reason? string", "for: a duration up to 24h."},
+    {"Fault", "id integer; cluster string|null; route string|null; delay string|null; abort integer|null; percent string; until time; by string; reason string",
+     "Of requests into that cluster, of that route, or of any; abort: the status they are answered with."},
+    {"FaultOrder", "cluster? string; route? string; delay? string; abort? integer; percent? string; for? string; reason? string",
+     "delay, abort, or both; percent: 10%; for: a duration up to 24h."},
     {"Source", "cluster string; type enum(static,file,dns); answered boolean; last_contact time|null; age_s number|null; error string|null;"
                "size integer; updates integer; failures integer", ""},
     {"Certificate", "subject_name string; side enum(downstream,upstream); listener? string; cluster? string; file string; subject string; issuer string;"

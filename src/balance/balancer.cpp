@@ -185,6 +185,51 @@ class RoundRobin final : public Weighted {
     double position_ = 0;
 };
 
+// The owner of the key, or the next that is to be had. The same key finds the same endpoint for as
+// long as that one serves, and another same one meanwhile.
+class Hashed final : public Balancer {
+  public:
+    void on_change(std::span<Candidate* const> /*candidates*/) override {}
+
+    std::size_t pick(const Field& field, Random& random) override {
+        const Placement* const placement = field.placement;
+        if (placement == nullptr) return scan(field, random);
+        const std::uint64_t key = field.key ? *field.key : random();
+        std::size_t slot = placement->slot_of(key);
+        const std::size_t looks = std::min(placement->slots(), kLooks);
+        std::size_t spare = field.candidates.size();
+        for (std::size_t i = 0; i < looks; ++i) {
+            const std::size_t index = placement->owner(slot);
+            if (field.is_usable(index)) {
+                if (takes(field, index, key)) return index;
+                spare = index;
+            }
+            if (++slot == placement->slots()) slot = 0;
+        }
+        if (spare < field.candidates.size()) return spare;
+        return scan_from(field, key);
+    }
+
+  private:
+    static constexpr std::size_t kLooks = 256;
+
+    // A ramping endpoint has only its present share of its keys back, each for good.
+    static bool takes(const Field& field, std::size_t index, std::uint64_t key) {
+        if (field.is_plain) return true;
+        return (key >> 20U) % 1000 < field.permille(index);
+    }
+
+    // Hardly any is left.
+    static std::size_t scan_from(const Field& field, std::uint64_t key) {
+        const std::size_t size = field.candidates.size();
+        for (std::size_t i = 0; i < size; ++i) {
+            const std::size_t index = (key + i) % size;
+            if (field.is_usable(index)) return index;
+        }
+        return size;
+    }
+};
+
 }  // namespace
 
 std::uint32_t Field::permille(std::size_t index) const {
@@ -201,6 +246,9 @@ std::unique_ptr<Balancer> make_balancer(config::Policy policy) {
             return std::make_unique<PowerOfTwo>(&least_request_cost, false);
         case config::Policy::random:
             return std::make_unique<RandomChoice>();
+        case config::Policy::maglev:
+        case config::Policy::ring_hash:
+            return std::make_unique<Hashed>();
         case config::Policy::p2c_ewma:
             break;
     }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "weir/balance/candidate.hpp"
+#include "weir/balance/placement.hpp"
 #include "weir/config/config.hpp"
 #include "weir/core/random.hpp"
 
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace weir::balance {
@@ -13,7 +15,9 @@ namespace weir::balance {
 struct Field {
     std::span<Candidate* const> candidates;
     const Peers& peers;
+    const Placement* placement = nullptr;  // of the candidates, for a hash policy
     TimePoint now{};
+    std::optional<std::uint64_t> key{};
     bool is_plain = true;          // all are ready and have their full weight
     std::uint32_t least_ramp = 0;  // no ramping one weighs less, in 1/1000
     const Standing* avoid = nullptr;

@@ -57,8 +57,9 @@ Chooser::Chooser(config::Policy policy, NoneReady none_ready, std::shared_ptr<Ro
 
 Chooser::~Chooser() = default;
 
-void Chooser::set(Candidates candidates) {
+void Chooser::set(Candidates candidates, std::shared_ptr<const Placement> placement) {
     candidates_ = std::move(candidates);
+    placement_ = std::move(placement);
     for (std::size_t i = 0; i < candidates_.size(); ++i)
         candidates_[i]->standing().set_place(i);
     balancer_->on_change(candidates_);
@@ -66,7 +67,12 @@ void Chooser::set(Candidates candidates) {
 }
 
 Choice Chooser::choose(const Wish& wish, Random& random) {
-    Field field{.candidates = candidates_, .peers = peers_, .now = wish.now, .avoid = wish.avoid};
+    Field field{.candidates = candidates_,
+                .peers = peers_,
+                .placement = placement_.get(),
+                .now = wish.now,
+                .key = wish.key,
+                .avoid = wish.avoid};
     field.is_plain = roster_->is_plain();
     if (!field.is_plain) {
         const Choice probe = this->probe(wish);
@@ -84,7 +90,12 @@ Choice Chooser::choose(const Wish& wish, Random& random) {
 }
 
 Choice Chooser::choose_other(const Wish& wish, Random& random) {
-    Field field{.candidates = candidates_, .peers = peers_, .now = wish.now, .avoid = wish.avoid};
+    Field field{.candidates = candidates_,
+                .peers = peers_,
+                .placement = placement_.get(),
+                .now = wish.now,
+                .key = wish.key,
+                .avoid = wish.avoid};
     field.is_plain = roster_->is_plain();
     if (!field.is_plain) {
         if (roster_->ready() == 0) return {};

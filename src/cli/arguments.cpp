@@ -29,6 +29,7 @@ struct Asking {
     EndpointsVerb endpoints;
     BreakersVerb breakers;
     BreakerVerb breaker;
+    FaultVerb fault;
     DiscoveryVerb discovery;
     CertsVerb certs;
     RouteVerb route;
@@ -346,6 +347,35 @@ void add_steering(CommandLine& line) {
     });
 }
 
+void add_fault(CommandLine& line) {
+    FaultVerb& verb = line.asking.fault;
+    CLI::App* fault =
+        add_asking(line, line.app, "fault", "Faults injected on purpose: list, add, remove", verb);
+    CLI::Option* action = fault->add_option("ACTION", verb.action, "none lists them")
+                              ->check(CLI::IsMember({"add", "remove"}));
+    fault->add_option("NAME", verb.name, "the cluster; to remove: the id")->needs(action);
+    fault->add_option("--route", verb.order.route, "only requests of that route")->needs(action);
+    add_duration(fault, "--delay,--latency", verb.order.delay, "requests wait so long")
+        ->needs(action);
+    fault->add_option("--abort", verb.order.abort, "requests are answered with this status")
+        ->needs(action)
+        ->check(CLI::Range(200, 599));
+    fault->add_option("--percent", verb.order.percent, "of the requests; all if not said")
+        ->needs(action);
+    add_duration(fault, "--for", verb.order.lasting, "then it ends by itself; 5m if not said")
+        ->needs(action);
+    fault->add_option("--reason", verb.order.reason, "shown to others")->needs(action);
+    fault->callback([&verb] {
+        const bool is_add = verb.action == "add";
+        if (verb.action == "remove" && verb.name.empty())
+            throw CLI::ValidationError("remove", "needs the ID of a fault");
+        if (is_add && verb.name.empty() && verb.order.route.empty())
+            throw CLI::ValidationError("add", "needs a cluster, or --route");
+        if (is_add && verb.order.delay.empty() && verb.order.abort.empty())
+            throw CLI::ValidationError("add", "needs --delay or --abort");
+    });
+}
+
 void add_ending(CommandLine& line) {
     Asking& asking = line.asking;
     CLI::App* drain = add_asking(line, line.app, "drain",
@@ -439,6 +469,7 @@ CommandLine::CommandLine() {
     add_failures(*this);
     add_steering(*this);
     add_log(*this);
+    add_fault(*this);
     add_ending(*this);
     add_check(*this);
     add_simulate(*this);

@@ -171,14 +171,10 @@ class Verbs {
     }
 
     int operator()(const GetVerb& verb) const {
-        constexpr std::pair<std::string_view, Show> kKinds[] = {{"listeners", show_listeners},
-                                                                {"routes", show_routes},
-                                                                {"clusters", show_clusters},
-                                                                {"breakers", show_breakers},
-                                                                {"certs", show_certs},
-                                                                {"discovery", show_discovery},
-                                                                {"log", show_log},
-                                                                {"memory", show_memory}};
+        constexpr std::pair<std::string_view, Show> kKinds[] = {
+            {"listeners", show_listeners}, {"routes", show_routes}, {"clusters", show_clusters},
+            {"breakers", show_breakers},   {"faults", show_faults}, {"certs", show_certs},
+            {"discovery", show_discovery}, {"log", show_log},       {"memory", show_memory}};
         if (verb.what == "config") return (*this)(DumpVerb{});
         if (verb.what == "events") return (*this)(EventsVerb{});
         if (!verb.name.empty()) return show(client::look_at_cluster(verb.name), show_cluster);
@@ -207,6 +203,18 @@ class Verbs {
         if (verb.action.empty()) return asker_.perform([&] { return breaker(verb.name); });
         return change(client::change_breaker(verb.name, verb.action, {verb.lasting, verb.reason}),
                       show_breaker);
+    }
+
+    int operator()(const FaultVerb& verb) const {
+        if (verb.action.empty()) return show(client::look_at("faults"), show_faults);
+        if (verb.action == "remove") {
+            return change(client::remove_fault(verb.name), [](const JsonValue&, const View&) {
+                return std::string("the fault has ended\n");
+            });
+        }
+        client::FaultOrder order = verb.order;
+        order.cluster = verb.name;
+        return change(client::add_fault(order), show_fault);
     }
 
     int operator()(const DiscoveryVerb& /*verb*/) const {

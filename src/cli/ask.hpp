@@ -1,5 +1,7 @@
 #pragma once
 
+#include "weir/client/questions.hpp"
+
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -38,6 +40,11 @@ struct BreakerVerb {
     std::string action;  // empty: shows it
     std::string lasting;
     std::string reason;
+};
+struct FaultVerb {
+    std::string action;  // add, remove; empty: lists them
+    std::string name;    // of a cluster, or an id
+    client::FaultOrder order;
 };
 struct DiscoveryVerb {};
 struct CertsVerb {};
@@ -96,6 +103,7 @@ using AskVerb = std::variant<StatusVerb,
                              EndpointsVerb,
                              BreakersVerb,
                              BreakerVerb,
+                             FaultVerb,
                              DiscoveryVerb,
                              CertsVerb,
                              RouteVerb,

@@ -353,6 +353,36 @@ std::string show_breakers(const JsonValue& answer, const View& view) {
     return table_or(table, "no breakers", view);
 }
 
+std::string show_faults(const JsonValue& answer, const View& view) {
+    Table table({{.title = "ID", .align = kRight},
+                 {.title = "CLUSTER", .least = 8},
+                 {.title = "ROUTE", .rank = 1},
+                 {.title = "DELAY", .align = kRight},
+                 {.title = "ABORT", .align = kRight},
+                 {.title = "OF", .align = kRight},
+                 {.title = "ENDS", .rank = 1},
+                 {.title = "BY", .rank = 2},
+                 {.title = "REASON", .least = 8, .rank = 3}});
+    for (const JsonValue& fault : answer.items()) {
+        table.add({fault["id"].text(), fault["cluster"].text(), fault["route"].text(),
+                   fault["delay"].text(), fault["abort"].text(), fault["percent"].text(),
+                   until(fault["until"], view), fault["by"].text(), fault["reason"].text()});
+    }
+    return table_or(table, "no faults are injected", view);
+}
+
+std::string show_fault(const JsonValue& fault, const View& view) {
+    Facts facts;
+    facts.add("fault", fault["id"].text());
+    facts.add("cluster", fault["cluster"].text());
+    facts.add("route", fault["route"].text());
+    facts.add("delay", fault["delay"].text());
+    facts.add("abort", fault["abort"].text());
+    facts.add("of", fault["percent"].text() + " of the requests");
+    facts.add("ends", until(fault["until"], view));
+    return facts.render(view.look);
+}
+
 std::string show_breaker(const JsonValue& breaker, const View& view) {
     Facts facts;
     facts.add("breaker", breaker["id"].text());

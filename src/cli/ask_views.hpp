@@ -29,6 +29,8 @@ struct View {
 [[nodiscard]] std::string show_failures(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_failures_in_full(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_breakers(const JsonValue& answer, const View& view);
+[[nodiscard]] std::string show_faults(const JsonValue& answer, const View& view);
+[[nodiscard]] std::string show_fault(const JsonValue& fault, const View& view);
 [[nodiscard]] std::string show_breaker(const JsonValue& breaker, const View& view);
 [[nodiscard]] std::string show_discovery(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_certs(const JsonValue& answer, const View& view);

@@ -138,6 +138,32 @@ Question change_breaker(std::string_view name, std::string_view action, const Ho
     return post("breakers/" + percent_encoded(name) + "/" + std::string(action), hold);
 }
 
+Question add_fault(const FaultOrder& order) {
+    Question question{.method = "POST",
+                      .target = std::string(kApi) + "faults",
+                      .content_type = "application/json"};
+    JsonWriter json(question.body);
+    json.begin_object();
+    const auto add = [&json](std::string_view key, std::string_view text) {
+        if (!text.empty()) json.field(key, text);
+    };
+    add("cluster", order.cluster);
+    add("route", order.route);
+    add("delay", order.delay);
+    if (!order.abort.empty())
+        json.field("abort", std::uint64_t{std::strtoul(order.abort.c_str(), nullptr, 10)});
+    const bool is_bare = !order.percent.empty() && !order.percent.ends_with('%');
+    add("percent", is_bare ? order.percent + "%" : order.percent);
+    add("for", order.lasting);
+    add("reason", order.reason);
+    json.end_object();
+    return question;
+}
+
+Question remove_fault(std::string_view id) {
+    return {.method = "DELETE", .target = std::string(kApi) + "faults/" + percent_encoded(id)};
+}
+
 Question change_log(std::string_view level,
                     const std::vector<std::string>& modules,
                     std::string_view lasting) {

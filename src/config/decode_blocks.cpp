@@ -15,12 +15,6 @@ constexpr RetryWord kRetryWords[] = {
     {"503", &RetryOn::status_503},  {"reset", &RetryOn::reset},     {"timeout", &RetryOn::timeout},
     {"502", &RetryOn::status_502},  {"504", &RetryOn::status_504},  {"5xx", &RetryOn::status_5xx}};
 
-std::string lower(std::string text) {
-    for (char& c : text)
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    return text;
-}
-
 // ---- fields of the access log
 
 constexpr std::size_t kMostFields = 32;

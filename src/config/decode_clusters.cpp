@@ -217,6 +217,32 @@ void settle_protocol(Context& ctx, const Entry& entry, const ClusterBlock& from,
     cluster.tls->alpn = {cluster.protocol == http1 ? "http/1.1" : "h2"};
 }
 
+bool is_hash(Policy policy) {
+    return policy == Policy::maglev || policy == Policy::ring_hash;
+}
+
+// `own` is what the cluster itself says; a key it has from defaults it need not heed.
+void settle_lb(Context& ctx, const LbBlock& lb, const Node* own, const Span& at, Cluster& cluster) {
+    cluster.policy = lb.policy;
+    cluster.when_none_ready = lb.when_none_ready;
+    if (is_hash(lb.policy)) {
+        cluster.hash_key = lb.key;
+        if (lb.key || (own != nullptr && is_in_doubt(*own))) return;
+        complain_at(ctx, at.place, at.width,
+                    {.code = 114,
+                     .what = "a hash policy needs a key",
+                     .note = "write lb: {policy: maglev, key: header:x-user}, or cookie:NAME, "
+                             "client_ip, path"});
+        return;
+    }
+    if (own == nullptr || &value_of(*own, "key") == own) return;
+    const Node& key = value_of(*own, "key");
+    warn_at(ctx, key.place, key.width,
+            {.code = 202,
+             .what = "lb.key has no effect on this policy",
+             .note = "maglev and ring_hash go by a key"});
+}
+
 ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& defaults) {
     const auto path = "clusters." + entry.key;
     ClusterDraft draft{.cluster = {},
@@ -241,8 +267,10 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
     }
     LbBlock lb = defaults.lb;
     if (from.lb != nullptr) decode(ctx, *from.lb, path + ".lb", lb);
-    cluster.policy = lb.policy;
-    cluster.when_none_ready = lb.when_none_ready;
+    const Node* const own = from.lb;
+    settle_lb(ctx, lb, own,
+              own != nullptr ? Span{own->place, own->width} : Span{entry.place, entry.width},
+              cluster);
     draft.retry = layered(ctx, from.retry, path, "retry", defaults.retry);
     draft.timeout = layered(ctx, from.timeout, path, "timeout", defaults.timeout);
     draft.breaker = layered(ctx, from.breaker, path, "breaker", defaults.breaker);
@@ -262,6 +290,28 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
 }
 
 }  // namespace
+
+void read_hash_key(Context& ctx, const Node& node, const std::string& /*path*/, LbBlock& into) {
+    using From = HashKey::Source;
+    if (!expect(ctx, node, Node::Kind::scalar, "key", "one word: header:x-user")) return;
+    const std::string_view text = node.text;
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    const std::string_view kind = text.substr(0, colon);
+    std::string name(text.substr(std::min(colon + 1, text.size())));
+    const bool is_named = kind == "header" || kind == "cookie";
+    if (is_named && is_token(name)) {
+        const bool is_header = kind == "header";
+        into.key = {is_header ? From::header : From::cookie,
+                    is_header ? lower(std::move(name)) : std::move(name)};
+    } else if (text == "client_ip" || text == "path") {
+        into.key = {text == "path" ? From::path : From::client_ip, {}};
+    } else {
+        complain(ctx, node,
+                 {.what = is_named ? "'" + node.text + "' names nothing that a request could have"
+                                   : "'" + node.text + "' is nothing to hash",
+                  .note = "write header:NAME, cookie:NAME, client_ip or path"});
+    }
+}
 
 std::vector<Endpoint> decode_endpoints(Context& ctx, const Node& node, const std::string& path) {
     std::vector<Endpoint> endpoints;
@@ -337,8 +387,7 @@ const ClusterDraft& inline_cluster(Context& ctx,
     draft.cluster.discovery.type =
         has_name(endpoints) ? Discovery::Type::dns : Discovery::Type::static_list;
     draft.cluster.endpoints = std::move(endpoints);
-    draft.cluster.policy = defaults.lb.policy;
-    draft.cluster.when_none_ready = defaults.lb.when_none_ready;
+    settle_lb(ctx, defaults.lb, nullptr, {place, 0}, draft.cluster);
     settle(ctx, draft, defaults.outlier);
     return into.emplace(name, std::move(draft)).first->second;
 }

@@ -8,12 +8,6 @@
 namespace weir::config {
 namespace {
 
-std::string lower(std::string text) {
-    for (char& c : text)
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    return text;
-}
-
 Complaint no_pattern(std::string what, std::string note = {}) {
     return {.code = 119, .what = std::move(what), .note = std::move(note)};
 }
@@ -42,7 +36,7 @@ std::optional<std::vector<std::string_view>> names_in(std::string_view text) {
     return names;
 }
 
-std::optional<Complaint> check_segments(std::string_view path) {
+std::optional<Complaint> check_segments(std::string_view path, bool is_merged) {
     const std::string quoted = "'" + std::string(path) + "'";
     std::set<std::string_view> seen;
     auto rest = path.substr(1);
@@ -50,6 +44,7 @@ std::optional<Complaint> check_segments(std::string_view path) {
         const auto end = std::min(rest.find('/'), rest.size());
         const auto segment = rest.substr(0, end);
         rest.remove_prefix(std::min(end + 1, rest.size()));
+        if (segment.empty() && !is_merged) continue;
         if (segment.empty())
             return no_pattern(quoted + " can never match: paths are compared with slashes merged");
         if (segment == "." || segment == "..")
@@ -67,11 +62,16 @@ std::optional<Complaint> check_segments(std::string_view path) {
     return std::nullopt;
 }
 
-Read<PathPattern> read_path(std::string_view text) {
+// "~ ^/re$"
+Read<PathPattern> read_expression(std::string_view text) {
+    text.remove_prefix(std::min(text.find_first_not_of(' ', 1), text.size()));
+    if (text.empty()) return no_pattern("no regular expression after ~");
+    return PathPattern{.kind = PathPattern::Kind::regex, .text = std::string(text)};
+}
+
+Read<PathPattern> read_path(std::string_view text, bool is_merged) {
     const std::string quoted = "'" + std::string(text) + "'";
-    if (text.starts_with('~'))
-        return Complaint{.code = 109,
-                         .what = "a path by regular expression is not supported by this version"};
+    if (text.starts_with('~')) return read_expression(text);
     if (!text.starts_with('/')) return no_pattern(quoted + " is no path", "a path begins with /");
     if (text.find_first_of(" \t?#") != std::string_view::npos) {
         return no_pattern(quoted + " is no path", "spaces, ? and # are never part of one");
@@ -81,7 +81,7 @@ Read<PathPattern> read_path(std::string_view text) {
     if (pattern.text.find('*') != std::string::npos) {
         return no_pattern(quoted + " is no path", "a * stands alone, as the last segment: /a/*");
     }
-    if (auto complaint = check_segments(pattern.text)) return std::move(*complaint);
+    if (auto complaint = check_segments(pattern.text, is_merged)) return std::move(*complaint);
     if (pattern.text.find('{') != std::string::npos) {
         pattern.kind = PathPattern::Kind::templated;
     } else if (pattern.text.ends_with('/')) {
@@ -98,6 +98,9 @@ std::optional<Complaint> check_template(std::string_view text, const PathPattern
         return no_pattern("a blank or control character in a URL", "write %20 for a blank");
     const auto names = names_in(text);
     if (!names) return no_pattern("the braces of '" + std::string(text) + "' are no {name}");
+    const bool is_regex = path.kind == PathPattern::Kind::regex;
+    if (is_regex && (!names->empty() || text.find('*') != std::string_view::npos))
+        return no_pattern("a path by regular expression leaves nothing for {name} or *");
     for (const auto name : *names) {
         if (path.text.find("{" + std::string(name) + "}") != std::string::npos) continue;
         return no_pattern("the path '" + path.text + "' has no segment {" + std::string(name) +
@@ -140,12 +143,6 @@ bool is_authority(std::string_view text) {
         return Address::from_ip(text.substr(1, text.size() - 2), 1).has_value();
     const auto read = read_endpoint(text);
     return std::holds_alternative<Endpoint>(read) && !text.starts_with("unix:");
-}
-
-bool is_token(std::string_view text) {
-    constexpr std::string_view kTaken =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
-    return !text.empty() && text.find_first_not_of(kTaken) == std::string_view::npos;
 }
 
 std::vector<Matcher> decode_matchers(Context& ctx,
@@ -203,7 +200,7 @@ void refuse_empty(Context& ctx, const Node& node, std::string_view key) {
 void decode_match(RouteScope& scope, const RouteBlock& from, Route& route) {
     Context& ctx = scope.ctx;
     if (from.path != nullptr && expect(ctx, *from.path, Node::Kind::scalar, "path", "one path")) {
-        auto read = read_path(from.path->text);
+        auto read = read_path(from.path->text, from.merge_slashes);
         if (auto* complaint = std::get_if<Complaint>(&read)) {
             complain(ctx, *from.path, std::move(*complaint));
         } else {
@@ -287,6 +284,12 @@ void decode_action(RouteScope& scope, const Node& node, const RouteBlock& from, 
         route.action = Redirect{*from.redirect};
     }
     const bool is_forward = from.to != nullptr;
+    if (!is_forward && actions == 1 &&
+        (route.actions.mirror || !route.actions.request.is_none() ||
+         !route.actions.compress.empty())) {
+        complain(scope.ctx, node,
+                 {.code = 115, .what = "mirror, headers and compress mean nothing without 'to'"});
+    }
     if (!is_forward &&
         (from.retry != nullptr || from.timeout != nullptr || from.breaker != nullptr ||
          from.rewrite != nullptr) &&
@@ -312,10 +315,13 @@ Span path_span(const Node& route) {
 
 // Of bytes that are no HTTP nothing is known but a server name.
 void refuse_http(Context& ctx, const Node& route) {
-    constexpr std::string_view kHttp[] = {"path",    "method",   "header",  "query",
-                                          "respond", "redirect", "rewrite", "max_body"};
+    constexpr std::string_view kHttp[] = {"path",    "method",   "header",           "query",
+                                          "respond", "redirect", "rewrite",          "max_body",
+                                          "grpc",    "headers",  "response_headers", "mirror",
+                                          "fault",   "cors",     "compress"};
     for (const auto& entry : route.entries) {
         if (std::find(std::begin(kHttp), std::end(kHttp), entry.key) == std::end(kHttp)) continue;
+        if (entry.value.kind == Node::Kind::scalar && entry.value.text == "off") continue;
         complain_at(
             ctx, entry.place, entry.width,
             {.code = 115,
@@ -343,6 +349,10 @@ Route decode_route(RouteScope& scope, const Node& node) {
     route.access_log = access_log_of(scope.ctx, from.access_log, scope.path + ".access_log",
                                      scope.inherited.access_log);
     decode_match(scope, from, route);
+    route.actions.websocket = from.websocket;
+    route.actions.merge_slashes = from.merge_slashes;
+    route.actions.allow_encoded_slash = from.allow_encoded_slash;
+    decode_actions(scope.ctx, from, scope.path, scope.defaults, scope.clusters, route);
     if (from.rewrite != nullptr) decode_rewrite(scope, *from.rewrite, route);
     // An unknown key was perhaps meant to be the action.
     if (is_whole || from.to != nullptr) decode_action(scope, node, from, route);
@@ -366,6 +376,18 @@ void name_routes(Context& ctx, const Node& list, std::vector<Route>& routes) {
 }
 
 }  // namespace
+
+std::string lower(std::string text) {
+    for (char& c : text)
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    return text;
+}
+
+bool is_token(std::string_view text) {
+    constexpr std::string_view kTaken =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+    return !text.empty() && text.find_first_not_of(kTaken) == std::string_view::npos;
+}
 
 std::vector<Route> decode_routes(Context& ctx,
                                  const Node& node,

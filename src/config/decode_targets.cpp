@@ -302,4 +302,16 @@ std::vector<Target> decode_targets(Context& ctx,
     return targets;
 }
 
+std::string decode_mirror(Context& ctx,
+                          const Node& node,
+                          const Defaults& defaults,
+                          ClusterDrafts& clusters) {
+    const auto before = ctx.report.errors();
+    const auto shares = Targets(ctx, defaults, clusters).decode(node);
+    if (shares.size() == 1) return shares.front().draft->cluster.name;
+    if (ctx.report.errors() == before)
+        complain(ctx, node, {.code = 115, .what = "a mirror is one cluster"});
+    return {};
+}
+
 }  // namespace weir::config

@@ -60,6 +60,19 @@ const ClusterDraft& inline_cluster(Context& ctx,
                                                  const Defaults& defaults,
                                                  ClusterDrafts& clusters);
 
+// What a route does besides; its path, where `grpc` says it.
+void decode_actions(Context& ctx,
+                    const RouteBlock& from,
+                    const std::string& path,
+                    const Defaults& defaults,
+                    ClusterDrafts& clusters,
+                    Route& route);
+// The name of the one cluster; empty after an error.
+[[nodiscard]] std::string decode_mirror(Context& ctx,
+                                        const Node& node,
+                                        const Defaults& defaults,
+                                        ClusterDrafts& clusters);
+
 void decode_listeners(Context& ctx,
                       const Node& node,
                       const Config& from,  // as far as it is decoded
@@ -84,6 +97,11 @@ void complain_repeated(Context& ctx,
                                                const RouteDefaults& inherited,
                                                const Defaults& defaults,
                                                ClusterDrafts& clusters);
+
+// ASCII.
+[[nodiscard]] std::string lower(std::string text);
+// What a header, a cookie or a method may be called (RFC 9110, 5.6.2).
+[[nodiscard]] bool is_token(std::string_view text);
 
 // The route of a listener's own `to`.
 [[nodiscard]] Route catch_all(Context& ctx,

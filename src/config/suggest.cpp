@@ -381,26 +381,11 @@ constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
                                            "kafka", "consumers",   "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
 constexpr std::string_view kLaterListener[] = {"rate_limit", "auth"};
-constexpr std::string_view kLaterRoute[] = {"grpc",
-                                            "publish",
-                                            "headers",
-                                            "response_headers",
-                                            "mirror",
-                                            "mirror_percent",
-                                            "fault",
-                                            "websocket",
-                                            "cors",
-                                            "compress",
-                                            "require",
-                                            "merge_slashes",
-                                            "allow_encoded_slash",
-                                            "rate_limit",
-                                            "auth"};
+constexpr std::string_view kLaterRoute[] = {"publish", "require", "rate_limit", "auth"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};
-constexpr std::string_view kLaterLb[] = {"key", "zone_aware"};
-constexpr std::string_view kLaterPolicy[] = {"maglev", "ring_hash"};
+constexpr std::string_view kLaterLb[] = {"zone_aware"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"body_rate", "memory"};
@@ -412,7 +397,6 @@ constexpr Later kLater[] = {{"", kLaterRoot},
                             {"clusters{}.discovery", kLaterDiscovery},
                             {"clusters{}.discovery.type", kLaterDiscoveryType},
                             {"clusters{}.lb", kLaterLb},
-                            {"clusters{}.lb.policy", kLaterPolicy},
                             {"admin", kLaterAdmin},
                             {"telemetry", kLaterTelemetry},
                             {"limits", kLaterLimits}};

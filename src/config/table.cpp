@@ -110,15 +110,30 @@ constexpr Key<ListenerBlock> kListener[] = {
 constexpr Key<RouteBlock> kRoute[] = {
     {"name", "string", "generated", "label \"route\"", &RouteBlock::name},
     {"host", "string|list", "any", "exact, *.example.com", &RouteBlock::host},
-    {"path", "string", "/", "\"/a\" exact, \"/a/\" or \"/a/*\" prefix, \"/u/{id}\" template",
+    {"path", "string", "/",
+     "\"/a\" exact, \"/a/\" or \"/a/*\" prefix, \"/u/{id}\" template, \"~ ^/re$\" regex (RE2)",
      &RouteBlock::path},
     {"method", "string|list", "any", "", &RouteBlock::method},
     {"header", "map", "{}", "name: value, name: \"~ regex\", name: present", &RouteBlock::header},
     {"query", "map", "{}", "as header", &RouteBlock::query},
+    {"grpc", "string", "any", "package.Service or package.Service/Method", &RouteBlock::grpc},
     {"to", "target", "-", "cluster | host:port | list | {cluster: percent}", &RouteBlock::to},
     {"respond", "object", "-", "fixed answer", &RouteBlock::respond},
     {"redirect", "string", "-", "URL template, 308", &RouteBlock::redirect},
     {"rewrite", "object", "", "", &RouteBlock::rewrite},
+    {"headers", "object", "", "of requests to the upstream", &RouteBlock::headers},
+    {"response_headers", "object", "", "", &RouteBlock::response_headers},
+    {"mirror", "target", "none", "gets a copy, fire and forget", &RouteBlock::mirror},
+    {"mirror_percent", "percent", "100%", "of the requests", &RouteBlock::mirror_percent, 0, 1},
+    {"fault", "object|off", "off", "for tests of those who call", &RouteBlock::fault},
+    {"websocket", "bool", "true", "false = a request to upgrade is served as if it were none",
+     &RouteBlock::websocket},
+    {"cors", "object|off", "off", "scripts of other sites may call", &RouteBlock::cors},
+    {"compress", "list|off", "off", "[zstd, br, gzip], the preferred first", &RouteBlock::compress},
+    {"merge_slashes", "bool", "true", "false = empty segments of the path count",
+     &RouteBlock::merge_slashes},
+    {"allow_encoded_slash", "bool", "false", "else %2F and %5C are 400",
+     &RouteBlock::allow_encoded_slash},
     {"max_body", "size|unlimited", "inherits", "413 above", &RouteBlock::max_body},
     {"timeout", "duration|object", "inherits", "see timeout.*", &RouteBlock::timeout},
     {"retry", "int|object|off", "inherits", "see retry.*", &RouteBlock::retry},
@@ -173,8 +188,10 @@ constexpr Key<DiscoveryBlock> kDiscovery[] = {
      &DiscoveryBlock::empty_hold, 0, kDay},
 };
 constexpr Key<LbBlock> kLb[] = {
-    {"policy", "enum:p2c_ewma,round_robin,least_request,random", "p2c_ewma", "",
+    {"policy", "enum:p2c_ewma,round_robin,least_request,random,maglev,ring_hash", "p2c_ewma", "",
      word<&LbBlock::policy, LbBlock>(), 0, kNoMost, "load-balancing policy"},
+    {"key", "string", "-",
+     "what maglev and ring_hash go by: header:x-user, cookie:sid, client_ip, path", &read_hash_key},
     {"when_none_ready", "enum:least_bad,all,fail", "least_bad",
      "what to do when no endpoint is ready; always visible in a header, a flag and a gauge",
      word<&LbBlock::when_none_ready, LbBlock>()},
@@ -546,6 +563,10 @@ std::vector<KeyInfo> keys() {
     append(out, kRouteBlock);
     append(out, kRespondBlock);
     append(out, kRewriteBlock);
+    append(out, block<HeadersBlock>());
+    append(out, block<ResponseHeadersBlock>());
+    append(out, block<FaultBlock>());
+    append(out, block<CorsBlock>());
     append(out, kClusterBlock);
     append(out, kEndpointBlock);
     append(out, kDiscoveryBlock);

@@ -158,6 +158,35 @@ struct RouteBlock {
     const Node* retry = nullptr;
     const Node* breaker = nullptr;
     const Node* access_log = nullptr;
+    const Node* grpc = nullptr;
+    const Node* headers = nullptr;
+    const Node* response_headers = nullptr;
+    const Node* mirror = nullptr;
+    double mirror_percent = 1;
+    const Node* fault = nullptr;
+    const Node* cors = nullptr;
+    const Node* compress = nullptr;
+    bool websocket = true;
+    bool merge_slashes = true;
+    bool allow_encoded_slash = false;
+};
+struct HeadersBlock {
+    const Node* set = nullptr;
+    const Node* remove = nullptr;
+};
+struct ResponseHeadersBlock : HeadersBlock {};
+struct FaultBlock {
+    std::optional<Duration> delay;
+    std::optional<std::uint32_t> abort;
+    double percent = 1;
+};
+struct CorsBlock {
+    const Node* origins = nullptr;
+    const Node* methods = nullptr;
+    const Node* headers = nullptr;
+    const Node* expose = nullptr;
+    Duration max_age = Cors().max_age;
+    bool credentials = false;
 };
 struct RewriteBlock {
     std::optional<std::string> path;
@@ -194,6 +223,7 @@ struct DiscoveryBlock {
 };
 struct LbBlock {
     Policy policy = Policy::p2c_ewma;
+    std::optional<HashKey> key;
     NoneReady when_none_ready = NoneReady::least_bad;
 };
 struct TlsCertBlock {
@@ -248,6 +278,14 @@ const Block<Respond>& block();
 template <>
 const Block<RewriteBlock>& block();
 template <>
+const Block<HeadersBlock>& block();
+template <>
+const Block<ResponseHeadersBlock>& block();
+template <>
+const Block<FaultBlock>& block();
+template <>
+const Block<CorsBlock>& block();
+template <>
 const Block<ClusterBlock>& block();
 template <>
 const Block<EndpointBlock>& block();
@@ -287,6 +325,7 @@ void read_failure_on(Context& ctx, const Node& node, const std::string& path, Br
 void read_fallback(Context& ctx, const Node& node, const std::string& path, Breaker& into);
 void read_fallback_to(Context& ctx, const Node& node, const std::string& path, Fallback& into);
 void read_latency_factor(Context& ctx, const Node& node, const std::string& path, Outlier& into);
+void read_hash_key(Context& ctx, const Node& node, const std::string& path, LbBlock& into);
 void read_expect(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_health_path(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);

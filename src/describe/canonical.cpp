@@ -79,6 +79,8 @@ constexpr std::array kSpellings{Spelling{"duration", duration_text}, Spelling{"s
                                 Spelling{"int", integer_text}};
 
 std::string route_path(const std::string& text) {
+    if (text.starts_with('~'))
+        return "~ " + text.substr(std::min(text.find_first_not_of(' ', 1), text.size()));
     return text.ends_with("/*") ? text.substr(0, text.size() - 1) : text;
 }
 std::string server(const std::string& text) {
@@ -142,6 +144,12 @@ std::string lower_text(const std::string& text) {
 // of their scalars.
 constexpr std::array kOfKeys{Spelling{"routes[].path", route_path},
                              Spelling{"routes[].host", lower_text},
+                             Spelling{"routes[].headers.remove", lower_text},
+                             Spelling{"routes[].response_headers.remove", lower_text},
+                             Spelling{"routes[].cors.origins", lower_text},
+                             Spelling{"routes[].cors.headers", lower_text},
+                             Spelling{"routes[].cors.expose", lower_text},
+                             Spelling{"clusters{}.lb.key", log_source},
                              Spelling{"clusters{}.discovery.servers", server},
                              Spelling{"telemetry.buckets", duration_text},
                              Spelling{"access_log.only", condition},
@@ -230,7 +238,10 @@ Node list(const config::KeyInfo& row, const Node& node) {
 Node map(const config::KeyInfo& row, const Node& node) {
     Node out = node;
     for (auto& entry : out.entries) {
-        if (row.path == "routes[].header") entry.key = lower(entry.key);
+        const bool is_header = row.path == "routes[].header" ||
+                               row.path == "routes[].headers.set" ||
+                               row.path == "routes[].response_headers.set";
+        if (is_header) entry.key = lower(entry.key);
         entry.value.text = spelled(row, entry.value.text);
     }
     return out;

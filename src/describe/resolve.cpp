@@ -424,6 +424,8 @@ class Resolver {
         const auto* to = find(&node, "to");
         std::vector<std::string> targets;
         if (to != nullptr) targets = targets_of(to->value, own.name, to->place);
+        if (const auto* mirror = find(&node, "mirror"))
+            targets_of(mirror->value, own.name, mirror->place);
         for (const auto& row : vocabulary_.rows("routes[]")) {
             const auto* said = node_at(&node, row.name);
             const bool is_for_targets = row.name == "timeout" || row.name == "retry";
@@ -439,6 +441,8 @@ class Resolver {
                 mark_own(out.children.back(), own.name);
             } else if (row.name == "max_body") {
                 max_body(out, row, own, listener);
+            } else if (is_optional(row)) {
+                add_optional(out, row, "routes[]", {own});
             } else if (!row.child.empty()) {
                 if (said != nullptr) out.children.push_back(object(row, {{said, own.name}}));
             } else {

@@ -1,5 +1,6 @@
 #include "weir/filter/make.hpp"
 
+#include "kinds.hpp"
 #include "stores.hpp"
 
 namespace weir::filter {
@@ -8,8 +9,18 @@ std::shared_ptr<Stores> make_stores() {
     return std::make_shared<Stores>();
 }
 
-std::vector<FilterPtr> make_filters(const Making& /*making*/) {
-    return {};
+std::vector<FilterPtr> make_filters(const Making& making) {
+    std::vector<FilterPtr> filters;
+    const auto add = [&filters](FilterPtr filter) {
+        if (filter) filters.push_back(std::move(filter));
+    };
+    if (making.route != nullptr) {
+        const config::RouteActions& actions = making.route->actions;
+        add(make_answer_headers(actions.response));
+        add(make_cors(actions.cors));
+        add(make_request_headers(actions.request));
+    }
+    return filters;
 }
 
 }  // namespace weir::filter

@@ -311,9 +311,16 @@ const char* take_path(std::string_view target, const H1Limits& limits, RequestHe
         if (head.query.find('#') != std::string_view::npos) return "fragment in the target";
     }
     if (path.empty()) path = "/";
-    const auto normal = normalise_path(path, limits.merge_slashes, head.path_storage);
+    const auto normalise =
+        limits.takes_escaped_slashes ? normalise_path_with_escaped_slashes : normalise_path;
+    const auto normal = normalise(path, limits.merge_slashes, head.path_storage);
     if (!normal) return normal.error().detail;
     head.path = *normal;
+    if (limits.takes_escaped_slashes) head.has_escaped_slash = has_escaped_slash(head.path);
+    if (!limits.keeps_unmerged) return nullptr;
+    const auto unmerged = normalise(path, false, head.unmerged_storage);
+    if (!unmerged) return unmerged.error().detail;
+    if (*unmerged != head.path) head.unmerged_path = *unmerged;
     return nullptr;
 }
 

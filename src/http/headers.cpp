@@ -1,5 +1,7 @@
 #include "weir/http/headers.hpp"
 
+#include "weir/http/cookies.hpp"
+
 #include "http/known.hpp"
 #include "http/words.hpp"
 
@@ -52,6 +54,22 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
         if (lower(a[at]) != lower(b[at])) return false;
     }
     return true;
+}
+
+std::string_view find_cookie(const HeaderList& headers, std::string_view name) {
+    for (const HeaderField& field : headers) {
+        if (field.id != HeaderId::other || !equals_ignoring_case(field.name, "cookie")) continue;
+        std::string_view rest = field.value;
+        while (!rest.empty()) {
+            const std::size_t end = rest.find(';');
+            std::string_view pair = rest.substr(0, end);
+            rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+            pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
+            if (pair.size() <= name.size() || pair[name.size()] != '=') continue;
+            if (pair.starts_with(name)) return pair.substr(name.size() + 1);
+        }
+    }
+    return {};
 }
 
 }  // namespace weir::http

@@ -14,11 +14,13 @@ void RequestHead::clear() {
     expect_continue = is_upgrade = has_nominated = takes_trailers = false;
     headers.clear();
     path_storage.clear();
+    unmerged_path = {};
+    has_escaped_slash = false;
 }
 
 void KeptHead::keep(const RequestHead& head) {
     std::size_t size = head.method_text.size() + head.authority.size() + head.path.size() +
-                       head.query.size() + head.upgrade_protocol.size();
+                       head.query.size() + head.upgrade_protocol.size() + head.unmerged_path.size();
     for (const HeaderField& field : head.headers)
         size += field.name.size() + field.value.size();
     clear();
@@ -30,6 +32,8 @@ void KeptHead::keep(const RequestHead& head) {
     };
     head_ = head;
     head_.path_storage.clear();
+    head_.unmerged_storage.clear();
+    head_.unmerged_path = keep(head.unmerged_path);
     head_.method_text = keep(head.method_text);
     head_.authority = keep(head.authority);
     head_.path = keep(head.path);

@@ -42,7 +42,7 @@ unsigned hex_value(char digit) {
 }
 
 // Appends the escape at the front of `rest` in its one form; what is wrong with it, or nullptr.
-const char* append_escape(std::string_view rest, std::string& out) {
+const char* append_escape(std::string_view rest, bool takes_slashes, std::string& out) {
     constexpr std::string_view kCapitals = "0123456789ABCDEF";
     if (rest.size() < 3 || !scan::is(rest[1], scan::hex) || !scan::is(rest[2], scan::hex)) {
         return "broken escape in the path";
@@ -50,7 +50,8 @@ const char* append_escape(std::string_view rest, std::string& out) {
     const unsigned high = hex_value(rest[1]);
     const unsigned low = hex_value(rest[2]);
     const auto byte = static_cast<char>(high << 4 | low);
-    if (byte == '\0' || byte == '/' || byte == '\\') return "%00, %2F or %5C in the path";
+    const bool is_slash = byte == '/' || byte == '\\';
+    if (byte == '\0' || (is_slash && !takes_slashes)) return "%00, %2F or %5C in the path";
     if (scan::is(byte, scan::unreserved)) {
         out.push_back(byte);
     } else {
@@ -61,10 +62,11 @@ const char* append_escape(std::string_view rest, std::string& out) {
     return nullptr;
 }
 
-const char* decode(std::string_view path, std::string& out) {
+const char* decode(std::string_view path, bool takes_slashes, std::string& out) {
     for (std::size_t at = 0; at < path.size(); ++at) {
         if (path[at] == '%') {
-            if (const char* wrong = append_escape(path.substr(at), out)) return wrong;
+            if (const char* wrong = append_escape(path.substr(at), takes_slashes, out))
+                return wrong;
             at += 2;
         } else if (scan::is(path[at], scan::path)) {
             out.push_back(path[at]);
@@ -82,6 +84,27 @@ bool is_ambiguous_dot(std::string_view segment) {
     return segment.starts_with(';') || segment.starts_with("%3B");
 }
 
+constexpr std::string_view kEscapedSlashes[] = {"%2F", "%5C"};
+
+std::size_t find_escaped_slash(std::string_view text) {
+    std::size_t first = std::string_view::npos;
+    for (const std::string_view slash : kEscapedSlashes)
+        first = std::min(first, text.find(slash));
+    return first;
+}
+
+// "a%2F.." is one segment here, and two where it is decoded.
+bool hides_dots(std::string_view segment) {
+    while (find_escaped_slash(segment) != std::string_view::npos) {
+        const std::size_t end = find_escaped_slash(segment);
+        const std::string_view part = segment.substr(0, end);
+        if (part == "." || part == ".." || is_ambiguous_dot(part)) return true;
+        segment.remove_prefix(end + kEscapedSlashes[0].size());
+        if (segment == "." || segment == ".." || is_ambiguous_dot(segment)) return true;
+    }
+    return false;
+}
+
 // Resolves dot and empty segments in place: what is written never overtakes what is read.
 const char* resolve_segments(std::string& path, bool merge_slashes) {
     std::size_t size = 0;  // of the result so far: no trailing slash
@@ -90,6 +113,7 @@ const char* resolve_segments(std::string& path, bool merge_slashes) {
         const bool is_last = end == path.size();
         const std::string_view segment = std::string_view(path).substr(at, end - at);
         if (is_ambiguous_dot(segment)) return "dot segment with a parameter in the path";
+        if (hides_dots(segment)) return "dot segment behind %2F or %5C in the path";
         const bool is_up = segment == "..";
         if (is_up) {
             if (size == 0) return "path above the root";
@@ -135,16 +159,37 @@ bool is_ipv6_text(std::string_view text) {
 
 }  // namespace
 
-Result<std::string_view> normalise_path(std::string_view path,
-                                        bool merge_slashes,
-                                        std::string& storage) {
+namespace {
+
+Result<std::string_view> normalise(std::string_view path,
+                                   bool merge_slashes,
+                                   bool takes_escaped_slashes,
+                                   std::string& storage) {
     if (path.empty() || path[0] != '/') return refusal("path without a leading slash");
     if (is_plain(path, merge_slashes)) return path;
     storage.clear();
-    if (const char* wrong = decode(path, storage)) return refusal(wrong);
+    if (const char* wrong = decode(path, takes_escaped_slashes, storage)) return refusal(wrong);
     if (const char* wrong = resolve_segments(storage, merge_slashes)) return refusal(wrong);
     if (storage == path) return path;
     return std::string_view(storage);
+}
+
+}  // namespace
+
+Result<std::string_view> normalise_path(std::string_view path,
+                                        bool merge_slashes,
+                                        std::string& storage) {
+    return normalise(path, merge_slashes, false, storage);
+}
+
+Result<std::string_view> normalise_path_with_escaped_slashes(std::string_view path,
+                                                             bool merge_slashes,
+                                                             std::string& storage) {
+    return normalise(path, merge_slashes, true, storage);
+}
+
+bool has_escaped_slash(std::string_view normalised) {
+    return find_escaped_slash(normalised) != std::string_view::npos;
 }
 
 bool is_valid_authority(std::string_view authority) {

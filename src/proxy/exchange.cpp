@@ -1,5 +1,6 @@
 #include "exchange.hpp"
 
+#include "weir/balance/key.hpp"
 #include "weir/http/client_address.hpp"
 #include "weir/http/rules.hpp"
 #include "weir/http/websocket.hpp"
@@ -96,6 +97,7 @@ void Exchange::reset() {
     web_.reset();
     snapshot_.reset();
     base_.reset();
+    if (has_actions_) drop_actions();
     recycle(facts_);
     recycle(upstream_head_);
     if (body_.capacity() > std::string().capacity()) context_.give_back(std::move(body_));
@@ -112,6 +114,7 @@ void Exchange::reset() {
     websocket_ = nullptr;
     is_request_whole_ = true;
     retry_depth_ = 0;
+    key_.reset();
     attempts_ = retries_ = noted_ = 0;
     is_replay_ = is_budget_spent_ = false;
     caller_deadline_ = TimePoint::max();
@@ -161,7 +164,17 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
         metrics_ = route_->metrics.get();
         max_body_ = route_->config->max_body;
     }
+    if (head.has_escaped_slash && !takes_escaped_slash()) {
+        context_.shard.add(listener_->refused(Reason::bad_request));
+        return reply({Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
+                      "%2F or %5C in the path"},
+                     {});
+    }
     if (passes(head)) serve(head, match);
+}
+
+bool Exchange::takes_escaped_slash() const {
+    return route_ != nullptr && route_->config->actions.allow_encoded_slash;
 }
 
 void Exchange::serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match) {
@@ -262,12 +275,13 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
 }
 
 void Exchange::forward_to_target(const http::RequestHead& head, const route::RouteMatch& match) {
-    is_upgrade_ = head.is_upgrade;
+    is_upgrade_ = head.is_upgrade && route_->config->actions.websocket;
     is_chunked_ = head.framing == http::Framing::chunked;
     announced_bytes_ = head.content_length;
     retry_depth_ = 0;
     write_upstream_head(head, match);
     if (is_upgrade_ && http::is_websocket(head)) prepare_websocket();
+    if (target_->hash_key != nullptr) key_ = balance::key_of(*target_->hash_key, head, client_);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
     // The deadline of a call is that of the whole call.
@@ -277,7 +291,12 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
     // What is a retry already is no original.
     if (retry_depth_ == 0)
         cluster().cluster().budget().count_original(context_.upstream.worker, began_);
+    if (!route_->is_plain) note_actions(head);
     if (head.expect_continue && !is_request_whole_) downstream_->send_continue();
+    if (wants_mirror_ && is_request_whole_) send_mirrored();
+    const bool may_be_injected =
+        !route_->is_plain || (context_.faults != nullptr && context_.faults->is_any());
+    if (may_be_injected && injects_fault()) return;
     const bool is_small = head.framing == http::Framing::length &&
                           head.content_length <= target_->config->retry.buffer;
     if (is_request_whole_ || !is_small) return start_attempt();
@@ -327,6 +346,7 @@ upstream::AttemptRequest Exchange::attempt_request(const upstream::Endpoint* avo
             .request_timeout = request_timeout(),
             .per_try_timeout = target_->config->retry.per_try_timeout,
             .avoid = avoid,
+            .key = key_,
             .is_replay = is_replay_,
             .retry_depth = static_cast<std::uint8_t>(is_again ? retry_depth_ + 1 : retry_depth_),
             .deadline = std::min(request_deadline_, caller_deadline_),
@@ -383,6 +403,7 @@ void Exchange::on_request_end(std::string_view trailers) {
     if (state_ == State::over || state_ == State::filtering) return;
     if (web_ && web_->is_incomplete()) return on_request_broken(kBrokenText);
     if (state_ != State::responding) start_request_timer();
+    if (wants_mirror_) send_mirrored();
     if (state_ == State::gathering) return start_attempt();
     if (tries_.lead().is_running()) tries_.lead().finish_body(trailers_);
     if (state_ == State::attempting) watch_first();
@@ -473,6 +494,7 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
 }
 
 void Exchange::send_answer_head(const http::ResponseHead& head, bool is_good) {
+    if (may_encode_) return send_encoded_head(head, is_good);
     if (!is_good) return send_failed_head(head);
     downstream_->send_head(head, keeps_alive_, additions(request_id_line_));
 }
@@ -494,6 +516,12 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
     if (state_ == State::tunnelling)
         return tunnel_ ? tunnel_->write_down(data) : relay_down(data, is_last);
     if (web_) data = web_->to_client(data, is_last, trailers);
+    if (encoder_) {
+        using Until = coding::Encoder::Until;
+        if (!encode(data, is_last ? Until::end : Until::more)) return;
+        data = context_.coded;
+        if (data.empty() && !is_last) return note_progress();
+    }
     response_bytes_ += data.size();
     // Counted before it is sent: who has the answer finds it in the metrics.
     if (is_last) finish(status_, Reason::none, to_label(attempt.verdict()));
@@ -505,6 +533,11 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
 
 void Exchange::on_response_flush(upstream::Attempt& attempt) {
     if (state_ != State::responding && state_ != State::tunnelling) return;
+    if (is_unflushed_) {
+        if (!encode({}, coding::Encoder::Until::flush)) return;
+        response_bytes_ += context_.coded.size();
+        downstream_->send_body(context_.coded, false, {});
+    }
     downstream_->flush();
     if (downstream_->pending() > 0) attempt.pause_response();
     if (!stream_timer_.is_armed()) note_progress();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "weir/coding/encoder.hpp"
+#include "weir/filter/faults.hpp"
 #include "weir/filter/pass.hpp"
 #include "weir/http/grpc.hpp"
 #include "weir/http/grpc_web.hpp"
@@ -37,6 +39,7 @@ struct Saying {
 //   routing   --a filter waits--> filtering --it may go on--> as from routing
 //   routing   --forwarded--> attempting, or gathering a small body first
 //   routing   --answered here--> over
+//   routing   --a fault delays it--> delayed --the time is up--> attempting, or over
 //   gathering --the body is whole, or 2 ms have passed--> attempting
 //   attempting --retry--> backing_off --> attempting
 //   attempting --slow, stuck, or a probe that hangs--> attempting, two at once: the first good head
@@ -78,6 +81,7 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     enum class State : std::uint8_t {
         over,
         filtering,
+        delayed,
         gathering,
         attempting,
         backing_off,
@@ -100,11 +104,20 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     const ListenerState& open(Downstream& downstream);
     void remember(const http::RequestHead& head);
     void pass_through();
+    [[nodiscard]] bool takes_escaped_slash() const;
     [[nodiscard]] bool passes(const http::RequestHead& head);
     void keep_answer_lines();
     // To the head of an answer of the upstream's: these lines, and what filters make of it.
     [[nodiscard]] HeadEdits additions(std::string_view lines) const;
     void refuse_by_filter();
+    // What the route does besides. True: a fault has taken the request.
+    void note_actions(const http::RequestHead& head);
+    [[nodiscard]] bool injects_fault();
+    void abort_by_fault();
+    void send_mirrored();
+    void send_encoded_head(const http::ResponseHead& head, bool is_good);
+    [[nodiscard]] bool encode(std::string_view data, coding::Encoder::Until until);
+    void drop_actions();
     void keep_early_body(std::string_view data);
     void serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match);
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
@@ -224,10 +237,19 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     bool says_grpc_timeout_ = false;  // upstream, what is left of it
     bool wants_problem_json_ = false;
     bool is_filtered_ = false;  // pass_ is its
+    // Of a route that does more than forward, or of a fault.
+    bool has_actions_ = false;
+    bool wants_mirror_ = false;
+    bool may_encode_ = false;
+    bool is_unflushed_ = false;  // the encoder has what was not sent
+    std::optional<config::Coding> coding_;
+    std::uint16_t fault_status_ = 0;
+    std::unique_ptr<coding::Encoder> encoder_;
     bool is_upgrade_ = false;
     bool is_chunked_ = false;
     bool is_request_whole_ = true;
     std::uint8_t retry_depth_ = 0;
+    std::optional<std::uint64_t> key_;  // of a cluster with a hash policy
 
     std::string upstream_head_;
     std::size_t upstream_head_size_ = 0;  // without its end, which each try writes

@@ -46,7 +46,7 @@ void Exchange::reply(const Error& error, Duration retry_after, const Saying& say
         .status = saying.status,
         .body = saying.body,
         .has_own_body = saying.has_own_body,
-        .lines = saying.lines,
+        .lines = saying.lines.empty() && is_filtered_ ? pass_->edits().answer_lines : saying.lines,
         .request_id = request_id_,
         .cluster = tells_more ? std::string_view(target_->config->cluster) : std::string_view(),
         .attempts = tells_more ? attempts_ : 0,

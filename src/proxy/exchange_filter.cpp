@@ -1,10 +1,14 @@
+#include "weir/coding/negotiation.hpp"
+
 #include "downstream.hpp"
 #include "exchange.hpp"
 #include "local_reply.hpp"
+#include "lone_attempts.hpp"
 
 #include <utility>
 
-// What may stop a request once its route is known, or keep it waiting.
+// What may stop a request once its route is known, or keep it waiting; and what a route does
+// besides forwarding it.
 namespace weir::proxy {
 
 // False: it waits, or was answered.
@@ -79,6 +83,106 @@ void Exchange::refuse_by_filter() {
 void Exchange::keep_early_body(std::string_view data) {
     if (body_.capacity() < data.size()) body_ = context_.take_buffer(data.size());
     body_.append(data);
+}
+
+// ---- actions
+
+void Exchange::note_actions(const http::RequestHead& head) {
+    const config::RouteActions& actions = route_->config->actions;
+    has_actions_ = true;
+    if (is_upgrade_) return;
+    wants_mirror_ =
+        route_->mirror != nullptr && (route_->mirror->percent >= 1 ||
+                                      context_.upstream.random.uniform() < route_->mirror->percent);
+    may_encode_ = !actions.compress.empty() && grpc_ == http::GrpcKind::none;
+    if (may_encode_) coding_ = coding::negotiate(actions.compress, head);
+}
+
+void Exchange::drop_actions() {
+    has_actions_ = wants_mirror_ = may_encode_ = is_unflushed_ = false;
+    coding_.reset();
+    fault_status_ = 0;
+    if (encoder_) --context_.encoders;
+    encoder_.reset();
+}
+
+// An operator's fault goes before that of the configuration.
+bool Exchange::injects_fault() {
+    Random& random = context_.upstream.random;
+    filter::Injection injection;
+    if (context_.faults != nullptr && context_.faults->is_any()) {
+        injection =
+            context_.faults->draw(route_->config->name, target_->config->cluster, began_, random);
+    }
+    const auto& configured = route_->config->actions.fault;
+    if (!injection.is_any() && configured) injection = filter::draw(*configured, random);
+    if (!injection.is_any()) return false;
+    has_actions_ = true;
+    fault_status_ = injection.abort;
+    if (injection.delay == Duration::zero()) {
+        abort_by_fault();
+        return true;
+    }
+    context_.shard.add(target_->delayed);
+    state_ = State::delayed;
+    context_.loop.timers().arm(start_timer_, Clock::now() + injection.delay);
+    return true;
+}
+
+void Exchange::abort_by_fault() {
+    context_.shard.add(target_->aborted);
+    reply(
+        {Reason::fault_injected, Error::Origin::local, Error::Retry::never, "a fault, on purpose"},
+        {}, {.status = fault_status_});
+}
+
+// The request is whole. Its copy waits for nothing, and nothing waits for it.
+void Exchange::send_mirrored() {
+    const MirrorState& mirror = *route_->mirror;
+    wants_mirror_ = false;
+    if (!is_body_kept_) return context_.shard.add(mirror.too_large);
+    if (!context_.has_room_for_mirrored()) return context_.shard.add(mirror.dropped);
+    MirroredRequest& copy = context_.mirrored.keep(std::make_unique<MirroredRequest>(
+        context_, snapshot_, mirror,
+        MirroredRequest::Request{.method = method_id_,
+                                 .head = upstream_head_.substr(0, upstream_head_size_) + "\r\n",
+                                 .head_size = upstream_head_size_,
+                                 .body = body_,
+                                 .trailers = trailers_,
+                                 .is_chunked = is_chunked_,
+                                 .is_replay_safe = is_replay_safe()}));
+    copy.start(number_);
+}
+
+void Exchange::send_encoded_head(const http::ResponseHead& head, bool is_good) {
+    may_encode_ = false;
+    if (head.is_upgrade || !coding::is_worth_coding(head)) return send_answer_head(head, is_good);
+    std::optional<config::Coding> coding = coding_;
+    if (coding && method_id_ != http::Method::head) {
+        if (context_.has_room_for_encoder()) encoder_ = coding::make_encoder(*coding);
+        if (encoder_) ++context_.encoders;
+        if (!encoder_) coding.reset();
+    }
+    http::ResponseHead described;
+    std::string lines(request_id_line_);
+    coding::describe(head, coding, described, lines);
+    more_lines_ = std::move(lines);
+    request_id_line_ = more_lines_;
+    send_answer_head(described, is_good);
+}
+
+// Into context_.coded. False: it has failed, and the answer was cut off.
+bool Exchange::encode(std::string_view data, coding::Encoder::Until until) {
+    context_.coded.clear();
+    is_unflushed_ = until == coding::Encoder::Until::more && (is_unflushed_ || !data.empty());
+    if (encoder_->encode(data, until, context_.coded)) return true;
+    const Error error{Reason::overloaded, Error::Origin::local, Error::Retry::never,
+                      "no memory to compress"};
+    tries_.cancel(error, false);
+    finish(status_, error.reason, telemetry::Outcome::failure);
+    downstream_->cut_off(false);
+    end(false);
+    return false;
 }
 
 }  // namespace weir::proxy

@@ -40,6 +40,9 @@ std::optional<std::uint64_t> number_of(const http::RequestHead& head, std::strin
 void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
     std::string path;
     if (match.index != kNoIndex) listener_->table.rewrite_path(match, path);
+    // What was matched is what is forwarded.
+    if (path.empty() && !head.unmerged_path.empty() && !route_->config->actions.merge_slashes)
+        path = head.unmerged_path;
     const bool trusts = downstream_->client().is_trusted;
     if (trusts && head.headers.find(http::HeaderId::weir_internal) != nullptr)
         read_hop_fields(head);

@@ -1,5 +1,5 @@
 #include "exchange.hpp"
-#include "lone_probe.hpp"
+#include "lone_attempts.hpp"
 
 #include <algorithm>
 
@@ -139,7 +139,7 @@ void Exchange::let_probe_go_on(std::unique_ptr<upstream::Attempt> probe) {
     const TimePoint now = Clock::now();
     const Duration lease =
         target_->route->probe_lease(context_.upstream.worker, now, request_timeout());
-    context_.keep(std::make_unique<LoneProbe>(
+    context_.probes.keep(std::make_unique<LoneProbe>(
         context_, snapshot_, std::move(probe),
         LoneProbe::Request{std::move(upstream_head_), std::move(body_), std::move(trailers_)},
         now + lease));

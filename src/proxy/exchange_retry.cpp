@@ -259,6 +259,7 @@ void Exchange::time_out(const char* which, bool is_callers) {
 }
 
 void Exchange::on_start_timer() {
+    if (state_ == State::delayed && fault_status_ != 0) return abort_by_fault();
     start_attempt();
 }
 

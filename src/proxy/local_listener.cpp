@@ -5,7 +5,7 @@
 #include "exchange.hpp"
 #include "greeting.hpp"
 #include "h2_session.hpp"
-#include "lone_probe.hpp"
+#include "lone_attempts.hpp"
 #include "opaque_session.hpp"
 #include "passthrough.hpp"
 #include "session.hpp"
@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t kKeptExchanges = 256;
 constexpr std::size_t kKeptBuffers = 8;
 constexpr std::size_t kMaxLoneProbes = 64;
+constexpr std::size_t kMaxMirrored = 128;
+constexpr std::size_t kMaxEncoders = 128;
 constexpr std::size_t kSmallestBuffer = 1024;
 constexpr std::size_t kMaxTalkers = 4096;
 
@@ -93,23 +95,20 @@ void WorkerContext::end_turn() {
         if (free_.size() < kKeptExchanges) free_.push_back(std::move(exchange));
     }
     given_back_.clear();
-    ended_probes_.clear();
+    probes.end_turn();
+    mirrored.end_turn();
 }
 
 bool WorkerContext::has_room_for_probe() const {
-    return probes_.size() < kMaxLoneProbes;
+    return probes.size() < kMaxLoneProbes;
 }
 
-void WorkerContext::keep(std::unique_ptr<LoneProbe> probe) {
-    probes_.push_back(std::move(probe));
+bool WorkerContext::has_room_for_mirrored() const {
+    return mirrored.size() < kMaxMirrored;
 }
 
-void WorkerContext::forget(LoneProbe& probe) {
-    const auto at = std::find_if(probes_.begin(), probes_.end(),
-                                 [&](const auto& each) { return each.get() == &probe; });
-    WEIR_ASSERT(at != probes_.end());
-    ended_probes_.push_back(std::move(*at));
-    probes_.erase(at);
+bool WorkerContext::has_room_for_encoder() const {
+    return encoders < kMaxEncoders;
 }
 
 LocalListener::LocalListener(WorkerContext& context, std::string name)

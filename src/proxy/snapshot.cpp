@@ -101,7 +101,25 @@ http::H1Limits head_limits(const config::Listener& listener) {
             limits.underscores = Policy::reject;
             break;
     }
+    for (const config::Route& route : listener.routes) {
+        limits.keeps_unmerged = limits.keeps_unmerged || !route.actions.merge_slashes;
+        limits.takes_escaped_slashes =
+            limits.takes_escaped_slashes || route.actions.allow_encoded_slash;
+    }
     return limits;
+}
+
+telemetry::CellId mirrored(telemetry::Registry& registry,
+                           std::string_view cluster,
+                           std::string_view result) {
+    return registry.counter(telemetry::Family::mirrored, {cluster, result},
+                            telemetry::Show::once_used);
+}
+
+telemetry::CellId injected(telemetry::Registry& registry,
+                           std::string_view cluster,
+                           std::string_view kind) {
+    return registry.counter(telemetry::Family::faults, {cluster, kind}, telemetry::Show::once_used);
 }
 
 http::H2Limits h2_limits(const config::Listener& listener) {
@@ -137,6 +155,19 @@ resilience::RetryOptions retry_options(const config::Retry& retry) {
             .backoff = {.base = retry.backoff, .cap = retry.max_backoff},
             .max_depth = retry.max_depth};
 }
+
+MirrorState::MirrorState(const config::Mirror& mirror,
+                         upstream::Cluster& to,
+                         std::uint32_t index,
+                         const std::string& name,
+                         telemetry::Registry& registry)
+    : percent(mirror.percent),
+      cluster(index),
+      route(std::make_unique<const upstream::CallRoute>(to, "mirror:" + name)),
+      success(mirrored(registry, to.name(), "success")),
+      failure(mirrored(registry, to.name(), "failure")),
+      dropped(mirrored(registry, to.name(), "dropped")),
+      too_large(mirrored(registry, to.name(), "too_large")) {}
 
 const TargetState& RouteState::choose(Random& random) const {
     if (targets.size() == 1) return targets.front();
@@ -194,6 +225,14 @@ ListenerState::ListenerState(const config::Listener& listener,
     }
 }
 
+namespace {
+
+bool is_plain(const config::RouteActions& actions) {
+    return !actions.mirror && !actions.fault && actions.compress.empty();
+}
+
+}  // namespace
+
 struct Snapshot::Making {
     telemetry::Registry& registry;
     const RoutesInto& routes;
@@ -224,6 +263,12 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
             made.filters = filters_of(&route);
             const auto* const forward = std::get_if<config::Forward>(&route.action);
             if (forward == nullptr) continue;
+            made.is_plain = is_plain(route.actions);
+            if (const auto& mirror = route.actions.mirror) {
+                const std::uint32_t index = index_of(mirror->cluster);
+                made.mirror = std::make_unique<const MirrorState>(*mirror, *clusters_[index], index,
+                                                                  route.name, registry);
+            }
             const Making making{registry, routes, listener, route};
             for (const config::Target& target : forward->targets) {
                 made.total_weight += target.weight;
@@ -253,10 +298,13 @@ TargetState Snapshot::make_target(const Making& making, const config::Target& ta
             section_of(listener, route, target, cluster.config(), is_only_route), Clock::now()),
         .replayable_methods = method_bits(target.retry.methods),
         .retry = retry_options(target.retry),
+        .hash_key = cluster.config().hash_key ? &*cluster.config().hash_key : nullptr,
         .metrics = std::make_unique<telemetry::RequestMetrics>(registry, listener.name, route.name,
                                                                target.cluster),
         .access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
                                                             route.name, target.cluster)};
+    made.delayed = injected(registry, target.cluster, "delay");
+    made.aborted = injected(registry, target.cluster, "abort");
     const auto& fallback = fallback_of(target, cluster.config());
     if (!fallback) return made;
     const std::string_view to = fallback->to.empty() ? telemetry::kNone : fallback->to;
@@ -298,6 +346,8 @@ RouteState make_passage(const config::Listener& listener,
         .access = std::make_unique<telemetry::AccessPolicy>(route.access_log, listener.name,
                                                             route.name, config.name),
         .fallback = nullptr,
+        .delayed = injected(registry, config.name, "delay"),
+        .aborted = injected(registry, config.name, "abort"),
         .made = nullptr});
     return made;
 }

@@ -66,6 +66,7 @@ bool covers_hosts(const config::Route& wide, const config::Route& narrow) {
 }
 
 bool covers_path(const PathShape& wide, const PathShape& narrow) {
+    if (!wide.expression.empty()) return wide.expression == narrow.expression;
     if (wide.segments.size() > narrow.segments.size()) return false;
     for (std::size_t i = 0; i < wide.segments.size(); ++i) {
         const auto& a = wide.segments[i];
@@ -85,14 +86,37 @@ bool includes(const std::vector<T>& all, const std::vector<T>& some) {
     });
 }
 
+bool is_grpc(const config::Route& route) {
+    return !route.actions.grpc_service.empty();
+}
+
+// Calls of gRPC are POST, and preflights of browsers OPTIONS.
+std::vector<std::string> methods_of(const config::Route& route) {
+    if (!route.methods.empty() || !is_grpc(route)) return route.methods;
+    if (route.actions.cors) return {"POST", "OPTIONS"};
+    return {"POST"};
+}
+
+// With slashes merged or not, two routes see different paths, but for everything.
+bool sees_paths_of(const config::Route& wide, const config::Route& narrow) {
+    const bool is_all =
+        wide.path.kind == config::PathPattern::Kind::prefix && wide.path.text == "/";
+    return is_all || wide.actions.merge_slashes == narrow.actions.merge_slashes;
+}
+
 bool covers_conditions(const config::Route& wide, const config::Route& narrow) {
+    const auto methods = methods_of(narrow);
     const bool covers_methods =
-        wide.methods.empty() || (!narrow.methods.empty() && includes(wide.methods, narrow.methods));
-    return covers_methods && includes(narrow.headers, wide.headers) &&
-           includes(narrow.query, wide.query);
+        wide.methods.empty() || (!methods.empty() && includes(wide.methods, methods));
+    if (is_grpc(wide) && !is_grpc(narrow)) return false;
+    // A route that answers preflights takes those of any method it takes.
+    if (narrow.actions.cors && !wide.actions.cors && !wide.methods.empty()) return false;
+    return covers_methods && sees_paths_of(wide, narrow) &&
+           includes(narrow.headers, wide.headers) && includes(narrow.query, wide.query);
 }
 
 std::string as_written(const config::PathPattern& path) {
+    if (path.kind == config::PathPattern::Kind::regex) return "~ " + path.text;
     return path.text.ends_with('/') ? path.text + "*" : path.text;
 }
 

@@ -1,5 +1,7 @@
 #include "route/condition.hpp"
 
+#include "weir/http/grpc.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -8,17 +10,7 @@ namespace {
 
 using Kind = config::Matcher::Kind;
 
-constexpr std::int64_t kMostRegexMemory = 1 << 20;  // RE2 refuses what would need more
-
-RE2::Options options() {
-    RE2::Options chosen(RE2::Quiet);
-    chosen.set_max_mem(kMostRegexMemory);
-    return chosen;
-}
-
-re2::StringPiece piece(std::string_view text) {
-    return {text.data(), text.size()};
-}
+constexpr std::string_view kRequestedMethod = "access-control-request-method";
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -64,17 +56,24 @@ std::string describe(const char* what,
     return text;
 }
 
+bool is_call(const http::RequestHead& head) {
+    const http::HeaderField* const type = head.headers.find(http::HeaderId::content_type);
+    return head.method == http::Method::post && type != nullptr &&
+           http::grpc_kind(type->value) != http::GrpcKind::none;
+}
+
 }  // namespace
 
 std::optional<std::string> Condition::problem(const config::Matcher& matcher) {
     if (matcher.kind != Kind::regex) return std::nullopt;
-    const RE2 expression(matcher.value, options());
-    if (expression.ok()) return std::nullopt;
-    return expression.error();
+    return expression_problem(matcher.value);
 }
 
 Condition::Condition(const config::Route& route)
-    : takes_any_(route.methods.empty() && route.headers.empty() && route.query.empty()),
+    : takes_any_(route.methods.empty() && route.headers.empty() && route.query.empty() &&
+                 route.actions.grpc_service.empty()),
+      is_grpc_(!route.actions.grpc_service.empty()),
+      answers_preflights_(route.actions.cors.has_value()),
       headers_(compile(route.headers)),
       query_(compile(route.query)) {
     for (const std::string& text : route.methods) {
@@ -98,7 +97,7 @@ std::vector<Condition::Field> Condition::compile(const std::vector<config::Match
         field.kind = matcher.kind;
         field.value = matcher.value;
         if (matcher.kind == Kind::regex) {
-            field.expression = std::make_unique<const RE2>(matcher.value, options());
+            field.expression = make_expression(matcher.value);
         }
     }
     return fields;
@@ -111,18 +110,17 @@ bool Condition::Field::takes(std::string_view value_received) const {
         case Kind::exact:
             return value_received == value;
         case Kind::regex:
-            return RE2::FullMatch(piece(value_received), *expression);
+            return matches(*expression, value_received);
     }
     return false;
 }
 
-bool Condition::method_holds(const http::RequestHead& head) const {
+bool Condition::method_holds(http::Method method, std::string_view text) const {
     if (methods_ == 0 && other_methods_.empty()) return true;
-    if (head.method != http::Method::other) {
-        return (methods_ >> static_cast<unsigned>(head.method) & 1U) != 0;
+    if (method != http::Method::other) {
+        return (methods_ >> static_cast<unsigned>(method) & 1U) != 0;
     }
-    return std::find(other_methods_.begin(), other_methods_.end(), head.method_text) !=
-           other_methods_.end();
+    return std::find(other_methods_.begin(), other_methods_.end(), text) != other_methods_.end();
 }
 
 bool Condition::header_holds(const Field& field, const http::RequestHead& head) {
@@ -152,27 +150,40 @@ bool Condition::query_holds(const Field& field, std::string_view query) {
     return false;
 }
 
+std::string_view Condition::method_of(const http::RequestHead& head) const {
+    if (!answers_preflights_ || head.method != http::Method::options) return head.method_text;
+    const http::HeaderField* const wanted = head.headers.find(kRequestedMethod);
+    return wanted != nullptr ? wanted->value : head.method_text;
+}
+
 bool Condition::holds(const http::RequestHead& head) const {
     if (takes_any_) return true;
-    if (!method_holds(head)) return false;
+    const std::string_view method = method_of(head);
+    const bool is_preflight = method.data() != head.method_text.data();
+    if (!method_holds(is_preflight ? http::method_from(method) : head.method, method)) return false;
+    const bool has_query = std::all_of(query_.begin(), query_.end(), [&](const Field& field) {
+        return query_holds(field, head.query);
+    });
+    if (is_preflight || !has_query) return has_query;
+    if (is_grpc_ && !is_call(head)) return false;
     return std::all_of(headers_.begin(), headers_.end(),
-                       [&](const Field& field) { return header_holds(field, head); }) &&
-           std::all_of(query_.begin(), query_.end(),
-                       [&](const Field& field) { return query_holds(field, head.query); });
+                       [&](const Field& field) { return header_holds(field, head); });
 }
 
 std::string Condition::why_not(const http::RequestHead& head) const {
-    if (!method_holds(head)) {
-        return "method " + std::string(head.method_text) + " is not " + methods_text_;
-    }
-    for (const Field& field : headers_) {
-        if (!header_holds(field, head))
-            return describe("header", field.name, field.kind, field.value);
-    }
+    if (holds(head)) return {};
+    const std::string_view method = method_of(head);
+    if (!method_holds(http::method_from(method), method))
+        return "method " + std::string(method) + " is not " + methods_text_;
     for (const Field& field : query_) {
         if (!query_holds(field, head.query)) {
             return describe("query parameter", field.name, field.kind, field.value);
         }
+    }
+    if (is_grpc_ && !is_call(head)) return "it is no call of gRPC";
+    for (const Field& field : headers_) {
+        if (!header_holds(field, head))
+            return describe("header", field.name, field.kind, field.value);
     }
     return {};
 }

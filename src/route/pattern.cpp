@@ -27,7 +27,7 @@ std::string canonical(std::string_view path) {
     }
     if (encoded.find('%') == std::string::npos) return encoded;
     std::string storage;
-    const auto normalised = http::normalise_path(encoded, false, storage);
+    const auto normalised = http::normalise_path_with_escaped_slashes(encoded, false, storage);
     return normalised ? std::string(*normalised) : encoded;
 }
 
@@ -65,6 +65,14 @@ std::optional<PathError> parse_segment(std::string_view text, PathShape& shape) 
     return std::nullopt;
 }
 
+// "/a/b" and "/a/b/c" have the segments of the prefix "/a/b/", "/a/bc" has only that of "/a/".
+void take_whole_segments(std::string_view prefix, PathShape& shape) {
+    const std::size_t end = prefix.rfind('/');
+    if (end == std::string_view::npos || !prefix.starts_with('/')) return;
+    for (std::string_view rest = prefix.substr(0, end); !rest.empty();)
+        shape.segments.push_back({std::string(take_segment(rest)), false});
+}
+
 }  // namespace
 
 std::string_view host_of(std::string_view authority, std::array<char, kLongestHost>& buffer) {
@@ -97,6 +105,14 @@ std::vector<std::string_view> PathShape::parameters() const {
 std::optional<PathError> parse_path(const config::PathPattern& pattern, PathShape& shape) {
     using Kind = config::PathPattern::Kind;
     std::string_view text = pattern.text;
+    if (pattern.kind == Kind::regex) {
+        if (auto problem = expression_problem(text))
+            return PathError{"the regular expression is not valid: " + *problem};
+        take_whole_segments(literal_prefix(*make_expression(text)), shape);
+        shape.is_prefix = true;
+        shape.expression = text;
+        return std::nullopt;
+    }
     if (!text.starts_with('/')) return PathError{"a path starts with '/'"};
     const bool ends_open = text.ends_with('/');
     shape.is_prefix =

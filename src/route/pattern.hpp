@@ -3,6 +3,8 @@
 #include "weir/config/config.hpp"
 #include "weir/route/route_table.hpp"
 
+#include "route/expression.hpp"
+
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -23,7 +25,8 @@ inline constexpr std::size_t kLongestHost = 255;  // RFC 1035, 2.3.4
 // "*.x" is one or more labels below x. Both in lower case.
 [[nodiscard]] bool host_matches(std::string_view pattern, std::string_view host);
 
-// A path of the configuration, taken apart.
+// A path of the configuration, taken apart. Of a regular expression the segments are those that
+// every path it matches begins with.
 struct PathShape {
     struct Segment {
         std::string text;  // of a parameter: its name
@@ -32,9 +35,15 @@ struct PathShape {
     };
     std::vector<Segment> segments;
     bool is_prefix = false;  // everything below them; without segments: everything
+    std::string expression;  // empty: none
 
     [[nodiscard]] std::vector<std::string_view> parameters() const;
 };
+
+// A request's path as routes see it that have slashes merged, or not.
+[[nodiscard]] inline std::string_view path_for(bool is_merged, const http::RequestHead& head) {
+    return is_merged || head.unmerged_path.empty() ? head.path : head.unmerged_path;
+}
 
 // Nothing, and what is wrong with it, for what no table can hold.
 struct PathError {
@@ -43,7 +52,7 @@ struct PathError {
 [[nodiscard]] std::optional<PathError> parse_path(const config::PathPattern& pattern,
                                                   PathShape& shape);
 
-// Whether the path has that shape; then what it captured.
+// Whether the path has that shape, which is none of a regular expression; then what it captured.
 [[nodiscard]] bool path_matches(const PathShape& shape, std::string_view path, RouteMatch& match);
 
 // The text of rewrite.path or a redirect: {name} and a trailing * are replaced.

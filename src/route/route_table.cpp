@@ -27,14 +27,18 @@ struct Node {
     std::uint32_t lowest = kNothing;     // first route at or below it
     std::vector<std::uint32_t> exact;    // the path ends here
     std::vector<std::uint32_t> prefix;   // the path goes on: "/" follows
+    std::vector<std::uint32_t> regular;  // expressions whose texts all begin so
 };
 
 struct OneRoute {
-    explicit OneRoute(const config::Route& route) : hosts(route.hosts), condition(route) {}
+    explicit OneRoute(const config::Route& route)
+        : hosts(route.hosts), is_merged(route.actions.merge_slashes), condition(route) {}
 
     std::vector<std::string> hosts;
     std::string path_text;
     PathShape path;
+    Expression expression;  // of the path; none: the shape says all
+    bool is_merged;         // slashes, in the paths it sees
     Condition condition;
     std::optional<Template> rewrite;
     std::optional<Template> location;
@@ -62,6 +66,8 @@ std::string with_root(std::string location) {
     return location.insert(location.size() - 1, 1, '/');
 }
 
+class Walk;
+
 OneRoute compile(const config::Route& route) {
     for (const auto* matchers : {&route.headers, &route.query}) {
         for (const auto& matcher : *matchers)
@@ -70,6 +76,8 @@ OneRoute compile(const config::Route& route) {
     OneRoute compiled(route);
     compiled.path_text = route.path.text;
     if (const auto error = parse_path(route.path, compiled.path)) require(error->what, route);
+    if (!compiled.path.expression.empty())
+        compiled.expression = make_expression(compiled.path.expression);
     const auto parameters = compiled.path.parameters();
     if (route.rewrite_path) {
         require(compiled.rewrite.emplace().parse(*route.rewrite_path, parameters), route);
@@ -88,15 +96,26 @@ OneRoute compile(const config::Route& route) {
 struct RouteTable::Compiled {
     explicit Compiled(const std::vector<config::Route>& all);
 
+    // Trees by host.
+    struct Forest {
+        std::uint32_t any_host = kNothing;
+        IndexByText exact_hosts;
+        IndexByText wildcard_hosts;  // by ".x" for "*.x"
+    };
+
     std::uint32_t make_node();
-    std::uint32_t root_of(const std::string& host);
+    std::uint32_t root_of(Forest& forest, const std::string& host);
     void insert(std::uint32_t root, std::uint32_t index);
+    void search(const Forest& forest,
+                const http::RequestHead& head,
+                std::string_view path,
+                Walk& walk) const;
 
     std::vector<OneRoute> routes;
     std::vector<Node> nodes;
-    std::uint32_t any_host = kNothing;
-    IndexByText exact_hosts;
-    IndexByText wildcard_hosts;  // by ".x" for "*.x"
+    Forest merged;
+    Forest unmerged;  // of routes that see empty segments
+    bool has_unmerged = false;
 };
 
 RouteTable::Compiled::Compiled(const std::vector<config::Route>& all) {
@@ -104,9 +123,11 @@ RouteTable::Compiled::Compiled(const std::vector<config::Route>& all) {
     for (const auto& route : all)
         routes.push_back(compile(route));
     for (std::uint32_t index = 0; index < routes.size(); ++index) {
-        if (routes[index].hosts.empty()) insert(root_of("*"), index);
+        Forest& forest = routes[index].is_merged ? merged : unmerged;
+        has_unmerged = has_unmerged || !routes[index].is_merged;
+        if (routes[index].hosts.empty()) insert(root_of(forest, "*"), index);
         for (const auto& host : routes[index].hosts)
-            insert(root_of(host), index);
+            insert(root_of(forest, host), index);
     }
 }
 
@@ -115,13 +136,13 @@ std::uint32_t RouteTable::Compiled::make_node() {
     return static_cast<std::uint32_t>(nodes.size() - 1);
 }
 
-std::uint32_t RouteTable::Compiled::root_of(const std::string& host) {
+std::uint32_t RouteTable::Compiled::root_of(Forest& forest, const std::string& host) {
     if (host == "*") {
-        if (any_host == kNothing) any_host = make_node();
-        return any_host;
+        if (forest.any_host == kNothing) forest.any_host = make_node();
+        return forest.any_host;
     }
     const bool is_wildcard = host.starts_with("*.");
-    IndexByText& hosts = is_wildcard ? wildcard_hosts : exact_hosts;
+    IndexByText& hosts = is_wildcard ? forest.wildcard_hosts : forest.exact_hosts;
     const auto [entry, is_new] = hosts.try_emplace(is_wildcard ? host.substr(1) : host, kNothing);
     if (is_new) entry->second = make_node();
     return entry->second;
@@ -150,7 +171,9 @@ void RouteTable::Compiled::insert(std::uint32_t root, std::uint32_t index) {
         at = next;
         nodes[at].lowest = std::min(nodes[at].lowest, index);
     }
-    auto& list = path.is_prefix ? nodes[at].prefix : nodes[at].exact;
+    auto& list = routes[index].expression ? nodes[at].regular
+                 : path.is_prefix         ? nodes[at].prefix
+                                          : nodes[at].exact;
     if (list.empty() || list.back() != index) list.push_back(index);  // the same host twice
 }
 
@@ -170,6 +193,7 @@ class Walk {
     void visit(std::uint32_t at, std::string_view rest, std::size_t parameters) {
         const Node& node = nodes_[at];
         if (node.lowest >= best_.index) return;
+        if (!node.regular.empty()) choose_regular(node.regular);
         if (rest.empty()) {
             choose(node.exact, rest, parameters);
             return;
@@ -194,9 +218,21 @@ class Walk {
     // "*" of OPTIONS has no segments: only routes for everything take it.
     void visit_asterisk(std::uint32_t root) { choose(nodes_[root].prefix, {}, 0); }
 
+    // What follows is about that path.
+    void set_path(std::string_view path) { path_ = path; }
     [[nodiscard]] const RouteMatch& best() const { return best_; }
 
   private:
+    void choose_regular(const std::vector<std::uint32_t>& list) {
+        for (const std::uint32_t index : list) {
+            if (index >= best_.index) return;
+            if (!matches(*routes_[index].expression, path_)) continue;
+            if (!routes_[index].condition.holds(head_)) continue;
+            best_.index = index;
+            best_.rest = {};
+            return;
+        }
+    }
     void choose(const std::vector<std::uint32_t>& list,
                 std::string_view rest,
                 std::size_t parameters) {
@@ -213,6 +249,7 @@ class Walk {
     const std::vector<Node>& nodes_;
     const std::vector<OneRoute>& routes_;
     const http::RequestHead& head_;
+    std::string_view path_;
     std::array<std::string_view, kMaxParameters> current_;
     RouteMatch best_;
 };
@@ -228,31 +265,37 @@ std::size_t RouteTable::size() const {
     return compiled_->routes.size();
 }
 
-std::optional<RouteMatch> RouteTable::match(const http::RequestHead& head) const {
-    const Compiled& tables = *compiled_;
-    Walk walk(tables.nodes, tables.routes, head);
+void RouteTable::Compiled::search(const Forest& forest,
+                                  const http::RequestHead& head,
+                                  std::string_view path,
+                                  Walk& walk) const {
+    walk.set_path(path);
     const auto visit = [&](std::uint32_t root) {
-        if (head.path.starts_with('/')) {
-            walk.visit(root, head.path, 0);
+        if (path.starts_with('/')) {
+            walk.visit(root, path, 0);
         } else {
             walk.visit_asterisk(root);
         }
     };
-    if (tables.any_host != kNothing) visit(tables.any_host);
-    if (!tables.exact_hosts.empty() || !tables.wildcard_hosts.empty()) {
-        std::array<char, kLongestHost> buffer;
-        const std::string_view host = host_of(head.authority, buffer);
-        if (const auto found = tables.exact_hosts.find(host); found != tables.exact_hosts.end()) {
-            visit(found->second);
-        }
-        if (!tables.wildcard_hosts.empty()) {
-            for (std::size_t dot = host.find('.', 1); dot != std::string_view::npos;
-                 dot = host.find('.', dot + 1)) {
-                const auto found = tables.wildcard_hosts.find(host.substr(dot));
-                if (found != tables.wildcard_hosts.end()) visit(found->second);
-            }
-        }
+    if (forest.any_host != kNothing) visit(forest.any_host);
+    if (forest.exact_hosts.empty() && forest.wildcard_hosts.empty()) return;
+    std::array<char, kLongestHost> buffer;
+    const std::string_view host = host_of(head.authority, buffer);
+    if (const auto found = forest.exact_hosts.find(host); found != forest.exact_hosts.end())
+        visit(found->second);
+    if (forest.wildcard_hosts.empty()) return;
+    for (std::size_t dot = host.find('.', 1); dot != std::string_view::npos;
+         dot = host.find('.', dot + 1)) {
+        const auto found = forest.wildcard_hosts.find(host.substr(dot));
+        if (found != forest.wildcard_hosts.end()) visit(found->second);
     }
+}
+
+std::optional<RouteMatch> RouteTable::match(const http::RequestHead& head) const {
+    const Compiled& tables = *compiled_;
+    Walk walk(tables.nodes, tables.routes, head);
+    tables.search(tables.merged, head, head.path, walk);
+    if (tables.has_unmerged) tables.search(tables.unmerged, head, path_for(false, head), walk);
     if (walk.best().index == kNothing) return std::nullopt;
     return walk.best();
 }
@@ -306,9 +349,13 @@ std::string why_not(const OneRoute& route, const http::RequestHead& head, std::s
                                                             });
     if (!is_host) return "host " + std::string(host) + " is not " + join(route.hosts);
     RouteMatch ignored;
-    if (!path_matches(route.path, head.path, ignored)) {
+    const std::string_view path = path_for(route.is_merged, head);
+    if (route.expression != nullptr) {
+        if (!matches(*route.expression, path))
+            return "path " + std::string(path) + " does not match " + route.path_text;
+    } else if (!path_matches(route.path, path, ignored)) {
         const char* const relation = route.path.is_prefix ? " is not below " : " is not ";
-        return "path " + std::string(head.path) + relation + route.path_text;
+        return "path " + std::string(path) + relation + route.path_text;
     }
     return route.condition.why_not(head);
 }

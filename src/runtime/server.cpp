@@ -82,6 +82,7 @@ struct Server::State {
     SocketTable sockets;
     ClusterTable clusters;
     proxy::Passthrough passthrough;
+    filter::LiveFaults faults;
     upstream::HealthChecks health;
     std::shared_ptr<const proxy::Snapshot> snapshot;
     bool is_started = false;
@@ -115,7 +116,7 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     for (unsigned number = 0; number < worker_count; ++number) {
         workers.push_back(std::make_unique<Worker>(
             number, connections,
-            Worker::Records{registry, access_log, failures, trace, passthrough}));
+            Worker::Records{registry, access_log, failures, trace, passthrough, faults}));
     }
     install(options.config);
     configurator.emplace(
@@ -219,6 +220,7 @@ admin::Context Server::State::admin_context() {
             .events = events,
             .failures = failures,
             .trace = trace,
+            .faults = faults,
             .started = started,
             .workers = worker_count,
             .listen_addresses =

@@ -40,6 +40,7 @@ class Worker {
         telemetry::FailureLog& failures;
         telemetry::AttemptTrace& trace;
         proxy::Passthrough& passthrough;
+        filter::LiveFaults& faults;
     };
     Worker(unsigned number, std::atomic<std::uint64_t>& connections, const Records& records);
     Worker(const Worker&) = delete;

@@ -45,6 +45,7 @@ constexpr Names<2> kListenerTlsLabels{"listener", "tls"};
 constexpr Names<2> kClusterReasonLabels{"cluster", "reason"};
 constexpr Names<2> kClusterResultLabels{"cluster", "result"};
 constexpr Names<3> kSecondLabels{"cluster", "kind", "result"};
+constexpr Names<2> kClusterKindLabels{"cluster", "kind"};
 constexpr Names<2> kClusterStateLabels{"cluster", "state"};
 constexpr Names<2> kClusterLimitLabels{"cluster", "limit"};
 constexpr Names<2> kClusterDecisionLabels{"cluster", "decision"};
@@ -139,6 +140,10 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "What a breaker or detector in shadow mode would have done.", kClusterDecisionLabels, nullptr},
     {F::protocol_refused, "weir_protocol_refused_total", kCounter, false,
      "Requests refused by a rule of HTTP.", kProtocolLabels, nullptr},
+    {F::mirrored, "weir_mirrored_requests_total", kCounter, false,
+     "Copies of requests for a mirror, by what became of them.", kClusterResultLabels, nullptr},
+    {F::faults, "weir_faults_injected_total", kCounter, false,
+     "Requests that were delayed or answered on purpose, by the cluster they were meant for.", kClusterKindLabels, nullptr},
     {F::passthrough_addresses, "weir_passthrough_addresses", kGauge, true,
      "Addresses passed through to that have a breaker, because no cluster names them.", kNoLabels, nullptr},
     {F::passthrough_evicted, "weir_passthrough_evicted_total", kCounter, true,

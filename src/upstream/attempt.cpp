@@ -176,9 +176,9 @@ Attempt::Lease Attempt::lease(Error& error) {
     const TimePoint now = Clock::now();
     LocalCluster::Choice choice;
     if (request_.is_second || request_.is_replay)
-        choice = cluster_->choose_other(now, request_.avoid);
+        choice = cluster_->choose_other(now, request_.avoid, request_.key);
     if (!choice.endpoint && !request_.is_second)
-        choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid);
+        choice = cluster_->choose(now, request_.is_replay_safe, request_.avoid, request_.key);
     if (!choice.endpoint && request_.is_second) {
         error = local_error(Reason::no_healthy_endpoint, "no other endpoint is ready");
         return Lease::failed;
@@ -201,7 +201,7 @@ Attempt::Lease Attempt::lease(Error& error) {
     auto admission = acquire();
     if (!admission && !choice.is_none_ready) {
         // Another worker's request became its probe a moment ago.
-        choice = cluster_->choose(now, false, &choice.endpoint->shared());
+        choice = cluster_->choose(now, false, &choice.endpoint->shared(), request_.key);
         admission = acquire();
     }
     connection::Carrier* connection = choice.endpoint->take(wish_of(request_), now);

@@ -94,7 +94,9 @@ Cluster::~Cluster() {
 void Cluster::inherit_endpoints(const Cluster& before, TimePoint now) {
     const std::lock_guard lock(before.mutex_);
     if (before.group_ == group_) {
-        endpoints_ = before.endpoints_;
+        auto set = std::make_shared<EndpointSet>(*before.endpoints_);
+        place(*set, *before.endpoints_);
+        endpoints_ = std::move(set);
         gone_ = before.gone_;
         return;
     }
@@ -103,7 +105,19 @@ void Cluster::inherit_endpoints(const Cluster& before, TimePoint now) {
         const discovery::Found found{known->address(), known->authority(), known->weight()};
         set->endpoints.push_back(std::make_shared<Endpoint>(group_, config_.limits, found, now));
     }
+    place(*set, *before.endpoints_);
     endpoints_ = std::move(set);
+}
+
+void Cluster::place(EndpointSet& set, const EndpointSet& before) const {
+    if (!config_.hash_key) {
+        set.placement = nullptr;
+        return;
+    }
+    std::vector<balance::Placement::Member> members;
+    for (const auto& endpoint : set.endpoints)
+        members.push_back({endpoint->name(), endpoint->weight()});
+    set.placement = balance::Placement::make(config_.policy, std::move(members), before.placement);
 }
 
 void Cluster::take_over(const Cluster& before, TimePoint now) {
@@ -154,6 +168,7 @@ void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
         if (gone_.size() > kRemembered) {
             gone_.erase(gone_.begin(), gone_.end() - static_cast<std::ptrdiff_t>(kRemembered));
         }
+        place(*next, *endpoints_);
         endpoints_ = next;
         is_known_.store(true, std::memory_order_relaxed);
         subscribers = subscribers_;

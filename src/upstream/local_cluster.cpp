@@ -71,27 +71,32 @@ void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) 
         endpoint->candidate().set_weight(endpoint->shared().weight());
         candidates.push_back(&endpoint->candidate());
     }
-    chooser_.set(std::move(candidates));
+    chooser_.set(std::move(candidates), set->placement);
     serve_waiting_later();
 }
 
 LocalCluster::Choice LocalCluster::choose(TimePoint now,
                                           bool is_replay_safe,
-                                          const Endpoint* avoid) {
+                                          const Endpoint* avoid,
+                                          std::optional<std::uint64_t> key) {
     const balance::Wish wish{
         .now = now,
         .is_replay_safe = is_replay_safe,
         .avoid = avoid != nullptr ? &avoid->standing() : nullptr,
+        .key = key,
     };
     const balance::Choice choice = chooser_.choose(wish, context_.random);
     if (choice.index == balance::Choice::kNone) return {nullptr, choice.is_none_ready};
     return {endpoints_[choice.index], choice.is_none_ready};
 }
 
-LocalCluster::Choice LocalCluster::choose_other(TimePoint now, const Endpoint* avoid) {
+LocalCluster::Choice LocalCluster::choose_other(TimePoint now,
+                                                const Endpoint* avoid,
+                                                std::optional<std::uint64_t> key) {
     const balance::Wish wish{
         .now = now,
         .avoid = avoid != nullptr ? &avoid->standing() : nullptr,
+        .key = key,
     };
     const balance::Choice choice = chooser_.choose_other(wish, context_.random);
     if (choice.index == balance::Choice::kNone) return {};

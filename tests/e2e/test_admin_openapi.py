@@ -106,6 +106,8 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
         ("get", "/api/v1/breakers"): {},
         ("post", "/api/v1/breakers/{id}/close"): {"place": breaker},
         ("post", "/api/v1/breakers/{id}/auto"): {"place": breaker},
+        ("post", "/api/v1/faults"): {"body": {"cluster": "c", "delay": "1ms", "percent": "1%", "for": "1h"}},
+        ("get", "/api/v1/faults"): {}, ("delete", "/api/v1/faults/{id}"): {"place": {"{id}": "1"}},
         ("get", "/api/v1/status"): {}, ("get", "/api/v1/listeners"): {}, ("get", "/api/v1/routes"): {},
         ("get", "/api/v1/clusters"): {}, ("get", "/api/v1/clusters/{cluster}"): {"place": cluster},
         ("get", "/api/v1/certs"): {}, ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},

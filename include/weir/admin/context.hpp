@@ -5,6 +5,7 @@
 #include "weir/core/clock.hpp"
 #include "weir/describe/effective.hpp"
 #include "weir/discovery/provider.hpp"
+#include "weir/filter/faults.hpp"
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/events.hpp"
@@ -84,6 +85,7 @@ struct Context {
     telemetry::EventLog& events;
     telemetry::FailureLog& failures;
     telemetry::AttemptTrace& trace;
+    filter::LiveFaults& faults;
     WallTime started;
     unsigned workers = 1;
     // Where a listener listens, as bound; without it, what its configuration says.

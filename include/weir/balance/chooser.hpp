@@ -1,11 +1,13 @@
 #pragma once
 
 #include "weir/balance/candidate.hpp"
+#include "weir/balance/placement.hpp"
 #include "weir/config/config.hpp"
 #include "weir/core/random.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace weir::balance {
@@ -22,7 +24,8 @@ using config::NoneReady;
 struct Wish {
     TimePoint now{};
     bool is_replay_safe = false;
-    const Standing* avoid = nullptr;  // only if there is no other
+    const Standing* avoid = nullptr;     // only if there is no other
+    std::optional<std::uint64_t> key{};  // of a hash policy; none: any endpoint
 };
 
 struct Choice {
@@ -43,8 +46,8 @@ class Chooser {
     Chooser& operator=(const Chooser&) = delete;
     ~Chooser();
 
-    // They outlive it, or the next set().
-    void set(Candidates candidates);
+    // They outlive it, or the next set(). `placement`, of a hash policy, has them as its members.
+    void set(Candidates candidates, std::shared_ptr<const Placement> placement = nullptr);
     [[nodiscard]] const Candidates& candidates() const { return candidates_; }
 
     [[nodiscard]] Choice choose(const Wish& wish, Random& random);
@@ -67,6 +70,7 @@ class Chooser {
     const std::shared_ptr<Roster> roster_;
     const std::unique_ptr<Balancer> balancer_;
     Candidates candidates_;
+    std::shared_ptr<const Placement> placement_;
     Peers peers_;
     std::uint32_t learn_in_ = 1;  // answers until the median is learned again
     std::uint32_t learn_every_ = 1;

@@ -51,6 +51,18 @@ struct Hold {
 [[nodiscard]] Question change_breaker(std::string_view name,
                                       std::string_view action,
                                       const Hold& hold);
+// What is empty is not sent.
+struct FaultOrder {
+    std::string cluster;
+    std::string route;
+    std::string delay;
+    std::string abort;    // a status
+    std::string percent;  // "10" or "10%"
+    std::string lasting;
+    std::string reason;
+};
+[[nodiscard]] Question add_fault(const FaultOrder& order);
+[[nodiscard]] Question remove_fault(std::string_view id);
 // `modules` are "name=level". Nothing said is as configured.
 [[nodiscard]] Question change_log(std::string_view level,
                                   const std::vector<std::string>& modules,

@@ -40,7 +40,8 @@ struct Fault {
 struct Cors {
     std::vector<std::string> origins;  // "*", or exact, or https://*.example.com
     std::vector<std::string> methods;
-    std::vector<std::string> headers;
+    std::vector<std::string> headers;  // in lower case; "*": any
+    std::vector<std::string> expose;   // likewise
     Duration max_age = std::chrono::seconds{5};
     bool credentials = false;
 

@@ -2,6 +2,7 @@
 
 #include "weir/config/actions.hpp"
 #include "weir/config/auth.hpp"
+#include "weir/config/balancing.hpp"
 #include "weir/config/cidr.hpp"
 #include "weir/config/place.hpp"
 #include "weir/config/rate_limit.hpp"
@@ -265,8 +266,6 @@ struct Tls {
 // h2c in clear, with prior knowledge.
 enum class ClusterProtocol : std::uint8_t { automatic, http1, h2, h2c };
 
-enum class Policy : std::uint8_t { p2c_ewma, round_robin, least_request, random };
-
 struct Endpoint {
     std::string text;                // as written, "orders:80"; the label "endpoint"
     std::string host;                // without brackets; the path of a Unix socket
@@ -318,9 +317,6 @@ struct ClusterLimits {
     bool operator==(const ClusterLimits&) const = default;
 };
 
-// What to do when no endpoint is ready.
-enum class NoneReady : std::uint8_t { least_bad, all, fail };
-
 // Active checks of every endpoint of a cluster.
 struct Health {
     enum class Type : std::uint8_t { http, tcp, grpc };
@@ -347,6 +343,7 @@ struct Cluster {
     std::vector<Endpoint> endpoints;
     Discovery discovery;
     Policy policy = Policy::p2c_ewma;
+    std::optional<HashKey> hash_key;  // there exactly for the policies that hash
     NoneReady when_none_ready = NoneReady::least_bad;
     Breaker breaker;
     Outlier outlier;
@@ -413,6 +410,7 @@ struct PathPattern {
         exact,   // "/a"
         prefix,  // "/a/" (written "/a/" or "/a/*"): text ends in '/'; "/a" is not in it; "/" is all
         templated,  // "/u/{id}": {name} is one segment, not empty; ends in '/': what is below, too
+        regex,      // written "~ ^/re$": RE2, to match whole
     };
     Kind kind = Kind::prefix;
     std::string text = "/";

@@ -19,6 +19,8 @@ struct H1Limits {
     std::size_t target = 8 * 1024;
     enum class Underscores : std::uint8_t { allow, drop, reject } underscores = Underscores::drop;
     bool merge_slashes = true;
+    bool keeps_unmerged = false;         // RequestHead::unmerged_path, too
+    bool takes_escaped_slashes = false;  // %2F and %5C in the path
 };
 
 // What a parser made of the bytes at hand.

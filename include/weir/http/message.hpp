@@ -31,7 +31,11 @@ struct RequestHead {
     std::string_view method_text;
     std::string_view authority;  // from an absolute-form target, else from Host; may carry a port
     std::string_view path;       // normalised, starts with '/'; "*" for OPTIONS *
-    std::string_view query;      // without '?'; empty if none
+    // As `path`, but with its empty segments, where H1Limits::keeps_unmerged asks for it and that
+    // is another one.
+    std::string_view unmerged_path;
+    bool has_escaped_slash = false;  // %2F or %5C, where H1Limits takes them
+    std::string_view query;          // without '?'; empty if none
     bool has_query = false;
     std::uint8_t minor_version = 1;  // HTTP/1.x
     bool is_h2 = false;              // it came by HTTP/2
@@ -45,6 +49,7 @@ struct RequestHead {
     bool takes_trailers = false;  // TE: trailers, named by Connection
     HeaderList headers;
     std::string path_storage;
+    std::string unmerged_storage;
 
     void clear();
 };

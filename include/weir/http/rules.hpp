@@ -15,6 +15,12 @@ namespace weir::http {
 [[nodiscard]] Result<std::string_view> normalise_path(std::string_view path,
                                                       bool merge_slashes,
                                                       std::string& storage);
+// Of a route that takes %2F and %5C, as a part of a segment: they stay as they are. What a server
+// that decodes them would resolve ("..%2F") is refused all the same.
+[[nodiscard]] Result<std::string_view> normalise_path_with_escaped_slashes(std::string_view path,
+                                                                           bool merge_slashes,
+                                                                           std::string& storage);
+[[nodiscard]] bool has_escaped_slash(std::string_view normalised);
 
 // host[:port] as a Host header may carry it (RFC 9112, 3.2): no user info, no spaces, a valid port.
 [[nodiscard]] bool is_valid_authority(std::string_view authority);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "weir/core/error.hpp"
+#include "weir/filter/faults.hpp"
 #include "weir/http/h2.hpp"
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/access_log.hpp"
@@ -8,6 +10,7 @@
 #include "weir/transport/stream.hpp"
 #include "weir/upstream/local_context.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -22,6 +25,7 @@ class ClientConnection;
 class Exchange;
 class LocalPassthrough;
 class LoneProbe;
+class MirroredRequest;
 class Passthrough;
 struct Caller;
 struct Client;
@@ -30,6 +34,27 @@ struct Client;
 struct Through {
     const RouteState* route = nullptr;
     LocalSnapshotPtr snapshot;
+};
+
+// Attempts that nobody waits for. They are destroyed at the end of the turn in which they end.
+// Thread: worker.
+template <typename T>
+class LoneAttempts {
+  public:
+    T& keep(std::unique_ptr<T> attempt) { return *running_.emplace_back(std::move(attempt)); }
+    void forget(T& attempt) {
+        const auto at = std::find_if(running_.begin(), running_.end(),
+                                     [&](const auto& each) { return each.get() == &attempt; });
+        WEIR_ASSERT(at != running_.end());
+        ended_.push_back(std::move(*at));
+        running_.erase(at);
+    }
+    void end_turn() { ended_.clear(); }
+    [[nodiscard]] std::size_t size() const { return running_.size(); }
+
+  private:
+    std::vector<std::unique_ptr<T>> running_;
+    std::vector<std::unique_ptr<T>> ended_;
 };
 
 // What the sessions of one worker share. Thread: worker.
@@ -52,10 +77,11 @@ class WorkerContext {
     [[nodiscard]] std::string take_buffer(std::size_t size);
     void give_back(std::string buffer);
 
-    // Probes that nobody waits for any more. There is a limit: beyond it a probe ends unjudged.
+    // There is a limit: beyond it a probe ends unjudged, and nothing is mirrored.
     [[nodiscard]] bool has_room_for_probe() const;
-    void keep(std::unique_ptr<LoneProbe> probe);
-    void forget(LoneProbe& probe);
+    [[nodiscard]] bool has_room_for_mirrored() const;
+    // Answers are compressed for so many requests at once; each takes up to a MiB.
+    [[nodiscard]] bool has_room_for_encoder() const;
 
     // One more connection, if limits.connections allows it; exact for the process.
     [[nodiscard]] bool admit_connection();
@@ -75,11 +101,16 @@ class WorkerContext {
     telemetry::AccessLogShard& access_log;
     telemetry::FailureLog* failures = nullptr;  // none, or outlives it
     Passthrough* passthrough = nullptr;         // likewise
-    telemetry::Failure failure;                 // being told; its capacity is kept
-    http::RequestHead request_head;             // being handled; valid within one callback
-    http::H2Scratch h2;                         // likewise, of HTTP/2
-    std::string out;                            // the head being written; valid within one callback
-    bool is_draining = false;                   // connections are closed after their request
+    filter::LiveFaults* faults = nullptr;       // likewise
+    LoneAttempts<LoneProbe> probes;
+    LoneAttempts<MirroredRequest> mirrored;
+    std::size_t encoders = 0;        // at work
+    std::string coded;               // by one of them; valid within one callback
+    telemetry::Failure failure;      // being told; its capacity is kept
+    http::RequestHead request_head;  // being handled; valid within one callback
+    http::H2Scratch h2;              // likewise, of HTTP/2
+    std::string out;                 // the head being written; valid within one callback
+    bool is_draining = false;        // connections are closed after their request
     std::uint64_t sessions = 0;
     std::uint64_t connection_limit = UINT64_MAX;  // limits.connections
 
@@ -89,8 +120,6 @@ class WorkerContext {
     std::vector<std::unique_ptr<Exchange>> free_;
     std::vector<std::unique_ptr<Exchange>> given_back_;
     std::vector<std::string> buffers_;
-    std::vector<std::unique_ptr<LoneProbe>> probes_;
-    std::vector<std::unique_ptr<LoneProbe>> ended_probes_;
     std::unique_ptr<LocalPassthrough> local_passthrough_;
 };
 

@@ -10,6 +10,7 @@
 #include "weir/telemetry/access_policy.hpp"
 #include "weir/telemetry/handles.hpp"
 #include "weir/transport/tls.hpp"
+#include "weir/upstream/call.hpp"
 #include "weir/upstream/cluster.hpp"
 #include "weir/upstream/local_cluster.hpp"
 
@@ -33,6 +34,7 @@ struct TargetState {
     std::shared_ptr<upstream::RouteTarget> route;
     std::uint32_t replayable_methods = 0;  // a bit a http::Method, of retry.methods
     resilience::RetryOptions retry;
+    const config::HashKey* hash_key = nullptr;  // none: the policy of the cluster goes by no key
     std::unique_ptr<telemetry::RequestMetrics> metrics;
     std::unique_ptr<telemetry::AccessPolicy> access;
 
@@ -40,7 +42,26 @@ struct TargetState {
     // one of its own; they form no circle.
     std::unique_ptr<TargetState> fallback;
     telemetry::CellId fallback_used{};
+    telemetry::CellId delayed{};                 // by a fault
+    telemetry::CellId aborted{};                 // likewise
     std::unique_ptr<const config::Target> made;  // config of a fallback: no target of the route
+};
+
+// Where copies of a route's requests go.
+struct MirrorState {
+    MirrorState(const config::Mirror& mirror,
+                upstream::Cluster& to,
+                std::uint32_t index,
+                const std::string& name,  // of the route
+                telemetry::Registry& registry);
+
+    const double percent;
+    const std::uint32_t cluster;  // index into Snapshot::clusters
+    const std::unique_ptr<const upstream::CallRoute> route;
+    const telemetry::CellId success;
+    const telemetry::CellId failure;
+    const telemetry::CellId dropped;    // too many are under way
+    const telemetry::CellId too_large;  // for retry.buffer
 };
 
 struct RouteState {
@@ -50,6 +71,8 @@ struct RouteState {
     std::unique_ptr<telemetry::RequestMetrics> metrics;  // of answers that reach no cluster
     std::unique_ptr<telemetry::AccessPolicy> access;     // likewise
     std::vector<filter::FilterPtr> filters;
+    std::unique_ptr<const MirrorState> mirror;
+    bool is_plain = true;  // no mirror, fault or compression
 
     // By weight; there must be targets.
     [[nodiscard]] const TargetState& choose(Random& random) const;

@@ -45,6 +45,8 @@ enum class Family : std::uint8_t {
     cluster_health_ignored,
     shadow,
     protocol_refused,
+    mirrored,
+    faults,
     passthrough_addresses,
     passthrough_evicted,
     tls_handshakes,

@@ -187,6 +187,8 @@ class Cluster final {
 
     [[nodiscard]] bool is_shadow_over_limit();
     void inherit_endpoints(const Cluster& before, TimePoint now);
+    // Where keys go in that set; `before` is the one it replaces.
+    void place(EndpointSet& set, const EndpointSet& before) const;
 
     const config::Cluster config_;
     const Surroundings surroundings_;

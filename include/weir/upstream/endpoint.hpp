@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/balance/placement.hpp"
 #include "weir/balance/standing.hpp"
 #include "weir/config/config.hpp"
 #include "weir/core/address.hpp"
@@ -251,6 +252,7 @@ class Endpoint final : public resilience::TransitionSink {
 // The endpoints of a cluster at one moment. Immutable.
 struct EndpointSet {
     std::vector<std::shared_ptr<Endpoint>> endpoints;
+    std::shared_ptr<const balance::Placement> placement;  // of a hash policy
 };
 
 }  // namespace weir::upstream

@@ -42,9 +42,14 @@ class LocalCluster {
         boost::local_shared_ptr<LocalEndpoint> endpoint;  // none: no one may be taken
         bool is_none_ready = false;
     };
-    [[nodiscard]] Choice choose(TimePoint now, bool is_replay_safe, const Endpoint* avoid);
+    [[nodiscard]] Choice choose(TimePoint now,
+                                bool is_replay_safe,
+                                const Endpoint* avoid,
+                                std::optional<std::uint64_t> key = std::nullopt);
     // One that is selectable and another, or none: for a second attempt beside the first.
-    [[nodiscard]] Choice choose_other(TimePoint now, const Endpoint* avoid);
+    [[nodiscard]] Choice choose_other(TimePoint now,
+                                      const Endpoint* avoid,
+                                      std::optional<std::uint64_t> key = std::nullopt);
 
     // A request that waits for a connection, in the queue of its cluster on its worker.
     class Waiting {

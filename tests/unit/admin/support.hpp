@@ -100,6 +100,7 @@ struct FakeProcess {
                 .events = events,
                 .failures = failures,
                 .trace = trace,
+                .faults = faults,
                 .started = Clock::wall() - std::chrono::seconds{90},
                 .workers = 1};
     }
@@ -108,6 +109,7 @@ struct FakeProcess {
     telemetry::EventLog events;
     telemetry::FailureLog failures;
     telemetry::AttemptTrace trace;
+    filter::LiveFaults faults;
     std::vector<std::shared_ptr<upstream::Cluster>> clusters;
     std::shared_ptr<const proxy::Snapshot> snapshot;
     Readiness readiness{.is_ready = true, .is_draining = false, .waiting = {}};

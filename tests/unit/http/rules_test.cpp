@@ -285,5 +285,33 @@ TEST(IsValidRequestId, TakesWhatIsSafeToLogAndForward) {
     EXPECT_FALSE(is_valid_request_id(std::string(129, 'x')));
 }
 
+TEST(EscapedSlashes, StayWhereTheyAreTaken) {
+    const struct {
+        const char* path;
+        const char* normal;  // nullptr: refused
+    } rows[] = {
+        {"/a%2fb", "/a%2Fb"},   {"/a%5cb", "/a%5Cb"},       {"/%2F", "/%2F"},
+        {"/a%2Fb/../c", "/c"},  {"/a%2F%2Fb", "/a%2F%2Fb"}, {"/a%2F...", "/a%2F..."},
+        {"/a%2F..", nullptr},   {"/..%2Fa", nullptr},       {"/a%2F.", nullptr},
+        {"/.%5Ca", nullptr},    {"/a%2F%2e%2E", nullptr},   {"/a%2F..%2Fb", nullptr},
+        {"/a%2F..;x", nullptr}, {"/..;%2Fa", nullptr},      {"/a%5c..%2fb", nullptr},
+        {"/a%00", nullptr},     {"/a\\b", nullptr},         {"/..;x", nullptr},
+        {"/%252F", "/%252F"},
+    };
+    std::string storage;
+    for (const auto& row : rows) {
+        const auto normal = normalise_path_with_escaped_slashes(row.path, true, storage);
+        ASSERT_EQ(normal.has_value(), row.normal != nullptr) << row.path;
+        if (!normal) continue;
+        EXPECT_EQ(*normal, row.normal) << row.path;
+        std::string again;
+        EXPECT_EQ(*normalise_path_with_escaped_slashes(std::string(*normal), true, again),
+                  row.normal);
+    }
+    EXPECT_TRUE(has_escaped_slash("/a%2Fb"));
+    EXPECT_TRUE(has_escaped_slash("/a%5Cb"));
+    EXPECT_FALSE(has_escaped_slash("/a%25b"));
+}
+
 }  // namespace
 }  // namespace weir::http

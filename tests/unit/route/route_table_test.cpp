@@ -499,5 +499,122 @@ TEST(RouteTable, EqualsALinearScan) {
     }
 }
 
+config::Route regular(const std::string& expression) {
+    config::Route made = route("/");
+    made.path = {PathPattern::Kind::regex, expression};
+    return made;
+}
+
+TEST(RouteTable, TakesPathsByRegularExpression) {
+    struct Row {
+        const char* expression;
+        const char* path;
+        bool does_match;
+    };
+    const Row rows[] = {
+        {"^/v[0-9]+/orders$", "/v1/orders", true},
+        {"/v[0-9]+/orders", "/v12/orders", true},
+        {"/v[0-9]+/orders", "/v1/orders/", false},
+        {"/v[0-9]+/orders", "/a/v1/orders", false},
+        {".*[.]php", "/a/b.php", true},
+        {".*[.]php", "/a/b.php/c", false},
+        {"(?i)/API/.*", "/api/x", true},
+        {"/api/.*", "/api/", true},
+        {"/api/.*", "/api", false},
+        {"/api(/.*)?", "/api", true},
+        {"/api(/.*)?", "/api/x/y", true},
+        {"/a/b|/c", "/c", true},
+        {"/a/b|/c", "/a/b", true},
+        {"/api/v1/.*|/api/v2/x", "/api/v2/x", true},
+        {".*", "*", false},
+    };
+    for (const Row& row : rows) {
+        Request request;
+        request.path = row.path;
+        EXPECT_EQ(matched({regular(row.expression)}, request), row.does_match ? 0 : -1)
+            << row.expression << " and " << row.path;
+    }
+}
+
+TEST(RouteTable, RegularExpressionsKeepTheirPlaceInTheFile) {
+    const std::vector<config::Route> routes{route("/api/x"), regular("/api/[a-z]+"), route("/api/"),
+                                            regular("/.*")};
+    Request request;
+    for (const auto& [path, index] : std::vector<std::pair<std::string, int>>{
+             {"/api/x", 0}, {"/api/y", 1}, {"/api/7", 2}, {"/other", 3}}) {
+        request.path = path;
+        EXPECT_EQ(matched(routes, request), index) << path;
+    }
+}
+
+config::Route call(const std::string& service, const std::string& method = {}) {
+    config::Route made = route('/' + service + '/' + method);
+    made.actions.grpc_service = service;
+    made.actions.grpc_method = method;
+    return made;
+}
+
+TEST(RouteTable, TellsCallsOfGrpcApart) {
+    const std::vector<config::Route> routes{call("shop.Orders", "Get"), call("shop.Orders"),
+                                            route("/shop.Orders/")};
+    Request request;
+    request.method = "POST";
+    request.path = "/shop.Orders/Get";
+    EXPECT_EQ(matched(routes, request), 2);
+    for (const char* type :
+         {"application/grpc", "application/grpc+proto", "application/grpc-web"}) {
+        request.headers = {{"content-type", type}};
+        request.path = "/shop.Orders/Get";
+        EXPECT_EQ(matched(routes, request), 0) << type;
+        request.path = "/shop.Orders/List";
+        EXPECT_EQ(matched(routes, request), 1) << type;
+        request.path = "/shop.Payments/Get";
+        EXPECT_EQ(matched(routes, request), -1) << type;
+    }
+    request.headers = {{"content-type", "application/json"}};
+    EXPECT_EQ(matched({call("shop.Payments")}, request), -1);
+    const auto head = request.head();
+    EXPECT_EQ(RouteTable({call("shop.Payments")}).explain(head).misses[0].why,
+              "it is no call of gRPC");
+}
+
+TEST(RouteTable, ARouteThatAnswersPreflightsTakesThemByTheMethodTheyAskFor) {
+    config::Route made = route("/a");
+    made.methods = {"PUT"};
+    made.headers = {matcher("x-user", config::Matcher::Kind::present)};
+    Request request;
+    request.path = "/a";
+    request.method = "OPTIONS";
+    request.headers = {{"access-control-request-method", "PUT"}};
+    EXPECT_EQ(matched({made}, request), -1);
+    made.actions.cors.emplace();
+    EXPECT_EQ(matched({made}, request), 0);
+    request.headers = {{"access-control-request-method", "DELETE"}};
+    EXPECT_EQ(matched({made}, request), -1);
+    request.headers.clear();
+    EXPECT_EQ(matched({made}, request), -1);
+    request.method = "PUT";
+    EXPECT_EQ(matched({made}, request), -1);
+    request.headers = {{"x-user", "ann"}};
+    EXPECT_EQ(matched({made}, request), 0);
+}
+
+TEST(RouteTable, RoutesSeeEmptySegmentsOrNot) {
+    config::Route unmerged = route("/a//b");
+    unmerged.actions.merge_slashes = false;
+    const std::vector<config::Route> routes{route("/a/b"), unmerged, route("/")};
+    const RouteTable table(routes);
+    Request request;
+    request.path = "/a/b";
+    auto head = request.head();
+    EXPECT_EQ(table.match(head)->index, 0U);
+    // The same, and what it was before its slashes were merged.
+    head.unmerged_path = "/a//b";
+    EXPECT_EQ(table.match(head)->index, 0U);
+    EXPECT_EQ(RouteTable({unmerged, route("/a/b")}).match(head)->index, 0U);
+    head.unmerged_path = "/a///b";
+    EXPECT_EQ(RouteTable({unmerged, route("/a/b")}).match(head)->index, 1U);
+}
+
 }  // namespace
 }  // namespace weir::route

@@ -48,4 +48,50 @@ class LoneProbe final : private upstream::AttemptHandler {
     TimerOf<LoneProbe, &LoneProbe::on_timer> timer_{*this};
 };
 
+// A copy of a request, sent to the mirror of its route: nobody waits for the answer, which is read
+// to its end and dropped. Owned like a probe. Thread: worker.
+class MirroredRequest final : private upstream::AttemptHandler {
+  public:
+    struct Request {
+        http::Method method = http::Method::get;
+        std::string head;
+        std::size_t head_size = 0;  // without its end
+        std::string body;
+        std::string trailers;
+        bool is_chunked = false;
+        bool is_replay_safe = false;
+    };
+    // The snapshot is that of the mirror.
+    MirroredRequest(WorkerContext& context,
+                    LocalSnapshotPtr snapshot,
+                    const MirrorState& mirror,
+                    Request request);
+    MirroredRequest(const MirroredRequest&) = delete;
+    MirroredRequest& operator=(const MirroredRequest&) = delete;
+    ~MirroredRequest() = default;
+
+    // May end it. Its worker's context must have it by then.
+    void start(std::uint64_t number);
+
+  private:
+    void on_response_head(upstream::Attempt& attempt, const http::ResponseHead& head) override;
+    void on_response_body(upstream::Attempt& attempt,
+                          std::string_view data,
+                          bool is_last,
+                          std::string_view trailers) override;
+    void on_response_flush(upstream::Attempt& /*attempt*/) override {}
+    void on_request_wanted(upstream::Attempt& /*attempt*/) override {}
+    void on_attempt_failed(upstream::Attempt& attempt,
+                           const upstream::AttemptFailure& failure) override;
+    void on_timer();
+    void end(bool is_good);
+
+    WorkerContext& context_;
+    const LocalSnapshotPtr snapshot_;
+    const MirrorState& mirror_;
+    Request request_;
+    upstream::Attempt attempt_;
+    TimerOf<MirroredRequest, &MirroredRequest::on_timer> timer_{*this};
+};
+
 }  // namespace weir::proxy
