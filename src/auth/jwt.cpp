@@ -183,21 +183,6 @@ JwtFault check_audience(const JsonValue& audience, const JwtPolicy& policy) {
     return has_ours ? JwtFault::none : JwtFault::audience;
 }
 
-JwtFault check_claims(const JsonValue& claims,
-                      const JwtPolicy& policy,
-                      WallTime now,
-                      WallTime& expires) {
-    for (const auto& [member, value] : claims.members()) {
-        if ((member == "iss" || member == "sub") && !value.is_string()) return JwtFault::claim_type;
-        // A null would be taken for none.
-        if (member == "aud" && value.is_null()) return JwtFault::claim_type;
-    }
-    if (const JwtFault fault = check_times(claims, policy, now, expires); fault != JwtFault::none)
-        return fault;
-    if (!policy.issuer.empty() && claims["iss"].text() != policy.issuer) return JwtFault::issuer;
-    return check_audience(claims["aud"], policy);
-}
-
 bool is_word_of(std::string_view words, std::string_view word) {
     while (!words.empty()) {
         const auto end = std::min(words.find(' '), words.size());
@@ -220,6 +205,26 @@ std::string_view word(Failure failure) {
 
 const JwtFaultInfo& info(JwtFault fault) {
     return kFaults[static_cast<std::size_t>(fault)];
+}
+
+JwtFault check_claims(const JsonValue& claims,
+                      const JwtPolicy& policy,
+                      WallTime now,
+                      WallTime& expires) {
+    for (const auto& [member, value] : claims.members()) {
+        if ((member == "iss" || member == "sub") && !value.is_string()) return JwtFault::claim_type;
+        // A null would be taken for none.
+        if (member == "aud" && value.is_null()) return JwtFault::claim_type;
+    }
+    if (const JwtFault fault = check_times(claims, policy, now, expires); fault != JwtFault::none)
+        return fault;
+    if (!policy.issuer.empty() && claims["iss"].text() != policy.issuer) return JwtFault::issuer;
+    if (const JwtFault fault = check_audience(claims["aud"], policy); fault != JwtFault::none)
+        return fault;
+    const bool has_all =
+        std::all_of(policy.required.begin(), policy.required.end(),
+                    [&](const RequiredClaim& required) { return has_value(claims, required); });
+    return has_all ? JwtFault::none : JwtFault::claim;
 }
 
 JwtVerdict verify_jwt(std::string_view token,
@@ -248,9 +253,6 @@ JwtVerdict verify_jwt(std::string_view token,
     if (!claims || !claims->is_object()) return refuse(JwtFault::payload);
     const JwtFault claimed = check_claims(*claims, policy, now, verdict.expires);
     if (claimed != JwtFault::none) return refuse(claimed);
-    for (const RequiredClaim& required : policy.required) {
-        if (!has_value(*claims, required)) return refuse(JwtFault::claim);
-    }
     verdict.claims = std::move(*claims);
     return verdict;
 }

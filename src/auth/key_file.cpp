@@ -138,6 +138,13 @@ ApiKeys::Parsed ApiKeys::parse(std::string_view text, WallTime now) {
     return parsed;
 }
 
+std::vector<std::string> ApiKeys::names() const {
+    std::vector<std::string> names;
+    for (const Entry& entry : entries_)
+        names.push_back(entry.name);
+    return names;
+}
+
 ApiKeys::Found ApiKeys::find(std::string_view key, WallTime now) const {
     if (key.empty() || key.size() > kMostKeyBytes) return {};
     const crypto::Digest digest = crypto::sha256(key);

@@ -377,25 +377,13 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
-                                           "kafka", "consumers",   "tracing"};
+constexpr std::string_view kLaterRoot[] = {"rate_limits", "redis", "kafka", "consumers", "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {"rate_limit", "auth"};
-constexpr std::string_view kLaterRoute[] = {"grpc",
-                                            "publish",
-                                            "headers",
-                                            "response_headers",
-                                            "mirror",
-                                            "mirror_percent",
-                                            "fault",
-                                            "websocket",
-                                            "cors",
-                                            "compress",
-                                            "require",
-                                            "merge_slashes",
-                                            "allow_encoded_slash",
-                                            "rate_limit",
-                                            "auth"};
+constexpr std::string_view kLaterListener[] = {"rate_limit"};
+constexpr std::string_view kLaterRoute[] = {
+    "grpc",      "publish",   "headers", "response_headers", "mirror",        "mirror_percent",
+    "fault",     "websocket", "cors",    "compress",         "merge_slashes", "allow_encoded_slash",
+    "rate_limit"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};

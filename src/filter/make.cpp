@@ -1,5 +1,6 @@
 #include "weir/filter/make.hpp"
 
+#include "auth.hpp"
 #include "stores.hpp"
 
 namespace weir::filter {
@@ -8,8 +9,12 @@ std::shared_ptr<Stores> make_stores() {
     return std::make_shared<Stores>();
 }
 
-std::vector<FilterPtr> make_filters(const Making& /*making*/) {
-    return {};
+std::vector<FilterPtr> make_filters(const Making& making) {
+    std::vector<FilterPtr> filters;
+    add_strip(making, filters);
+    add_auth(making, filters);
+    add_require(making, filters);
+    return filters;
 }
 
 }  // namespace weir::filter

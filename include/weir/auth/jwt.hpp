@@ -88,6 +88,12 @@ struct JwtVerdict {
                                     const crypto::JwkSet& keys,
                                     WallTime now);
 
+// Of claims that are known to be genuine, an object; `expires` as in JwtVerdict.
+[[nodiscard]] JwtFault check_claims(const JsonValue& claims,
+                                    const JwtPolicy& policy,
+                                    WallTime now,
+                                    WallTime& expires);
+
 // The claim of that name; if there is none, that at the path of names between dots. Null if there
 // is neither.
 [[nodiscard]] const JsonValue& find_claim(const JsonValue& claims, std::string_view path);

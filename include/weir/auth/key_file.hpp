@@ -43,6 +43,7 @@ class ApiKeys {
     [[nodiscard]] Found find(std::string_view key, WallTime now) const;
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] std::vector<std::string> names() const;  // of each key
 
   private:
     struct Entry {

@@ -45,6 +45,7 @@ enum class Family : std::uint8_t {
     cluster_health_ignored,
     shadow,
     protocol_refused,
+    auth_failures,
     passthrough_addresses,
     passthrough_evicted,
     tls_handshakes,

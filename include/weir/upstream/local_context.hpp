@@ -6,6 +6,7 @@
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/transport/event_loop.hpp"
+#include "weir/upstream/errands.hpp"
 
 namespace weir::upstream {
 
@@ -21,6 +22,7 @@ struct LocalContext {
         response_head{};   // being handed over; its capacity is kept from answer to answer
     http::H2Scratch h2{};  // likewise, of HTTP/2
     std::string output{};  // being framed; its capacity goes from connection to connection
+    Errands errands{};
 };
 
 }  // namespace weir::upstream
