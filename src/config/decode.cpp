@@ -169,9 +169,11 @@ bool has_line_break(std::string_view text) {
     return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
 }
 
-// The value of {file: path} or {env: NAME}; one line, never empty.
-std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
-    constexpr std::size_t kMost = 64 * 1024;
+// The value of {file: path} or {env: NAME}; one line, never empty. A key with a bound of its own is
+// a text of lines.
+std::optional<std::string> secret_of(Context& ctx, const Entry& source, double most) {
+    const bool has_lines = most != kNoMost;
+    const std::size_t most_bytes = has_lines ? static_cast<std::size_t>(most) : 64 * 1024;
     const auto& name = source.value.text;
     std::string text;
     if (source.key == "env") {
@@ -183,7 +185,7 @@ std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
         }
         text = std::move(*value);
     } else {
-        auto content = ctx.files.read(resolved(ctx, source.value.place, name), kMost);
+        auto content = ctx.files.read(resolved(ctx, source.value.place, name), most_bytes);
         if (!content.problem.empty()) {
             complain(ctx, source.value,
                      {.code = 121, .what = "cannot read " + quoted(name) + ": " + content.problem});
@@ -193,7 +195,7 @@ std::optional<std::string> secret_of(Context& ctx, const Entry& source) {
         if (text.ends_with('\n')) text.pop_back();
         if (text.ends_with('\r')) text.pop_back();
     }
-    if (!text.empty() && !has_line_break(text)) return text;
+    if (!text.empty() && (has_lines || !has_line_break(text))) return text;
     const auto* is = text.empty() ? " is empty" : " is more than one line of text";
     complain(ctx, source.value, {.code = 121, .what = "the secret of " + quoted(name) + is});
     return std::nullopt;
@@ -474,7 +476,7 @@ void assign(Context& ctx, const Node& node, const RowInfo& row, std::optional<Se
     if (source == nullptr || ctx.report.errors() != before ||
         !expect(ctx, source->value, Node::Kind::scalar, source->key, "one name"))
         return;
-    if (auto text = secret_of(ctx, *source)) into = Secret(std::move(*text));
+    if (auto text = secret_of(ctx, *source, row.most)) into = Secret(std::move(*text));
 }
 
 std::optional<std::size_t> assign_word(Context& ctx, const Node& node, const RowInfo& row) {

@@ -28,6 +28,8 @@ struct Context {
     // Of `identity`, for `tls: mesh`.
     std::optional<Tls> identity{};
     bool has_identity = false;  // written, if perhaps no good
+    // The blocks of `auth`, and where they are.
+    std::map<std::string, Place, std::less<>> auths{};
 };
 
 // ---- complaints

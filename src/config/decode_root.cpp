@@ -80,7 +80,8 @@ void decode_listener_routes(ListenerScope& scope,
                             Listener& listener) {
     const RouteDefaults inherited{.max_body = listener.limits.body,
                                   .access_log = listener.access_log,
-                                  .is_opaque = listener.protocol == Protocol::tcp};
+                                  .is_opaque = listener.protocol == Protocol::tcp,
+                                  .auth = listener.auth};
     if (from.to != nullptr && from.routes != nullptr) {
         complain(scope.ctx, *from.to,
                  {.code = 115,
@@ -149,6 +150,13 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     }
     if (from.trusted_proxies != nullptr)
         listener.trusted_proxies = decode_cidrs(ctx, *from.trusted_proxies);
+    if (from.auth != nullptr) listener.auth = decode_any_of(ctx, *from.auth);
+    if (!listener.auth.empty() && listener.protocol == Protocol::tcp) {
+        complain(ctx, *from.auth,
+                 {.code = 115,
+                  .what = "'auth' is about HTTP, and this listener is protocol: tcp",
+                  .note = "tls: {client_ca: FILE, allow: [...]} asks for certificates"});
+    }
     listener.transparent = from.transparent;
     listener.may_pass_through = from.may_pass_through;
     listener.proxy_protocol = from.proxy_protocol;
@@ -392,6 +400,7 @@ Config decode_config(Context& ctx, const Node& root) {
     if (from.identity != nullptr) decode_identity(ctx, *from.identity);
     ClusterDrafts clusters;
     if (from.clusters != nullptr) decode_clusters(ctx, *from.clusters, defaults, clusters);
+    if (from.auth != nullptr) decode_auths(ctx, *from.auth, defaults, clusters, config.auth);
     if (from.listeners != nullptr) {
         decode_listeners(ctx, *from.listeners, config, errors.detail, defaults, clusters,
                          config.listeners);

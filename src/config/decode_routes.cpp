@@ -315,10 +315,9 @@ Span path_span(const Node& route) {
 
 // Of bytes that are no HTTP nothing is known but a server name.
 void refuse_http(Context& ctx, const Node& route) {
-    constexpr std::string_view kHttp[] = {"path",    "method",   "header",           "query",
-                                          "respond", "redirect", "rewrite",          "max_body",
-                                          "grpc",    "headers",  "response_headers", "mirror",
-                                          "fault",   "cors",     "compress"};
+    constexpr std::string_view kHttp[] = {
+        "path",    "method",           "header", "query", "respond", "redirect", "rewrite", "max_body", "grpc",
+        "headers", "response_headers", "mirror", "fault", "cors",    "compress", "auth",    "require"};
     for (const auto& entry : route.entries) {
         if (std::find(std::begin(kHttp), std::end(kHttp), entry.key) == std::end(kHttp)) continue;
         if (entry.value.kind == Node::Kind::scalar && entry.value.text == "off") continue;
@@ -348,6 +347,10 @@ Route decode_route(RouteScope& scope, const Node& node) {
     route.max_body = from.max_body;
     route.access_log = access_log_of(scope.ctx, from.access_log, scope.path + ".access_log",
                                      scope.inherited.access_log);
+    route.auth.any_of =
+        from.auth != nullptr ? decode_any_of(scope.ctx, *from.auth) : scope.inherited.auth;
+    route.auth.require = from.require;
+    route.auth.require_at = value_of(node, "require").place;
     decode_match(scope, from, route);
     route.actions.websocket = from.websocket;
     route.actions.merge_slashes = from.merge_slashes;
@@ -427,6 +430,7 @@ Route catch_all(Context& ctx,
     route.path_at = {to.place, to.width};
     route.max_body = inherited.max_body;
     route.access_log = inherited.access_log;
+    route.auth.any_of = inherited.auth;
     route.action = Forward{decode_targets(ctx, from, path, defaults, clusters)};
     return route;
 }

@@ -290,6 +290,18 @@ void settle_fallbacks(Context& ctx,
     });
 }
 
+std::string decode_one_target(Context& ctx,
+                              const Node& node,
+                              const Defaults& defaults,
+                              ClusterDrafts& clusters) {
+    const auto before = ctx.report.errors();
+    const auto shares = Targets(ctx, defaults, clusters).decode(node);
+    if (shares.size() == 1) return shares.front().draft->cluster.name;
+    if (ctx.report.errors() == before)
+        complain(ctx, node, {.what = "this is one cluster, or addresses of one"});
+    return {};
+}
+
 std::vector<Target> decode_targets(Context& ctx,
                                    const RouteBlock& route,
                                    const std::string& path,

@@ -149,33 +149,6 @@ std::vector<std::string> decode_alpn(Context& ctx, const Node& node) {
     return protocols;
 }
 
-// Names without case; identities as they are.
-std::vector<std::string> decode_allow(Context& ctx, const Node& node) {
-    std::vector<std::string> allowed;
-    for (const Node* item : scalars(ctx, node, "allow")) {
-        std::string text = item->text;
-        const bool is_uri = text.find("://") != std::string::npos;
-        const auto star = text.find('*');
-        const bool is_wild = star != std::string::npos;
-        const bool is_good_wild = is_uri ? text.ends_with("/*") && star + 1 == text.size()
-                                         : text.starts_with("*.") && text.rfind('*') == 0;
-        if (text.empty() || (is_wild && !is_good_wild)) {
-            complain(ctx, *item,
-                     {.code = 119,
-                      .what = "'" + text + "' can be nobody's identity",
-                      .note = "spiffe://domain/path, spiffe://domain/ns/*, a name, or *.name"});
-            continue;
-        }
-        if (!is_uri) {
-            std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-                return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-            });
-        }
-        allowed.push_back(std::move(text));
-    }
-    return allowed;
-}
-
 // ---- sides
 
 constexpr std::array<std::string_view, 5> kListenersOnly{"certs", "ocsp", "client_ca",
@@ -288,6 +261,33 @@ const Block<TlsCertBlock>& block() {
 template <>
 const Block<IdentityBlock>& block() {
     return kIdentityBlock;
+}
+
+// Names without case; identities as they are.
+std::vector<std::string> decode_allow(Context& ctx, const Node& node) {
+    std::vector<std::string> allowed;
+    for (const Node* item : scalars(ctx, node, "allow")) {
+        std::string text = item->text;
+        const bool is_uri = text.find("://") != std::string::npos;
+        const auto star = text.find('*');
+        const bool is_wild = star != std::string::npos;
+        const bool is_good_wild = is_uri ? text.ends_with("/*") && star + 1 == text.size()
+                                         : text.starts_with("*.") && text.rfind('*') == 0;
+        if (text.empty() || (is_wild && !is_good_wild)) {
+            complain(ctx, *item,
+                     {.code = 119,
+                      .what = "'" + text + "' can be nobody's identity",
+                      .note = "spiffe://domain/path, spiffe://domain/ns/*, a name, or *.name"});
+            continue;
+        }
+        if (!is_uri) {
+            std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+                return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+            });
+        }
+        allowed.push_back(std::move(text));
+    }
+    return allowed;
 }
 
 void decode_identity(Context& ctx, const Node& node) {

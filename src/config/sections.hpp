@@ -25,6 +25,7 @@ struct RouteDefaults {
     std::optional<std::uint64_t> max_body;
     AccessLog access_log;
     bool is_opaque = false;  // no HTTP: what is said of it is refused
+    std::vector<std::string> auth;
 };
 
 // A cluster, and from where it has what its routes may override.
@@ -132,6 +133,21 @@ void settle_fallbacks(Context& ctx,
                       const Defaults& defaults,
                       ClusterDrafts& clusters,
                       std::vector<Listener>& listeners);
+// The one cluster that a target is; empty, and complained about, if it is none or several.
+[[nodiscard]] std::string decode_one_target(Context& ctx,
+                                            const Node& node,
+                                            const Defaults& defaults,
+                                            ClusterDrafts& clusters);
+// The blocks of `auth`, by name.
+void decode_auths(Context& ctx,
+                  const Node& node,
+                  const Defaults& defaults,
+                  ClusterDrafts& clusters,
+                  std::map<std::string, Auth, std::less<>>& into);
+// `auth` of a listener or a route: names of blocks, or none.
+[[nodiscard]] std::vector<std::string> decode_any_of(Context& ctx, const Node& node);
+// Who a peer may be: SPIFFE ids as they are, names in lower case.
+[[nodiscard]] std::vector<std::string> decode_allow(Context& ctx, const Node& node);
 // Into ctx.identity, if it is whole.
 void decode_identity(Context& ctx, const Node& node);
 

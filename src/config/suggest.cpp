@@ -377,11 +377,10 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
-                                           "kafka", "consumers",   "tracing"};
+constexpr std::string_view kLaterRoot[] = {"rate_limits", "redis", "kafka", "consumers", "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {"rate_limit", "auth"};
-constexpr std::string_view kLaterRoute[] = {"publish", "require", "rate_limit", "auth"};
+constexpr std::string_view kLaterListener[] = {"rate_limit"};
+constexpr std::string_view kLaterRoute[] = {"publish", "rate_limit"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};

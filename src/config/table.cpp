@@ -41,6 +41,7 @@ constexpr Key<RootBlock> kRoot[] = {
     {"telemetry", "object", "", "", &RootBlock::telemetry},
     {"errors", "object", "", "", &RootBlock::errors},
     {"identity", "object", "", "", &RootBlock::identity},
+    {"auth", "map", "{}", "ways to say who one is, by name", &RootBlock::auth},
 };
 constexpr Key<NodeBlock> kNode[] = {
     {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
@@ -105,6 +106,7 @@ constexpr Key<ListenerBlock> kListener[] = {
     {"to", "target", "-", "shorthand for a single catch-all route", &ListenerBlock::to},
     {"access_log", "object|off", "inherits", "see access_log.*", &ListenerBlock::access_log},
     {"limits", "object", "inherits", "see limits.*", &ListenerBlock::limits},
+    {"auth", "name|list|none", "none", "any of these lets a request in", &ListenerBlock::auth},
     {"routes", "list", "-", "first match wins", &ListenerBlock::routes},
 };
 constexpr Key<RouteBlock> kRoute[] = {
@@ -140,6 +142,8 @@ constexpr Key<RouteBlock> kRoute[] = {
     {"breaker", "object|off", "inherits", "stands beside the cluster's; see breaker.*",
      &RouteBlock::breaker},
     {"access_log", "object|off", "inherits", "see access_log.*", &RouteBlock::access_log},
+    {"auth", "name|list|none", "inherits", "any of these lets a request in", &RouteBlock::auth},
+    {"require", "string", "none", "rule over identity and claims, else 403", &RouteBlock::require},
 };
 constexpr Key<Respond> kRespond[] = {
     {"status", "int", "200", "", &Respond::status, 200, 599},
@@ -581,6 +585,7 @@ std::vector<KeyInfo> keys() {
     append(out, block<TlsBlock>());
     append(out, block<TlsCertBlock>());
     append(out, block<IdentityBlock>());
+    append(out, block<AuthBlock>());
     append(out, kAdminBlock);
     append(out, kTelemetryBlock);
     append(out, kErrorsBlock);

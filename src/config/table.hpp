@@ -100,6 +100,7 @@ struct RootBlock {
     const Node* telemetry = nullptr;
     const Node* errors = nullptr;
     const Node* identity = nullptr;
+    const Node* auth = nullptr;
 };
 struct NodeBlock {
     std::string name;
@@ -141,6 +142,7 @@ struct ListenerBlock {
     const Node* tls = nullptr;
     const Node* limits = nullptr;
     const Node* access_log = nullptr;
+    const Node* auth = nullptr;
 };
 struct RouteBlock {
     std::string name;
@@ -169,6 +171,8 @@ struct RouteBlock {
     bool websocket = true;
     bool merge_slashes = true;
     bool allow_encoded_slash = false;
+    const Node* auth = nullptr;
+    std::string require;
 };
 struct HeadersBlock {
     const Node* set = nullptr;
@@ -249,6 +253,31 @@ struct IdentityBlock {
     const Node* key = nullptr;
     const Node* ca = nullptr;
 };
+struct AuthBlock {
+    Auth::Type type = Auth::Type::jwt;
+    std::string issuer;
+    const Node* audience = nullptr;
+    const Node* jwks = nullptr;
+    const Node* jwks_cluster = nullptr;
+    const Node* algorithms = nullptr;
+    std::optional<Secret> secret;
+    std::string client_id;
+    Duration leeway = Auth().leeway;
+    Duration max_stale = Auth().max_stale;
+    Duration min_refetch = Auth().min_refetch;
+    std::optional<Duration> max_lifetime;
+    std::string from = Auth().from;
+    const Node* forward_claims = nullptr;
+    const Node* require = nullptr;
+    std::optional<Secret> keys;
+    const Node* allow = nullptr;
+    const Node* to = nullptr;
+    std::string path = Auth().path;
+    const Node* forward_headers = nullptr;
+    Duration timeout = Auth().timeout;
+    Duration cache = Auth().cache;
+    bool fail_open = false;
+};
 struct TimeoutBlock : Timeouts, ClientTimeouts {};
 
 template <>
@@ -257,6 +286,8 @@ template <>
 const Block<TlsCertBlock>& block();
 template <>
 const Block<IdentityBlock>& block();
+template <>
+const Block<AuthBlock>& block();
 template <>
 const Block<RootBlock>& block();
 template <>

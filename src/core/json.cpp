@@ -136,6 +136,38 @@ std::optional<JsonValue> JsonValue::parse(std::string_view text) {
     return JsonReader::read(value);
 }
 
+namespace {
+
+// Of a JSON text: each member has one colon outside of strings.
+std::size_t members_written(std::string_view text) {
+    std::size_t colons = 0;
+    bool is_inside = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"') is_inside = !is_inside;
+        if (text[i] == '\\') ++i;
+        if (i < text.size() && text[i] == ':' && !is_inside) ++colons;
+    }
+    return colons;
+}
+
+std::size_t members_read(const JsonValue& value) {
+    std::size_t members = value.members().size();
+    for (const auto& [name, member] : value.members())
+        members += members_read(member);
+    for (const JsonValue& item : value.items())
+        members += members_read(item);
+    return members;
+}
+
+}  // namespace
+
+// The parser keeps one of two members of a name, so that fewer are read than were written.
+std::optional<JsonValue> JsonValue::parse_unique(std::string_view text) {
+    auto value = parse(text);
+    if (value && members_written(text) != members_read(*value)) return std::nullopt;
+    return value;
+}
+
 const JsonValue& JsonValue::operator[](std::string_view key) const {
     static const JsonValue kNull;
     for (const auto& [name, value] : members_) {

@@ -1,6 +1,7 @@
 #include "weir/filter/make.hpp"
 
 #include "kinds.hpp"
+#include "auth.hpp"
 #include "stores.hpp"
 
 namespace weir::filter {
@@ -14,12 +15,14 @@ std::vector<FilterPtr> make_filters(const Making& making) {
     const auto add = [&filters](FilterPtr filter) {
         if (filter) filters.push_back(std::move(filter));
     };
-    if (making.route != nullptr) {
-        const config::RouteActions& actions = making.route->actions;
-        add(make_answer_headers(actions.response));
-        add(make_cors(actions.cors));
-        add(make_request_headers(actions.request));
-    }
+    add_strip(making, filters);
+    if (making.route == nullptr) return filters;
+    const config::RouteActions& actions = making.route->actions;
+    add(make_answer_headers(actions.response));
+    add(make_cors(actions.cors));  // a preflight brings no credentials
+    add_auth(making, filters);
+    add_require(making, filters);
+    add(make_request_headers(actions.request));
     return filters;
 }
 

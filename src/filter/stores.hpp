@@ -2,8 +2,16 @@
 
 #include "weir/filter/make.hpp"
 
+#include "auth_store.hpp"
+
 namespace weir::filter {
 
-class Stores {};
+class Stores {
+  public:
+    [[nodiscard]] AuthStore& auths() { return auths_; }
+
+  private:
+    AuthStore auths_;
+};
 
 }  // namespace weir::filter

@@ -91,7 +91,7 @@ std::uint32_t may_stay_behind(bool has_nominated) {
 
 bool is_among(const HeaderField& field, std::span<const std::string_view> names) {
     return std::any_of(names.begin(), names.end(), [&field](std::string_view name) {
-        return equals_ignoring_case(field.name, name);
+        return is_same_variable(field.name, name);
     });
 }
 

@@ -48,6 +48,15 @@ const HeaderField* HeaderList::find(std::string_view name) const {
     return nullptr;
 }
 
+bool is_same_variable(std::string_view a, std::string_view b) {
+    const auto plain = [](char c) { return c == '_' ? '-' : lower(c); };
+    if (a.size() != b.size()) return false;
+    for (std::size_t at = 0; at < a.size(); ++at) {
+        if (plain(a[at]) != plain(b[at])) return false;
+    }
+    return true;
+}
+
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;
     for (std::size_t at = 0; at < a.size(); ++at) {

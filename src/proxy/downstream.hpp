@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/auth/rule.hpp"
 #include "weir/http/message.hpp"
 #include "weir/proxy/local_listener.hpp"
 #include "weir/transport/stream.hpp"
@@ -18,7 +19,8 @@ namespace weir::proxy {
 // Who is at the other end of a client's connection.
 struct Client {
     std::string ip;
-    std::string peer;         // who its certificate says it is, if that was verified; or empty
+    std::string peer;  // who its certificate says it is, if that was verified; or empty
+    boost::local_shared_ptr<const auth::PeerNames> names;  // all that it says; none without one
     std::string certificate;  // for X-Forwarded-Client-Cert, where the listener forwards it
     bool is_tls = false;
     bool is_trusted = false;  // its X-Forwarded-*, Forwarded and x-weir-* are believed

@@ -27,6 +27,7 @@ bool Exchange::passes(const http::RequestHead& head) {
          .route = route_ != nullptr ? std::string_view(route_->config->name) : std::string_view(),
          .caller = {.ip = client_,
                     .peer = client.peer,
+                    .names = client.names.get(),
                     .is_trusted = client.is_trusted,
                     .is_tls = client.is_tls},
          .grpc = grpc_},

@@ -65,6 +65,8 @@ void Session::on_connected() {
     client_.is_tls = stream_->is_tls();
     if (!is_counted_) count_connection();
     client_.peer = stream_->peer();
+    if (!client_.peer.empty())
+        client_.names = boost::make_local_shared<const auth::PeerNames>(stream_->peer_names());
     client_.is_trusted = client_.is_trusted || !client_.peer.empty();
     if (listener_.state().config.forward_client_cert != config::ClientCert::off)
         client_.certificate = stream_->describe_peer();

@@ -60,6 +60,7 @@ void Worker::run() {
     }
     sockets_.clear();
     listeners_.clear();
+    upstream_.errands.clear();
     context_.end_turn();
     loop_.turn(Duration::zero());
     snapshot_.reset();

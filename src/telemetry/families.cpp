@@ -36,6 +36,7 @@ constexpr Names<6> kRequestLabels{"listener", "route", "cluster", "code", "outco
 constexpr Names<3> kTripleLabels{"listener", "route", "cluster"};
 constexpr Names<3> kBreakerLabels{"cluster", "route", "state"};
 constexpr Names<3> kTransitionLabels{"cluster", "to", "reason"};
+constexpr Names<2> kAuthLabels{"provider", "reason"};
 constexpr Names<3> kProtocolLabels{"listener", "reason", "mode"};
 constexpr Names<3> kDiscoveryLabels{"cluster", "type", "result"};
 constexpr Names<2> kDiscoverySourceLabels{"cluster", "type"};
@@ -144,6 +145,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Copies of requests for a mirror, by what became of them.", kClusterResultLabels, nullptr},
     {F::faults, "weir_faults_injected_total", kCounter, false,
      "Requests that were delayed or answered on purpose, by the cluster they were meant for.", kClusterKindLabels, nullptr},
+    {F::auth_failures, "weir_auth_failures_total", kCounter, false,
+     "Requests whose credentials a way of authentication did not take, or that a rule refused.", kAuthLabels, nullptr},
     {F::passthrough_addresses, "weir_passthrough_addresses", kGauge, true,
      "Addresses passed through to that have a breaker, because no cluster names them.", kNoLabels, nullptr},
     {F::passthrough_evicted, "weir_passthrough_evicted_total", kCounter, true,

@@ -1,5 +1,6 @@
 #include "weir/transport/certificates.hpp"
 
+#include "weir/auth/check.hpp"
 #include "weir/route/route_table.hpp"
 #include "weir/transport/socket.hpp"
 
@@ -241,6 +242,7 @@ void check_all(config::LoadResult& loaded) {
     route::check(*loaded.draft, loaded.report);
     Clock::refresh();
     check_certificates(*loaded.draft, loaded.report, Clock::wall());
+    auth::check(*loaded.draft, loaded.report, Clock::wall());
     if (loaded.report.has_errors()) loaded.config = nullptr;
 }
 

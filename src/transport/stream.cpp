@@ -385,6 +385,10 @@ std::string_view Stream::peer() const {
     return tls_ ? std::string_view(tls_->peer()) : std::string_view();
 }
 
+auth::PeerNames Stream::peer_names() const {
+    return tls_ ? tls_->peer_names() : auth::PeerNames();
+}
+
 std::string Stream::describe_peer() const {
     return tls_ ? tls_->describe_peer() : std::string();
 }

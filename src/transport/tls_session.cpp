@@ -218,6 +218,17 @@ void TlsSession::finish_handshake() {
     finish(is_resumed ? Handshake::resumed : Handshake::ok);
 }
 
+auth::PeerNames TlsSession::peer_names() const {
+    auth::PeerNames all;
+    if (peer_.empty()) return all;
+    const ossl::Names names = ossl::names_of(SSL_get0_peer_certificate(ssl_.get()));
+    if (peer_.starts_with("spiffe://")) all.spiffe = peer_;
+    for (const auto* const some : {&names.uris, &names.dns, &names.ips})
+        all.names.insert(all.names.end(), some->begin(), some->end());
+    all.common_name = names.common_name;
+    return all;
+}
+
 std::string TlsSession::describe_peer() const {
     if (peer_.empty()) return {};
     return client_cert(SSL_get_certificate(ssl_.get()), SSL_get0_peer_certificate(ssl_.get()));

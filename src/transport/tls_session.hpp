@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/auth/rule.hpp"
 #include "weir/transport/event_loop.hpp"
 #include "weir/transport/tls.hpp"
 
@@ -73,6 +74,7 @@ class TlsSession {
     [[nodiscard]] const std::string& peer() const { return peer_; }
     // In the words of X-Forwarded-Client-Cert.
     [[nodiscard]] std::string describe_peer() const;
+    [[nodiscard]] auth::PeerNames peer_names() const;
 
     std::string held;  // written before the handshake was over
 

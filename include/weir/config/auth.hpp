@@ -23,21 +23,29 @@ struct Auth {
     Type type = Type::jwt;
     std::string issuer;                  // empty: any
     std::vector<std::string> audiences;  // empty: any
-    // A path, a URL (then jwks_cluster), or the set itself.
+    // A path, a URL (then jwks_cluster), or the set itself; of the first and the last, jwks_text.
     std::string jwks;
+    std::string jwks_text;
+    Span jwks_at;
     std::string jwks_cluster;             // a key of Config::clusters
     std::vector<std::string> algorithms;  // effective
-    std::optional<Secret> secret;
+    std::optional<Secret> secret;         // of HMAC; of introspection: the password of client_id
+    Span secret_at;
+    std::string client_id;
     Duration leeway = std::chrono::seconds{30};
     Duration max_stale = std::chrono::hours{24};
     Duration min_refetch = std::chrono::seconds{10};
     std::optional<Duration> max_lifetime;
     std::string from = "header:authorization";
-    std::map<std::string, std::string> forward_claims;  // claim: header, in lower case
-    std::map<std::string, std::string> require;         // claim: value
-    std::optional<Secret> keys;                         // the text of the file
+    std::map<std::string, std::string> forward_claims;        // claim: header, in lower case
+    std::map<std::string, std::vector<std::string>> require;  // claim: one of these
+    std::optional<Secret> keys;                               // the text of the file
+    Span keys_at;
     std::vector<std::string> allow;
-    std::string to;  // a key of Config::clusters
+    std::string to;                             // a key of Config::clusters: who is asked
+    std::string path = "/";                     // and there
+    std::vector<std::string> forward_headers;   // of its answer, into the request; in lower case
+    Duration cache = std::chrono::seconds{10};  // of introspection: how long an answer is believed
     Duration timeout = std::chrono::milliseconds{500};
     bool fail_open = false;
     Place place;

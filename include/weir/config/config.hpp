@@ -519,6 +519,7 @@ struct Listener {
     Limits limits;                                  // effective
     AccessLog access_log;                           // effective, of requests no route takes
     RouteLimits rate_limits;                        // likewise
+    std::vector<std::string> auth;                  // keys of Config::auth, of routes that say none
     std::vector<Route> routes;                      // first match wins; at least one
     Place place;
 

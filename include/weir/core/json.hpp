@@ -65,6 +65,9 @@ class JsonValue {
 
     // Nothing if it is not JSON, is nested deeper than 32 or is followed by more than blanks.
     [[nodiscard]] static std::optional<JsonValue> parse(std::string_view text);
+    // Likewise, and nothing if an object in it has two members of one name: readers differ on which
+    // of them counts.
+    [[nodiscard]] static std::optional<JsonValue> parse_unique(std::string_view text);
 
     [[nodiscard]] Kind kind() const { return kind_; }
     [[nodiscard]] bool is_null() const { return kind_ == Kind::null; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/auth/rule.hpp"
 #include "weir/core/json.hpp"
 #include "weir/filter/filter.hpp"
 #include "weir/http/message.hpp"
@@ -21,6 +22,7 @@ namespace weir::filter {
 struct Caller {
     std::string_view ip;    // of the client, as trusted proxies say; else of the connection
     std::string_view peer;  // what its verified certificate says: a SPIFFE id, a SAN; or empty
+    const auth::PeerNames* names = nullptr;  // all that certificate says; null without one
     bool is_trusted = false;
     bool is_tls = false;
 };
@@ -103,6 +105,8 @@ class Pass {
     // `on` is destroyed when it has resumed, or if the request ends before. From then on head() is
     // a copy.
     [[nodiscard]] Step wait(std::unique_ptr<Kept> on);
+    // From inside begin(), where it need not wait after all.
+    void stop_waiting() { waiting_.reset(); }
     // Not from inside begin() of the filter.
     void resume(Step step);
     // Until the request ends.

@@ -78,6 +78,9 @@ class HeaderList {
     std::uint32_t present_ = 0;        // the bits of their ids
 };
 
+// As equals_ignoring_case(), with _ as -: what programs behind CGI and its kin take for one header.
+[[nodiscard]] bool is_same_variable(std::string_view a, std::string_view b);
+
 // ASCII, any case.
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
 

@@ -47,6 +47,7 @@ enum class Family : std::uint8_t {
     protocol_refused,
     mirrored,
     faults,
+    auth_failures,
     passthrough_addresses,
     passthrough_evicted,
     tls_handshakes,

@@ -12,7 +12,7 @@ namespace weir::transport {
 // a list of revoked ones is out of date (a warning, W220). Reads the files. Thread: main.
 void check_certificates(const config::Config& config, config::Report& report, WallTime now);
 
-// Adds to what config found what the modules right of it know: routes, certificates. All of it in
+// Adds to what config found what the modules right of it know: routes, keys, certificates. All of it in
 // one run, as they look at the draft; a configuration with errors is taken away. Whoever loads one
 // to use it calls this, once. Thread: main.
 void check_all(config::LoadResult& loaded);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "weir/auth/rule.hpp"
 #include "weir/core/error.hpp"
 #include "weir/transport/event_loop.hpp"
 #include "weir/transport/socket.hpp"
@@ -103,6 +104,8 @@ class Stream final : public IoHandler {
     [[nodiscard]] std::string_view alpn() const;
     // Who the peer is, as its certificate says, which was verified: a SPIFFE id, or a name.
     [[nodiscard]] std::string_view peer() const;
+    // All that certificate says.
+    [[nodiscard]] auth::PeerNames peer_names() const;
     // The same in the words of X-Forwarded-Client-Cert, with the digest of the certificate.
     [[nodiscard]] std::string describe_peer() const;
     // Why on_broken(kTlsError) came, for an Error.

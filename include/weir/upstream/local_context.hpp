@@ -5,6 +5,7 @@
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/transport/event_loop.hpp"
+#include "weir/upstream/errands.hpp"
 
 namespace weir::upstream {
 
@@ -16,6 +17,7 @@ struct LocalContext {
     Random random;
     telemetry::AttemptTrace* trace = nullptr;  // none, or outlives it
     connection::Context connections{.loop = loop};
+    Errands errands{};
 };
 
 }  // namespace weir::upstream

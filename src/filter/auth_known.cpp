@@ -1,0 +1,93 @@
+#include "weir/auth/key_file.hpp"
+
+#include "auth_way.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+// Those whom Weir knows itself: by a key of theirs, or by the certificate of their connection.
+namespace weir::filter {
+namespace {
+
+class ApiKey final : public Way {
+  public:
+    explicit ApiKey(const WayMaking& making) : Way(making.section, making.registry) {
+        keys_ = auth::ApiKeys::parse(section().keys->reveal(), Clock::wall()).keys;
+        // Keys that more than two are active of since the configuration was checked stay good.
+        if (!keys_) keys_ = auth::ApiKeys::parse(section().keys->reveal(), WallTime::max()).keys;
+        WEIR_ASSERT(keys_ != nullptr);
+        for (const std::string& name : keys_->names())
+            bearers_.emplace(name, bearer_named(section(), name));
+    }
+
+    Verdict check(Pass& pass, const LocalClusterPtr& /*cluster*/) const override {
+        const Credentials found = find_credentials(pass.head(), section().from, "apikey");
+        if (found.state == Credentials::State::absent) return {};
+        if (found.state == Credentials::State::twice) return refuse_twice();
+        const auto key = keys_->find(found.text, Clock::wall());
+        if (key.name == nullptr)
+            return Verdict::refuse(auth::Failure::unknown_key, Reason::unauthorized,
+                                   "the key is nobody's");
+        if (key.is_expired)
+            return Verdict::refuse(auth::Failure::expired, Reason::unauthorized,
+                                   "the key is expired");
+        return Verdict::accept(bearers_.find(*key.name)->second);
+    }
+
+    std::string challenge(const Verdict& /*verdict*/) const override {
+        return "ApiKey realm=\"" + section().name + "\"";
+    }
+    std::string_view own_header() const override {
+        return std::string_view(section().from).substr(std::string_view("header:").size());
+    }
+
+  private:
+    std::shared_ptr<const auth::ApiKeys> keys_;
+    std::unordered_map<std::string, std::shared_ptr<const auth::Bearer>> bearers_;
+};
+
+// As tls.allow: "spiffe://shop/ns/web/*" takes what is below, "*.shop" one label.
+bool is_allowed(std::string_view pattern, std::string_view name) {
+    if (pattern == name) return true;
+    if (pattern.ends_with("/*")) {
+        pattern.remove_suffix(1);
+        return name.size() > pattern.size() && name.starts_with(pattern);
+    }
+    if (!pattern.starts_with("*.")) return false;
+    const auto dot = name.find('.');
+    return dot != std::string_view::npos && dot > 0 && name.substr(dot) == pattern.substr(1);
+}
+
+class Mtls final : public Way {
+  public:
+    explicit Mtls(const WayMaking& making) : Way(making.section, making.registry) {}
+
+    Verdict check(Pass& pass, const LocalClusterPtr& /*cluster*/) const override {
+        const Caller& caller = pass.caller();
+        if (caller.peer.empty() || caller.names == nullptr) return {};
+        const auto& names = caller.names->names;
+        const auto is_one = [&](const std::string& pattern) {
+            return std::any_of(names.begin(), names.end(),
+                               [&](const std::string& name) { return is_allowed(pattern, name); });
+        };
+        const auto& allow = section().allow;
+        if (!allow.empty() && std::none_of(allow.begin(), allow.end(), is_one))
+            return Verdict::refuse(auth::Failure::claims, Reason::forbidden,
+                                   "the certificate is of nobody who may");
+        return Verdict::accept(bearer_named(section(), std::string(caller.peer)));
+    }
+
+    std::string challenge(const Verdict& /*verdict*/) const override { return {}; }
+};
+
+}  // namespace
+
+WayPtr make_api_key(const WayMaking& making) {
+    return std::make_shared<ApiKey>(making);
+}
+
+WayPtr make_mtls(const WayMaking& making) {
+    return std::make_shared<Mtls>(making);
+}
+
+}  // namespace weir::filter
