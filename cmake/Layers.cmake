@@ -1,6 +1,6 @@
 # The one order of modules: a module may use itself and those to its left. tests/lint/layers checks the
 # includes against this line; weir_module() links accordingly.
-set(WEIR_LAYERS core config describe http resilience balance route telemetry transport discovery upstream
+set(WEIR_LAYERS core config describe http resilience balance quota route telemetry transport discovery upstream
                 filter events proxy admin runtime client demo simulate intercept manual cli)
 
 # One precompiled header for all modules, made with nobody's definitions but ours.
