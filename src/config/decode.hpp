@@ -27,7 +27,9 @@ struct Context {
     std::string access_log_to{};             // of the process
     // Of `identity`, for `tls: mesh`.
     std::optional<Tls> identity{};
-    bool has_identity = false;  // written, if perhaps no good
+    bool has_identity = false;                                    // written, if perhaps no good
+    std::map<std::string, RateLimit, std::less<>> rate_limits{};  // inline ones come as met
+    std::map<std::string, Redis, std::less<>> redis{};
 };
 
 // ---- complaints

@@ -377,10 +377,9 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"auth",  "rate_limits", "redis",
-                                           "kafka", "consumers",   "tracing"};
+constexpr std::string_view kLaterRoot[] = {"auth", "kafka", "consumers", "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {"rate_limit", "auth"};
+constexpr std::string_view kLaterListener[] = {"auth"};
 constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "publish",
                                             "headers",
@@ -394,7 +393,6 @@ constexpr std::string_view kLaterRoute[] = {"grpc",
                                             "require",
                                             "merge_slashes",
                                             "allow_encoded_slash",
-                                            "rate_limit",
                                             "auth"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",

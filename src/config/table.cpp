@@ -41,6 +41,8 @@ constexpr Key<RootBlock> kRoot[] = {
     {"telemetry", "object", "", "", &RootBlock::telemetry},
     {"errors", "object", "", "", &RootBlock::errors},
     {"identity", "object", "", "", &RootBlock::identity},
+    {"rate_limits", "map", "{}", "", &RootBlock::rate_limits},
+    {"redis", "map", "{}", "", &RootBlock::redis},
 };
 constexpr Key<NodeBlock> kNode[] = {
     {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
@@ -105,6 +107,8 @@ constexpr Key<ListenerBlock> kListener[] = {
     {"to", "target", "-", "shorthand for a single catch-all route", &ListenerBlock::to},
     {"access_log", "object|off", "inherits", "see access_log.*", &ListenerBlock::access_log},
     {"limits", "object", "inherits", "see limits.*", &ListenerBlock::limits},
+    {"rate_limit", "name|object|list", "none", "of rate_limits{}, or its keys; all must admit",
+     &ListenerBlock::rate_limit},
     {"routes", "list", "-", "first match wins", &ListenerBlock::routes},
 };
 constexpr Key<RouteBlock> kRoute[] = {
@@ -125,6 +129,7 @@ constexpr Key<RouteBlock> kRoute[] = {
     {"breaker", "object|off", "inherits", "stands beside the cluster's; see breaker.*",
      &RouteBlock::breaker},
     {"access_log", "object|off", "inherits", "see access_log.*", &RouteBlock::access_log},
+    {"rate_limit", "name|object|list", "none", "besides the listener's", &RouteBlock::rate_limit},
 };
 constexpr Key<Respond> kRespond[] = {
     {"status", "int", "200", "", &Respond::status, 200, 599},
@@ -560,6 +565,8 @@ std::vector<KeyInfo> keys() {
     append(out, block<TlsBlock>());
     append(out, block<TlsCertBlock>());
     append(out, block<IdentityBlock>());
+    append(out, block<RateLimit>());
+    append(out, block<RedisBlock>());
     append(out, kAdminBlock);
     append(out, kTelemetryBlock);
     append(out, kErrorsBlock);

@@ -100,6 +100,8 @@ struct RootBlock {
     const Node* telemetry = nullptr;
     const Node* errors = nullptr;
     const Node* identity = nullptr;
+    const Node* rate_limits = nullptr;
+    const Node* redis = nullptr;
 };
 struct NodeBlock {
     std::string name;
@@ -141,6 +143,7 @@ struct ListenerBlock {
     const Node* tls = nullptr;
     const Node* limits = nullptr;
     const Node* access_log = nullptr;
+    const Node* rate_limit = nullptr;
 };
 struct RouteBlock {
     std::string name;
@@ -158,6 +161,7 @@ struct RouteBlock {
     const Node* retry = nullptr;
     const Node* breaker = nullptr;
     const Node* access_log = nullptr;
+    const Node* rate_limit = nullptr;
 };
 struct RewriteBlock {
     std::optional<std::string> path;
@@ -214,6 +218,13 @@ struct TlsBlock : TlsCertBlock {
     Tls::Mode mode = Tls::Mode::strict;
     Tls::Version min_version = Tls::Version::tls_1_2;
 };
+struct RedisBlock {
+    const Node* address = nullptr;
+    std::optional<Secret> password;
+    std::string user;
+    const Node* tls = nullptr;
+    Duration timeout = Redis().timeout;
+};
 struct IdentityBlock {
     const Node* cert = nullptr;
     const Node* key = nullptr;
@@ -221,6 +232,10 @@ struct IdentityBlock {
 };
 struct TimeoutBlock : Timeouts, ClientTimeouts {};
 
+template <>
+const Block<RateLimit>& block();
+template <>
+const Block<RedisBlock>& block();
 template <>
 const Block<TlsBlock>& block();
 template <>

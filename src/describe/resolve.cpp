@@ -77,6 +77,8 @@ class Resolver {
                 root.children.push_back(defaults(row));
             } else if (row.name == "access_log") {
                 root.children.push_back(object(row, access_logs({})));
+            } else if (row.info->type == "map" && !row.child.empty()) {
+                root.children.push_back(named_objects(row));
             } else if (!row.child.empty()) {
                 root.children.push_back(object(row, said));
             } else {
@@ -201,6 +203,21 @@ class Resolver {
         drop_meaningless(out, row.child);
         if (row.child == "breaker" || row.child == "outlier") mark_slow_rate(out);
         if (row.child == "access_log") mark_sample(out);
+        return out;
+    }
+
+    // What people have named, each with every key of its block.
+    [[nodiscard]] Branch named_objects(const Row& row) const {
+        Branch out = map_named(std::string(row.name));
+        const Node* const all = node_at(top_, row.name);
+        if (all == nullptr) return out;
+        for (const auto& entry : all->entries) {
+            Row each = row;
+            each.name = entry.key;
+            Branch made = object(each, {{&entry.value, std::string(row.name) + "." + entry.key}});
+            made.row = nullptr;
+            out.children.push_back(std::move(made));
+        }
         return out;
     }
 

@@ -1,15 +1,15 @@
 #include "weir/filter/make.hpp"
 
-#include "stores.hpp"
+#include "rate_limit.hpp"
 
 namespace weir::filter {
 
-std::shared_ptr<Stores> make_stores() {
-    return std::make_shared<Stores>();
-}
-
-std::vector<FilterPtr> make_filters(const Making& /*making*/) {
-    return {};
+std::vector<FilterPtr> make_filters(const Making& making) {
+    std::vector<FilterPtr> filters;
+    add_rate_limits(making, LimitStage::address, filters);
+    add_rate_limits(making, LimitStage::identity, filters);
+    add_limit_headers(making, filters);
+    return filters;
 }
 
 }  // namespace weir::filter

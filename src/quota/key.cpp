@@ -4,44 +4,11 @@
 #include <arpa/inet.h>
 #include <array>
 #include <charconv>
-#include <cstring>
 
 namespace weir::quota {
 namespace {
 
 using Kind = KeyPart::Kind;
-
-struct Word {
-    std::string_view text;
-    Kind kind;
-};
-constexpr Word kPlain[] = {
-    {"client_ip", Kind::client_ip}, {"api_key", Kind::api_key}, {"spiffe", Kind::spiffe},
-    {"method", Kind::method},       {"route", Kind::route},     {"global", Kind::global},
-};
-constexpr Word kNamed[] = {
-    {"header:", Kind::header}, {"cookie:", Kind::cookie}, {"jwt:", Kind::jwt}};
-
-constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
-
-bool is_token(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               kTokenMarks.find(c) != std::string_view::npos;
-    });
-}
-
-std::optional<KeyPart> parse_block(std::string_view text, std::string_view bits) {
-    unsigned number = 0;
-    const auto read = std::from_chars(bits.data(), bits.data() + bits.size(), number);
-    if (read.ec != std::errc{} || read.ptr != bits.data() + bits.size() || bits.starts_with('0') ||
-        number > 128)
-        return std::nullopt;
-    KeyPart part{.kind = Kind::client_ip, .text = std::string(text)};
-    part.v4_bits = static_cast<std::uint8_t>(std::min(number, 32U));
-    part.v6_bits = static_cast<std::uint8_t>(number <= 32 ? number * 2 : number);
-    return part;
-}
 
 void keep_bits(std::array<unsigned char, 16>& bytes, unsigned from, unsigned bits) {
     for (unsigned i = from; i < bytes.size(); ++i) {
@@ -61,26 +28,26 @@ void append_v4(std::string& out, const unsigned char* bytes) {
     out.append(text, end);
 }
 
-void append_client(std::string& out, const KeyPart& part, const Address& client) {
-    sockaddr_storage storage;
-    client.to_socket(storage);
+void append_client(std::string& out, const KeyPart& part, std::string_view client) {
+    char text[INET6_ADDRSTRLEN] = {};
     std::array<unsigned char, 16> bytes;
-    if (client.family() == AF_INET) {
-        std::memcpy(&bytes[12], &reinterpret_cast<const sockaddr_in&>(storage).sin_addr, 4);
+    const bool fits = client.size() < sizeof(text);
+    if (fits) client.copy(text, client.size());
+    if (fits && inet_pton(AF_INET, text, &bytes[12]) == 1) {
         keep_bits(bytes, 12, part.v4_bits);
-        append_v4(out, &bytes[12]);
-    } else if (client.family() == AF_INET6) {
-        const auto& ip = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
-        std::memcpy(bytes.data(), &ip, 16);
-        if (IN6_IS_ADDR_V4MAPPED(&ip)) {
-            keep_bits(bytes, 12, part.v4_bits);
-            append_v4(out, &bytes[12]);
-            return;
-        }
-        keep_bits(bytes, 0, part.v6_bits);
-        char text[INET6_ADDRSTRLEN];
-        if (inet_ntop(AF_INET6, bytes.data(), text, sizeof(text)) != nullptr) out.append(text);
+        return append_v4(out, &bytes[12]);
     }
+    if (!fits || inet_pton(AF_INET6, text, bytes.data()) != 1) {
+        out += client;
+        return;
+    }
+    constexpr std::array<unsigned char, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    if (std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) {
+        keep_bits(bytes, 12, part.v4_bits);
+        return append_v4(out, &bytes[12]);
+    }
+    keep_bits(bytes, 0, part.v6_bits);
+    if (inet_ntop(AF_INET6, bytes.data(), text, sizeof(text)) != nullptr) out += text;
 }
 
 void append_header(std::string& out, std::string_view name, const http::HeaderList& headers) {
@@ -117,21 +84,6 @@ void append_cookie(std::string& out, std::string_view name, const http::HeaderLi
 }
 
 }  // namespace
-
-std::optional<KeyPart> parse_key_part(std::string_view text) {
-    for (const auto& word : kPlain) {
-        if (text == word.text) return KeyPart{.kind = word.kind, .text = std::string(text)};
-    }
-    constexpr std::string_view kBlock = "client_ip/";
-    if (text.starts_with(kBlock)) return parse_block(text, text.substr(kBlock.size()));
-    for (const auto& word : kNamed) {
-        if (!text.starts_with(word.text)) continue;
-        const std::string_view name = text.substr(word.text.size());
-        if (name.empty() || (word.kind != Kind::jwt && !is_token(name))) return std::nullopt;
-        return KeyPart{.kind = word.kind, .name = std::string(name), .text = std::string(text)};
-    }
-    return std::nullopt;
-}
 
 void append_value(std::string& out, const KeyPart& part, const KeyInput& input) {
     switch (part.kind) {
