@@ -30,6 +30,8 @@ struct Context {
     bool has_identity = false;  // written, if perhaps no good
     // The blocks of `auth`, and where they are.
     std::map<std::string, Place, std::less<>> auths{};
+    std::map<std::string, RateLimit, std::less<>> rate_limits{};  // inline ones come as met
+    std::map<std::string, Redis, std::less<>> redis{};
 };
 
 // ---- complaints

@@ -80,6 +80,8 @@ void decode_listener_routes(ListenerScope& scope,
                             Listener& listener) {
     const RouteDefaults inherited{.max_body = listener.limits.body,
                                   .access_log = listener.access_log,
+                                  .listener = listener.name,
+                                  .rate_limits = listener.rate_limits,
                                   .is_opaque = listener.protocol == Protocol::tcp,
                                   .auth = listener.auth};
     if (from.to != nullptr && from.routes != nullptr) {
@@ -171,6 +173,10 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     const auto detail_by_mode =
         from.mode == Mode::gateway ? ErrorDetail::public_only : ErrorDetail::internal;
     listener.detail = scope.detail.value_or(detail_by_mode);
+    if (from.rate_limit != nullptr) {
+        listener.rate_limits = decode_rate_limit(ctx, *from.rate_limit, path + ".rate_limit",
+                                                 listener.name, {}, scope.clusters);
+    }
     if (is_whole || from.to != nullptr || from.routes != nullptr) {
         decode_listener_routes(scope, node, from, path, listener);
     }
@@ -304,6 +310,8 @@ void name_files(Config& config, const std::optional<Tls>& identity) {
         add(listener.tls);
     for (const auto& [name, cluster] : config.clusters)
         add(cluster.tls);
+    for (const auto& [name, redis] : config.redis)
+        add(redis.tls);
 }
 
 template <typename T>
@@ -401,6 +409,8 @@ Config decode_config(Context& ctx, const Node& root) {
     ClusterDrafts clusters;
     if (from.clusters != nullptr) decode_clusters(ctx, *from.clusters, defaults, clusters);
     if (from.auth != nullptr) decode_auths(ctx, *from.auth, defaults, clusters, config.auth);
+    if (from.redis != nullptr) decode_redis(ctx, *from.redis);
+    if (from.rate_limits != nullptr) decode_rate_limits(ctx, *from.rate_limits, clusters);
     if (from.listeners != nullptr) {
         decode_listeners(ctx, *from.listeners, config, errors.detail, defaults, clusters,
                          config.listeners);
@@ -418,6 +428,8 @@ Config decode_config(Context& ctx, const Node& root) {
     if (passes_through) decode_passthrough(ctx, defaults, config);
     for (auto& [name, draft] : clusters)
         config.clusters.emplace(name, std::move(draft.cluster));
+    config.rate_limits = std::move(ctx.rate_limits);
+    config.redis = std::move(ctx.redis);
     check_addresses(ctx, config);
     check_proxy_protocol(ctx, config);
     name_files(config, ctx.identity);

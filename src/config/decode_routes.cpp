@@ -317,7 +317,8 @@ Span path_span(const Node& route) {
 void refuse_http(Context& ctx, const Node& route) {
     constexpr std::string_view kHttp[] = {
         "path",    "method",           "header", "query", "respond", "redirect", "rewrite", "max_body", "grpc",
-        "headers", "response_headers", "mirror", "fault", "cors",    "compress", "auth",    "require"};
+        "headers", "response_headers", "mirror", "fault", "cors",    "compress", "auth",    "require",
+        "rate_limit"};
     for (const auto& entry : route.entries) {
         if (std::find(std::begin(kHttp), std::end(kHttp), entry.key) == std::end(kHttp)) continue;
         if (entry.value.kind == Node::Kind::scalar && entry.value.text == "off") continue;
@@ -378,6 +379,14 @@ void name_routes(Context& ctx, const Node& list, std::vector<Route>& routes) {
     }
 }
 
+RouteLimits limits_of(const RouteScope& scope, const Node& route, const std::string& name) {
+    const Node& limit = value_of(route, "rate_limit");
+    if (&limit == &route) return scope.inherited.rate_limits;
+    return decode_rate_limit(scope.ctx, limit, scope.path + ".rate_limit",
+                             scope.inherited.listener + "/" + name, scope.inherited.rate_limits,
+                             scope.clusters);
+}
+
 }  // namespace
 
 std::string lower(std::string text) {
@@ -410,6 +419,9 @@ std::vector<Route> decode_routes(Context& ctx,
         is_sound.push_back(ctx.report.errors() == before && !is_in_doubt(node.items[i]));
     }
     name_routes(ctx, node, routes);
+    for (std::size_t i = 0; i < routes.size(); ++i)
+        routes[i].rate_limits = limits_of({ctx, below(path, i), inherited, defaults, clusters},
+                                          node.items[i], routes[i].name);
     // Of a draft others judge only what is known to be meant so.
     std::size_t index = 0;
     std::erase_if(routes, [&](const Route& /*route*/) { return !is_sound[index++]; });
@@ -431,6 +443,7 @@ Route catch_all(Context& ctx,
     route.max_body = inherited.max_body;
     route.access_log = inherited.access_log;
     route.auth.any_of = inherited.auth;
+    route.rate_limits = inherited.rate_limits;
     route.action = Forward{decode_targets(ctx, from, path, defaults, clusters)};
     return route;
 }

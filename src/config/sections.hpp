@@ -24,6 +24,8 @@ struct Defaults {
 struct RouteDefaults {
     std::optional<std::uint64_t> max_body;
     AccessLog access_log;
+    std::string listener;  // its name
+    RouteLimits rate_limits;
     bool is_opaque = false;  // no HTTP: what is said of it is refused
     std::vector<std::string> auth;
 };
@@ -148,6 +150,16 @@ void decode_auths(Context& ctx,
 [[nodiscard]] std::vector<std::string> decode_any_of(Context& ctx, const Node& node);
 // Who a peer may be: SPIFFE ids as they are, names in lower case.
 [[nodiscard]] std::vector<std::string> decode_allow(Context& ctx, const Node& node);
+// Into ctx; clusters are known.
+void decode_redis(Context& ctx, const Node& node);
+void decode_rate_limits(Context& ctx, const Node& node, const ClusterDrafts& clusters);
+// A `rate_limit` of `owner`, by which inline ones are named, behind what it inherits.
+[[nodiscard]] RouteLimits decode_rate_limit(Context& ctx,
+                                            const Node& node,
+                                            const std::string& path,
+                                            const std::string& owner,
+                                            const RouteLimits& inherited,
+                                            const ClusterDrafts& clusters);
 // Into ctx.identity, if it is whole.
 void decode_identity(Context& ctx, const Node& node);
 

@@ -377,10 +377,9 @@ struct Later {
     std::string_view path;
     std::span<const std::string_view> words;
 };
-constexpr std::string_view kLaterRoot[] = {"rate_limits", "redis", "kafka", "consumers", "tracing"};
+constexpr std::string_view kLaterRoot[] = {"kafka", "consumers", "tracing"};
 constexpr std::string_view kLaterNode[] = {"zone"};
-constexpr std::string_view kLaterListener[] = {"rate_limit"};
-constexpr std::string_view kLaterRoute[] = {"publish", "rate_limit"};
+constexpr std::string_view kLaterRoute[] = {"publish"};
 constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
 constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
                                                     "xds",     "registry",   "plugin"};
@@ -390,7 +389,6 @@ constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"body_rate", "memory"};
 constexpr Later kLater[] = {{"", kLaterRoot},
                             {"node", kLaterNode},
-                            {"listeners[]", kLaterListener},
                             {"listeners[].routes[]", kLaterRoute},
                             {"clusters{}.endpoints[]", kLaterNode},
                             {"clusters{}.discovery", kLaterDiscovery},

@@ -42,6 +42,8 @@ constexpr Key<RootBlock> kRoot[] = {
     {"errors", "object", "", "", &RootBlock::errors},
     {"identity", "object", "", "", &RootBlock::identity},
     {"auth", "map", "{}", "ways to say who one is, by name", &RootBlock::auth},
+    {"rate_limits", "map", "{}", "", &RootBlock::rate_limits},
+    {"redis", "map", "{}", "", &RootBlock::redis},
 };
 constexpr Key<NodeBlock> kNode[] = {
     {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
@@ -107,6 +109,8 @@ constexpr Key<ListenerBlock> kListener[] = {
     {"access_log", "object|off", "inherits", "see access_log.*", &ListenerBlock::access_log},
     {"limits", "object", "inherits", "see limits.*", &ListenerBlock::limits},
     {"auth", "name|list|none", "none", "any of these lets a request in", &ListenerBlock::auth},
+    {"rate_limit", "name|object|list", "none", "of rate_limits{}, or its keys; all must admit",
+     &ListenerBlock::rate_limit},
     {"routes", "list", "-", "first match wins", &ListenerBlock::routes},
 };
 constexpr Key<RouteBlock> kRoute[] = {
@@ -144,6 +148,7 @@ constexpr Key<RouteBlock> kRoute[] = {
     {"access_log", "object|off", "inherits", "see access_log.*", &RouteBlock::access_log},
     {"auth", "name|list|none", "inherits", "any of these lets a request in", &RouteBlock::auth},
     {"require", "string", "none", "rule over identity and claims, else 403", &RouteBlock::require},
+    {"rate_limit", "name|object|list", "none", "besides the listener's", &RouteBlock::rate_limit},
 };
 constexpr Key<Respond> kRespond[] = {
     {"status", "int", "200", "", &Respond::status, 200, 599},
@@ -586,6 +591,8 @@ std::vector<KeyInfo> keys() {
     append(out, block<TlsCertBlock>());
     append(out, block<IdentityBlock>());
     append(out, block<AuthBlock>());
+    append(out, block<RateLimit>());
+    append(out, block<RedisBlock>());
     append(out, kAdminBlock);
     append(out, kTelemetryBlock);
     append(out, kErrorsBlock);

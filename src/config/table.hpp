@@ -101,6 +101,8 @@ struct RootBlock {
     const Node* errors = nullptr;
     const Node* identity = nullptr;
     const Node* auth = nullptr;
+    const Node* rate_limits = nullptr;
+    const Node* redis = nullptr;
 };
 struct NodeBlock {
     std::string name;
@@ -143,6 +145,7 @@ struct ListenerBlock {
     const Node* limits = nullptr;
     const Node* access_log = nullptr;
     const Node* auth = nullptr;
+    const Node* rate_limit = nullptr;
 };
 struct RouteBlock {
     std::string name;
@@ -173,6 +176,7 @@ struct RouteBlock {
     bool allow_encoded_slash = false;
     const Node* auth = nullptr;
     std::string require;
+    const Node* rate_limit = nullptr;
 };
 struct HeadersBlock {
     const Node* set = nullptr;
@@ -248,6 +252,13 @@ struct TlsBlock : TlsCertBlock {
     Tls::Mode mode = Tls::Mode::strict;
     Tls::Version min_version = Tls::Version::tls_1_2;
 };
+struct RedisBlock {
+    const Node* address = nullptr;
+    std::optional<Secret> password;
+    std::string user;
+    const Node* tls = nullptr;
+    Duration timeout = Redis().timeout;
+};
 struct IdentityBlock {
     const Node* cert = nullptr;
     const Node* key = nullptr;
@@ -280,6 +291,10 @@ struct AuthBlock {
 };
 struct TimeoutBlock : Timeouts, ClientTimeouts {};
 
+template <>
+const Block<RateLimit>& block();
+template <>
+const Block<RedisBlock>& block();
 template <>
 const Block<TlsBlock>& block();
 template <>

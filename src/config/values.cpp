@@ -223,6 +223,7 @@ Read<double> read_rate(std::string_view text) {
     if (value && unit == "s") return *value;
     if (value && unit == "m") return *value / 60;
     if (value && unit == "h") return *value / 3600;
+    if (value && unit == "d") return *value / 86400;
     return Complaint{.what = quoted(text) + " is no rate", .note = "write 100/s, 600/m or 50/h"};
 }
 

@@ -136,13 +136,17 @@ std::string statuses(const std::string& text) {
     }
     return out;
 }
+std::string as_written(const std::string& text) {
+    return text;
+}
 std::string lower_text(const std::string& text) {
     return lower(text);
 }
 
 // Keys whose type alone does not tell how two spellings are one value; for lists and maps of each
 // of their scalars.
-constexpr std::array kOfKeys{Spelling{"routes[].path", route_path},
+constexpr std::array kOfKeys{Spelling{"rate_limits{}.rate", as_written},  // its unit counts
+                             Spelling{"routes[].path", route_path},
                              Spelling{"routes[].host", lower_text},
                              Spelling{"routes[].headers.remove", lower_text},
                              Spelling{"routes[].response_headers.remove", lower_text},

@@ -15,10 +15,10 @@ constexpr std::array kOff{Off{"retry", {"attempts", "0"}}, Off{"breaker", {"mode
                           Off{"outlier", {"mode", "off"}}, Off{"access_log", {"to", "off"}}};
 
 // Words that stand in the column of defaults for what is no value of the type.
-constexpr std::array<std::string_view, 15> kWords{
+constexpr std::array<std::string_view, 16> kWords{
     "endpoint's",     "",          "-",   "required", "inherits",     "on",      "hostname",
     "listen address", "generated", "any", "keep",     "cluster name", "by mode", "host",
-    "by client_ca"};
+    "by client_ca",   "by rate"};
 constexpr std::array<std::string_view, 3> kMoreWords{"system", "from endpoints", "none"};
 
 std::string child_of(const config::KeyInfo& info,

@@ -1,14 +1,10 @@
 #include "weir/filter/make.hpp"
 
-#include "kinds.hpp"
 #include "auth.hpp"
-#include "stores.hpp"
+#include "kinds.hpp"
+#include "rate_limit.hpp"
 
 namespace weir::filter {
-
-std::shared_ptr<Stores> make_stores() {
-    return std::make_shared<Stores>();
-}
 
 std::vector<FilterPtr> make_filters(const Making& making) {
     std::vector<FilterPtr> filters;
@@ -16,13 +12,16 @@ std::vector<FilterPtr> make_filters(const Making& making) {
         if (filter) filters.push_back(std::move(filter));
     };
     add_strip(making, filters);
-    if (making.route == nullptr) return filters;
-    const config::RouteActions& actions = making.route->actions;
-    add(make_answer_headers(actions.response));
-    add(make_cors(actions.cors));  // a preflight brings no credentials
+    if (making.route != nullptr) {
+        add(make_answer_headers(making.route->actions.response));
+        add(make_cors(making.route->actions.cors));  // a preflight brings no credentials
+    }
+    add_rate_limits(making, LimitStage::address, filters);
     add_auth(making, filters);
+    add_rate_limits(making, LimitStage::identity, filters);
     add_require(making, filters);
-    add(make_request_headers(actions.request));
+    add_limit_headers(making, filters);
+    if (making.route != nullptr) add(make_request_headers(making.route->actions.request));
     return filters;
 }
 

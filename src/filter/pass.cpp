@@ -33,6 +33,7 @@ void Pass::reset() {
     around_ = {};
     identity_ = {};
     edits_.clear();
+    limit_note_.is_set = false;
     refusal_ = {};
     kept_head_.clear();
 }

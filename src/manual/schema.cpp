@@ -39,7 +39,7 @@ std::vector<Form> forms() {
          "250ms, 1m30s; units: us, ms, s, m, h"},
         {"size", with_variable("^(0|[0-9]+(B|KB|MB|GB|KiB|MiB|GiB))$"), true, "64KiB, 1MB"},
         {"percent", with_variable("^" + decimal + "%$"), false, "50%"},
-        {"rate", with_variable("^" + decimal + "/[smh]$"), false, "100/s, 600/m"},
+        {"rate", with_variable("^" + decimal + "/[smhd]$"), false, "100/s, 600/m"},
         {"address",
          with_variable(R"(^(\[[0-9A-Fa-f:.%]+\]:|[^\[\]:/\s]*:))" + std::string(kPort) +
                        R"($|^unix:.+$|^\[[0-9A-Fa-f:.%]+\]$)"),
@@ -277,6 +277,8 @@ class Schema {
             add_list(row, parts);
         } else if (part == "map") {
             parts.push_back([&row, this] { map(row); });
+        } else if (part == "object" && row.child.empty()) {
+            parts.push_back([&row, this] { free_object(row); });
         } else if (part == "object") {
             const bool is_defaults_timeout = block == "defaults" && row.name == "timeout";
             const auto name = is_defaults_timeout ? "defaults.timeout" : def_name(row.child);
@@ -310,7 +312,25 @@ class Schema {
         json_.end_object();
     }
 
+    // Of no block of its own: one of those that have a name elsewhere, or what only the decoder
+    // knows.
+    void free_object(const Row& row) {
+        const std::string named = std::string(row.name) + "s{}";
+        if (!vocabulary_.rows(named).empty()) return ref(def_name(named));
+        json_.begin_object().field("type", "object").end_object();
+    }
+
     void add_list(const Row& row, std::vector<Part>& parts) {
+        if (row.child.empty() && row.info->type.find("object") != std::string_view::npos) {
+            parts.push_back([&row, this] {
+                json_.begin_object().field("type", "array").key("items");
+                json_.begin_object().key("anyOf").begin_array();
+                ref("text");
+                free_object(row);
+                json_.end_array().end_object().end_object();
+            });
+            return;
+        }
         if (row.child.empty()) {
             parts.push_back([this] { ref("texts"); });
             // One value may stand for a list of one.

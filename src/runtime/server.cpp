@@ -90,6 +90,7 @@ struct Server::State {
     std::vector<std::unique_ptr<Worker>> workers;
     std::optional<Configurator> configurator;
     telemetry::Registry::CollectorToken collector;
+    telemetry::Registry::CollectorToken stores_collector;
     std::unique_ptr<admin::Server> admin_server;
     std::unique_ptr<admin::Server> telemetry_server;
     std::unique_ptr<Drain> drain;
@@ -130,6 +131,7 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
     collector = admin::collect(
         registry, [this] { return snapshot; },
         [this](std::string_view cluster) { return clusters.status(cluster); });
+    stores_collector = registry.add_collector([this](auto& out) { filter::collect(*stores, out); });
     if (config->admin_listen) {
         admin_server = std::make_unique<admin::Server>(main, config->admin_listen->address,
                                                        admin::Server::Port::admin, admin_context());
@@ -298,6 +300,7 @@ Server::~Server() {
     state_->health.follow({}, Clock::refresh());
     state_->clusters.clear();
     state_->collector = {};
+    state_->stores_collector = {};
 }
 
 void Server::start() {

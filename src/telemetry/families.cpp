@@ -44,6 +44,8 @@ constexpr Names<2> kHandshakeLabels{"side", "result"};
 constexpr Names<1> kSubjectLabel{"subject_name"};
 constexpr Names<2> kListenerTlsLabels{"listener", "tls"};
 constexpr Names<2> kClusterReasonLabels{"cluster", "reason"};
+constexpr Names<1> kRuleLabel{"rule"};
+constexpr Names<2> kRuleResultLabels{"rule", "result"};
 constexpr Names<2> kClusterResultLabels{"cluster", "result"};
 constexpr Names<3> kSecondLabels{"cluster", "kind", "result"};
 constexpr Names<2> kClusterKindLabels{"cluster", "kind"};
@@ -155,6 +157,12 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "TLS handshakes, by how they ended.", kHandshakeLabels, nullptr},
     {F::tls_certificate_not_after, "weir_tls_certificate_not_after_timestamp_seconds", kGauge, true,
      "When a certificate in use expires, by where the configuration names it.", kSubjectLabel, nullptr},
+    {F::rate_limited, "weir_rate_limited_total", kCounter, false,
+     "Requests that a rate limit refused (limited), would have refused (shadow), or decided without its store (store_error).", kRuleResultLabels, nullptr},
+    {F::rate_limit_keys, "weir_rate_limit_keys", kGauge, false,
+     "Keys that a rate limit knows in this process.", kRuleLabel, nullptr},
+    {F::rate_limit_evicted, "weir_rate_limit_evicted_total", kCounter, false,
+     "Keys that a rate limit forgot before their time, for others: rate_limits{}.max_keys.", kRuleLabel, nullptr},
     {F::discovery_updates, "weir_discovery_updates_total", kCounter, true,
      "Answers of a cluster's discovery.", kDiscoveryLabels, nullptr},
     {F::discovery_last_success, "weir_discovery_last_success_timestamp_seconds", kGauge, true,

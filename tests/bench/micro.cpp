@@ -1,6 +1,9 @@
 // What the deciders cost, by Google Benchmark: figures, not tests. micro.py runs it and compares
 // with the goals; CPU time of the threads, as eight of them share few cores.
 #include "weir/balance/chooser.hpp"
+#include "weir/quota/hash.hpp"
+#include "weir/quota/key.hpp"
+#include "weir/quota/limiter.hpp"
 #include "weir/resilience/circuit_breaker.hpp"
 #include "weir/resilience/classifier.hpp"
 #include "weir/resilience/latency_sketch.hpp"
@@ -215,6 +218,54 @@ void choose_flapping(benchmark::State& state) {
     }
 }
 
+// A rule that knows a million clients, and one that only counts them all.
+std::unique_ptr<quota::Limiter> limiter;
+
+std::uint64_t spread(std::uint64_t number) {
+    return number * 0x9E3779B97F4A7C15U;
+}
+void make_limiter(const benchmark::State& /*state*/) {
+    limiter = std::make_unique<quota::Limiter>(quota::Gcra(100, 100), 1'000'000);
+    for (std::uint64_t key = 1; key <= 1'000'000; ++key)
+        (void)limiter->take(spread(key), kStart, 1);
+}
+void drop_limiter(const benchmark::State& /*state*/) {
+    limiter.reset();
+}
+
+void limit_of_a_million(benchmark::State& state) {
+    Random random(static_cast<std::uint64_t>(state.thread_index()));
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(limiter->take(spread(1 + random.below(1'000'000)), now, 1));
+        now += kStep;
+    }
+}
+
+void limit_of_one(benchmark::State& state) {
+    TimePoint now = kStart;
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(limiter->take(spread(7), now, 1));
+        now += kStep;
+    }
+}
+
+void limit_key(benchmark::State& state) {
+    const std::vector<quota::KeyPart> parts{*config::read_rate_key("client_ip")};
+    const http::RequestHead head;
+    std::string text;
+    for (auto _ : state) {
+        text.clear();
+        quota::append_key(text, parts, {head, "192.0.2.77", "public", "orders", {}, nullptr, {}});
+        benchmark::DoNotOptimize(quota::keyed_hash({1, 2}, text));
+    }
+}
+
+BENCHMARK(limit_of_a_million)->Setup(make_limiter)->Teardown(drop_limiter);
+BENCHMARK(limit_of_a_million)->Setup(make_limiter)->Teardown(drop_limiter)->Threads(kThreads);
+BENCHMARK(limit_of_one)->Setup(make_limiter)->Teardown(drop_limiter);
+BENCHMARK(limit_of_one)->Setup(make_limiter)->Teardown(drop_limiter)->Threads(kThreads);
+BENCHMARK(limit_key);
 BENCHMARK(choose)->Arg(3)->Arg(1000)->Arg(10'000);
 BENCHMARK(choose_flapping)->Arg(30)->Arg(10'000);
 BENCHMARK(one_machine)->Setup(set_up)->Teardown(tear_down);

@@ -361,6 +361,18 @@ struct Cluster {
     bool operator==(const Cluster&) const = default;
 };
 
+struct Redis {
+    std::string name;
+    Endpoint endpoint;
+    std::optional<Secret> password;
+    std::string user;
+    std::optional<Tls> tls;  // none: in clear
+    Duration timeout = std::chrono::milliseconds{20};
+    Place place;
+
+    bool operator==(const Redis&) const = default;
+};
+
 // ---- the access log
 
 enum class LogFormat : std::uint8_t { automatic, text, json };  // automatic: text on a terminal

@@ -16,6 +16,8 @@ namespace weir::filter {
 // sets, caches. Thread: any.
 class Stores;
 [[nodiscard]] std::shared_ptr<Stores> make_stores();
+// Their gauges, at the scrape.
+void collect(const Stores& stores, telemetry::Collector& out);
 
 // What the filters of a route are made of.
 struct Making {

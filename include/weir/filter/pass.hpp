@@ -4,6 +4,7 @@
 #include "weir/core/json.hpp"
 #include "weir/filter/filter.hpp"
 #include "weir/http/message.hpp"
+#include "weir/quota/headers.hpp"
 #include "weir/upstream/local_cluster.hpp"
 #include "weir/upstream/local_context.hpp"
 
@@ -32,6 +33,13 @@ struct Identity {
     std::string auth;       // the name of the block in `auth{}`; empty: nobody was asked
     std::string principal;  // the subject, the name of a key or user, the SPIFFE id
     std::shared_ptr<const JsonValue> claims;  // of a token, an object; or nothing
+};
+
+// What the tightest of the rate limits said of the request, for the headers of its answer.
+struct LimitNote {
+    bool is_set = false;
+    quota::HeaderStyle style = quota::HeaderStyle::none;
+    quota::Standing standing;  // its name is the snapshot's
 };
 
 // What filters make of the request, and of any answer to it. Lines end in "\r\n".
@@ -100,6 +108,9 @@ class Pass {
     [[nodiscard]] const Identity& identity() const { return identity_; }
     [[nodiscard]] Edits& edits() { return edits_; }
     [[nodiscard]] const Edits& edits() const { return edits_; }
+    [[nodiscard]] LimitNote& limit_note() { return limit_note_; }
+    // Of whoever needs one, for as long as a step takes; its capacity is kept.
+    [[nodiscard]] std::string& scratch() { return scratch_; }
 
     [[nodiscard]] Step refuse(Refusal refusal);
     // `on` is destroyed when it has resumed, or if the request ends before. From then on head() is
@@ -123,6 +134,8 @@ class Pass {
     http::KeptHead kept_head_;
     Identity identity_;
     Edits edits_;
+    LimitNote limit_note_;
+    std::string scratch_;
     Refusal refusal_;
     std::unique_ptr<Kept> waiting_;
     std::vector<std::unique_ptr<Kept>> held_;

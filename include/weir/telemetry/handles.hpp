@@ -109,6 +109,14 @@ struct ClusterMetrics {
     }
 };
 
+struct RateLimitMetrics {
+    RateLimitMetrics(Registry& registry, std::string_view rule);
+
+    CellId limited;
+    CellId shadow;
+    CellId store_error;
+};
+
 // The classifier's verdict on a whole request, as a label.
 enum class Outcome : std::uint8_t { ok, failure, throttled, ignored };
 [[nodiscard]] std::string_view word(Outcome outcome);

@@ -57,6 +57,16 @@ std::string text_with(const std::string& path, const std::string& value) {
     } else if (take("identity.")) {
         root =
             "identity: {" + pair(where) + (where == "ca" ? "" : "ca: a.pem, ") + nested() + "}\n";
+    } else if (take("rate_limits{}.")) {
+        root = "rate_limits: {x: {" +
+               std::string(where == "rate"  ? ""
+                           : where == "max" ? "algorithm: concurrency, "
+                                            : "rate: 50/s, ") +
+               nested() + "}}\nredis: {cache: {address: \"127.0.0.1:6379\"}}\n";
+    } else if (take("redis{}.")) {
+        root = "redis: {x: {" +
+               std::string(where == "address" ? "" : "address: \"127.0.0.1:6379\", ") + nested() +
+               "}}\n";
     } else if (take("clusters{}.endpoints[].")) {
         cluster = "endpoints: [{" +
                   (where == "address" ? std::string() : "address: \"10.0.0.1:80\", ") + nested() +
@@ -83,12 +93,25 @@ std::string text_with(const std::string& path, const std::string& value) {
 
 // The listener's `to` cannot stand beside routes, and some rows are the objects of other rows.
 bool is_plain(const KeyInfo& key) {
-    static const std::set<std::string_view> kNone{
-        "",          "-",           "required",     "inherits",
-        "generated", "any",         "hostname",     "listen address",
-        "by mode",   "keep",        "cluster name", "from endpoints",
-        "on",        "system",      "endpoint's",   "{}",
-        "host",      "by client_ca"};
+    static const std::set<std::string_view> kNone{"",
+                                                  "-",
+                                                  "required",
+                                                  "inherits",
+                                                  "generated",
+                                                  "any",
+                                                  "hostname",
+                                                  "listen address",
+                                                  "by mode",
+                                                  "keep",
+                                                  "cluster name",
+                                                  "from endpoints",
+                                                  "on",
+                                                  "system",
+                                                  "endpoint's",
+                                                  "{}",
+                                                  "host",
+                                                  "by client_ca",
+                                                  "by rate"};
     return !kNone.contains(key.fallback) && key.type != "secret" && key.type != "path";
 }
 
@@ -178,6 +201,18 @@ std::string other_value(const KeyInfo& key) {
         {"tls.server_name", "x.example"},
         {"tls.alpn", "[h2]"},
         {"tls.allow", "[\"spiffe://x/y\"]"},
+        {"rate_limits", "{x: {rate: 1/s}}"},
+        {"redis", "{x: {address: \"127.0.0.1:6379\"}}"},
+        {"listeners[].rate_limit", "{rate: 1/s}"},
+        {"routes[].rate_limit", "{rate: 1/s}"},
+        {"rate_limits{}.key", "client_ip"},
+        {"rate_limits{}.store", "{redis: cache}"},
+        {"rate_limits{}.status", "503"},
+        {"rate_limits{}.algorithm", "sliding_window"},
+        {"redis{}.address", "\"127.0.0.1:1\""},
+        {"redis{}.password", "{env: TOKEN}"},
+        {"redis{}.user", "x"},
+        {"redis{}.tls", "{}"},
         {"threads", "3"},
         {"admin.token", "{env: TOKEN}"},
         {"admin.hosts", "[weir.example]"},

@@ -82,6 +82,7 @@ TEST(ConfigValues, ReadsPercentagesAndRates) {
     EXPECT_DOUBLE_EQ(std::get<double>(read_rate("100/s")), 100);
     EXPECT_DOUBLE_EQ(std::get<double>(read_rate("600/m")), 10);
     EXPECT_DOUBLE_EQ(std::get<double>(read_rate("36/h")), 0.01);
+    EXPECT_DOUBLE_EQ(std::get<double>(read_rate("864/d")), 0.01);
     EXPECT_EQ(std::get<Complaint>(read_percent("0.5")).note,
               "write 50%  (0.5% is also possible if you mean half a percent)");
     EXPECT_EQ(std::get<Complaint>(read_percent("0.25")).note,
@@ -90,7 +91,7 @@ TEST(ConfigValues, ReadsPercentagesAndRates) {
     EXPECT_EQ(std::get<Complaint>(read_percent("x%")).code, 104);
     EXPECT_EQ(std::get<Complaint>(read_percent("-5%")).code, 104);
     EXPECT_EQ(std::get<Complaint>(read_rate("3")).code, 103);
-    EXPECT_EQ(std::get<Complaint>(read_rate("3/d")).code, 104);
+    EXPECT_EQ(std::get<Complaint>(read_rate("3/w")).code, 104);
     EXPECT_EQ(std::get<Complaint>(read_rate("/s")).code, 104);
 }
 

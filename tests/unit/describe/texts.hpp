@@ -132,7 +132,25 @@ defaults:
   retry: {on: [connect, "grpc:*"]}
 )";
 
-inline constexpr std::array kTexts{kResilience,  kShorthands, kLayers,
-                                   kAnswersOnly, kAnchors,    kNarrow};
+inline constexpr std::string_view kLimited = R"(version: 1
+listeners:
+  - listen: ":8080"
+    rate_limit: [a, {rate: 60/m, key: [client_ip, method]}]
+    routes:
+      - {name: one, path: /one, rate_limit: b, to: x}
+      - {name: two, path: /two, rate_limit: {algorithm: concurrency, max: 7}, to: x}
+      - {name: all, to: x}
+clusters:
+  x: {endpoints: ["10.0.0.1:80"]}
+rate_limits:
+  a: {rate: 600/m, algorithm: sliding_window, headers: legacy}
+  b: {rate: 5/s, burst: 9, store: {redis: cache}, lease: false, on_store_failure: deny}
+  c: {rate: 5/s, store: {rls: x}, mode: shadow}
+redis:
+  cache: {address: "cache:6379", user: weir, tls: {server_name: cache.test}}
+)";
+
+inline constexpr std::array kTexts{kResilience, kShorthands, kLayers, kAnswersOnly,
+                                   kAnchors,    kNarrow,     kLimited};
 
 }  // namespace weir::describe::test

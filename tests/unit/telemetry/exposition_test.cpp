@@ -154,10 +154,12 @@ std::map<std::string, std::multiset<std::string>> parse(const std::string& text)
         }
         const std::size_t blank = line.rfind(' ');
         std::string name = line.substr(0, blank);
-        if (const std::size_t le = name.find("le=\""); le != std::string::npos) {
-            const std::size_t end = name.find('"', le + 4);
-            name.replace(le + 4, end - le - 4,
-                         std::to_string(std::stod(name.substr(le + 4, end - le - 4))));
+        const std::size_t first = name.find("{le=\"");
+        const std::size_t le = first != std::string::npos ? first : name.find(",le=\"");
+        if (le != std::string::npos) {
+            const std::size_t end = name.find('"', le + 5);
+            name.replace(le + 5, end - le - 5,
+                         std::to_string(std::stod(name.substr(le + 5, end - le - 5))));
         }
         std::ostringstream normal;
         normal.precision(12);
