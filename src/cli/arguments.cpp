@@ -1,6 +1,6 @@
 #include "cli/arguments.hpp"
 
-#include "weir/config/suggest.hpp"
+#include "weir/decode/suggest.hpp"
 
 #include "cli/display.hpp"
 #include <CLI/CLI.hpp>

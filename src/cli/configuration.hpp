@@ -1,6 +1,6 @@
 #pragma once
 
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
 #include "cli/commands.hpp"
 

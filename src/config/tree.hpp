@@ -1,7 +1,7 @@
 #pragma once
 
 #include "weir/config/document.hpp"
-#include "weir/config/load.hpp"
+#include "weir/config/environment.hpp"
 #include "weir/config/place.hpp"
 #include "weir/config/report.hpp"
 

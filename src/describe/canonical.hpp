@@ -1,7 +1,7 @@
 #pragma once
 
 #include "weir/config/document.hpp"
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
 #include <functional>
 #include <string>

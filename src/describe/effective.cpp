@@ -1,6 +1,6 @@
 #include "weir/describe/effective.hpp"
 
-#include "weir/config/suggest.hpp"
+#include "weir/decode/suggest.hpp"
 
 #include "describe/canonical.hpp"
 #include "describe/resolve.hpp"

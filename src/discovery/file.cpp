@@ -1,5 +1,5 @@
-#include "weir/config/load.hpp"
 #include "weir/core/log.hpp"
+#include "weir/decode/load.hpp"
 
 #include "discovery/kinds.hpp"
 #include "discovery/last_good.hpp"

@@ -115,7 +115,7 @@ void KeyStore::on_fetched(const upstream::CallAnswer& answer) {
             log::info("keys are fetched again", {{"auth", section_.name}});
         } else {
             log::warn("keys cannot be fetched",
-                         {{"auth", section_.name}, {"reason", text.problem}});
+                      {{"auth", section_.name}, {"reason", text.problem}});
         }
         last_problem_ = text.problem;
     }

@@ -5,12 +5,12 @@
 #include "weir/quota/hash.hpp"
 #include "weir/quota/limiter.hpp"
 
+#include "auth_store.hpp"
+
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
-
-#include "auth_store.hpp"
 
 namespace weir::filter {
 

@@ -1,7 +1,7 @@
 #include "weir/manual/explain.hpp"
 
-#include "weir/config/suggest.hpp"
 #include "weir/core/reason.hpp"
+#include "weir/decode/suggest.hpp"
 #include "weir/http/grpc.hpp"
 #include "weir/http/headers.hpp"
 

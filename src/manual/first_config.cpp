@@ -1,6 +1,6 @@
 #include "weir/manual/first_config.hpp"
 
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
 namespace weir::manual {
 

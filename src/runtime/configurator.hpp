@@ -1,7 +1,7 @@
 #pragma once
 
 #include "weir/admin/context.hpp"
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 #include "weir/telemetry/events.hpp"
 #include "weir/telemetry/metrics.hpp"
 

@@ -1,6 +1,6 @@
 #include "reader.hpp"
 
-#include "weir/config/suggest.hpp"
+#include "weir/decode/suggest.hpp"
 
 #include <algorithm>
 

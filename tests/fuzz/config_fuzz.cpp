@@ -1,8 +1,8 @@
 // The configuration as an attacker or a tired person writes it: any bytes give either a
 // configuration or at least one error, never a throw, and messages that render.
 
-#include "weir/config/load.hpp"
 #include "weir/core/json.hpp"
+#include "weir/decode/load.hpp"
 #include "weir/route/route_table.hpp"
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 #include "world.hpp"
 
-#include "weir/config/load.hpp"
 #include "weir/core/log.hpp"
+#include "weir/decode/load.hpp"
 
 #include <boost/smart_ptr/make_local_shared.hpp>
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
 #include <map>
 #include <string>

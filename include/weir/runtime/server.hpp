@@ -1,6 +1,6 @@
 #pragma once
 
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/events.hpp"
 

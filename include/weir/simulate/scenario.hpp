@@ -2,9 +2,9 @@
 
 #include "weir/config/config.hpp"
 #include "weir/config/document.hpp"
-#include "weir/config/load.hpp"
 #include "weir/config/report.hpp"
 #include "weir/core/clock.hpp"
+#include "weir/decode/load.hpp"
 
 #include <cstdint>
 #include <optional>

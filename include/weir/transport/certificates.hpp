@@ -1,9 +1,9 @@
 #pragma once
 
 #include "weir/config/config.hpp"
-#include "weir/config/load.hpp"
 #include "weir/config/report.hpp"
 #include "weir/core/clock.hpp"
+#include "weir/decode/load.hpp"
 
 namespace weir::transport {
 
@@ -12,9 +12,9 @@ namespace weir::transport {
 // a list of revoked ones is out of date (a warning, W220). Reads the files. Thread: main.
 void check_certificates(const config::Config& config, config::Report& report, WallTime now);
 
-// Adds to what config found what the modules right of it know: routes, keys, certificates. All of it in
-// one run, as they look at the draft; a configuration with errors is taken away. Whoever loads one
-// to use it calls this, once. Thread: main.
+// Adds to what config found what the modules right of it know: routes, keys, certificates. All of
+// it in one run, as they look at the draft; a configuration with errors is taken away. Whoever
+// loads one to use it calls this, once. Thread: main.
 void check_all(config::LoadResult& loaded);
 
 // Warnings of addresses that could not be listened on now: in use (W210), a privilege is missing

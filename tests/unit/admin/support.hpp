@@ -1,7 +1,7 @@
 #pragma once
 
 #include "weir/admin/server.hpp"
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
 #include <gtest/gtest.h>
 

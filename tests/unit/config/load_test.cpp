@@ -1,4 +1,4 @@
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
 #include "weir/core/random.hpp"
 

@@ -1,8 +1,8 @@
-#include "weir/config/suggest.hpp"
+#include "weir/decode/suggest.hpp"
 
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
-#include "config/table.hpp"
+#include "decode/table.hpp"
 #include "support.hpp"
 
 #include <array>

@@ -1,6 +1,6 @@
-#include "config/table.hpp"
+#include "decode/table.hpp"
 
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
 #include "support.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "weir/config/document.hpp"
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 #include "weir/describe/effective.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 #include "weir/manual/first_config.hpp"
 
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 #include "weir/describe/format.hpp"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #include "weir/manual/pages.hpp"
 
-#include "weir/config/keys.hpp"
 #include "weir/core/json.hpp"
+#include "weir/decode/keys.hpp"
 #include "weir/manual/explain.hpp"
 #include "weir/telemetry/families.hpp"
 

@@ -1,6 +1,6 @@
 #include "proxy/limit_text.hpp"
 
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
 #include <gtest/gtest.h>
 

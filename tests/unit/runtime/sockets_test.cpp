@@ -1,6 +1,6 @@
 #include "runtime/sockets.hpp"
 
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
 #include <gtest/gtest.h>
 

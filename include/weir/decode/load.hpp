@@ -1,6 +1,7 @@
 #pragma once
 
 #include "weir/config/config.hpp"
+#include "weir/config/environment.hpp"
 #include "weir/config/report.hpp"
 
 #include <functional>
@@ -11,16 +12,6 @@
 #include <vector>
 
 namespace weir::config {
-
-// What a configuration may ask of its surroundings.
-struct Environment {
-    std::function<std::optional<std::string>(std::string_view name)> variable;  // for ${NAME}
-    std::string host_name;                                                      // for node.name
-    bool reads_files = true;  // that it names: include, {file: path}
-
-    // getenv() and gethostname(). Main thread only.
-    [[nodiscard]] static Environment system();
-};
 
 struct Document;  // what is written, before it is decoded: for effective.hpp
 struct Node;

@@ -1,5 +1,5 @@
 #include "config/addresses.hpp"
-#include "config/sections.hpp"
+#include "decode/sections.hpp"
 
 #include <algorithm>
 #include <map>

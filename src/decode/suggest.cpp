@@ -1,6 +1,6 @@
-#include "weir/config/suggest.hpp"
+#include "weir/decode/suggest.hpp"
 
-#include "config/table.hpp"
+#include "decode/table.hpp"
 
 #include <algorithm>
 

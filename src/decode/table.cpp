@@ -1,6 +1,4 @@
-#include "config/table.hpp"
-
-#include "weir/config/keys.hpp"
+#include "decode/table.hpp"
 
 #include <algorithm>
 #include <array>
@@ -437,19 +435,6 @@ constexpr Block<Limits> kLimitsBlock{"limits", "", nullptr, kLimits};
 constexpr Block<AccessLog> kAccessLogBlock{"access_log", "", access_log_off, kAccessLog};
 constexpr Block<Log> kLogBlock{"log", "", nullptr, kLog};
 
-template <typename T>
-void append(std::vector<KeyInfo>& out, const Block<T>& from) {
-    for (const auto& row : from.rows) {
-        std::string path(from.path);
-        // The blocks of the reference that are named by themselves: routes[].path, not
-        // listeners[].routes[].path.
-        if (const auto at = path.find("routes[]"); at != std::string::npos) path.erase(0, at);
-        if (!path.empty()) path += '.';
-        out.push_back({path + std::string(row.name), row.type, row.fallback, row.doc,
-                       row.name == from.shorthand, row.least, row.most});
-    }
-}
-
 }  // namespace
 
 template <>
@@ -547,59 +532,6 @@ const Block<Log>& block() {
 template <>
 const Block<Limits>& block() {
     return kLimitsBlock;
-}
-
-std::vector<std::string_view> words_of(std::string_view type) {
-    std::vector<std::string_view> words;
-    const bool is_enum = type.starts_with("enum:");
-    const char separator = is_enum ? ',' : '|';
-    type.remove_prefix(std::min(
-        is_enum ? std::size_t{5} : std::min(type.find('|'), type.size() - 1) + 1, type.size()));
-    while (!type.empty()) {
-        const auto end = std::min(type.find(separator), type.size());
-        words.push_back(type.substr(0, end));
-        type.remove_prefix(std::min(end + 1, type.size()));
-    }
-    return words;
-}
-
-std::vector<KeyInfo> keys() {
-    std::vector<KeyInfo> out;
-    append(out, kRootBlock);
-    append(out, kNodeBlock);
-    append(out, kDefaultsBlock);
-    append(out, kListenerBlock);
-    append(out, kRouteBlock);
-    append(out, kRespondBlock);
-    append(out, kRewriteBlock);
-    append(out, block<HeadersBlock>());
-    append(out, block<ResponseHeadersBlock>());
-    append(out, block<FaultBlock>());
-    append(out, block<CorsBlock>());
-    append(out, kClusterBlock);
-    append(out, kEndpointBlock);
-    append(out, kDiscoveryBlock);
-    append(out, kLbBlock);
-    append(out, kHealthBlock);
-    append(out, kClusterLimitsBlock);
-    append(out, kBreakerBlock);
-    append(out, kFallbackBlock);
-    append(out, kOutlierBlock);
-    append(out, kRetryBlock);
-    append(out, kTimeoutBlock);
-    append(out, block<TlsBlock>());
-    append(out, block<TlsCertBlock>());
-    append(out, block<IdentityBlock>());
-    append(out, block<AuthBlock>());
-    append(out, block<RateLimit>());
-    append(out, block<RedisBlock>());
-    append(out, kAdminBlock);
-    append(out, kTelemetryBlock);
-    append(out, kErrorsBlock);
-    append(out, kAccessLogBlock);
-    append(out, kLogBlock);
-    append(out, kLimitsBlock);
-    return out;
 }
 
 }  // namespace weir::config

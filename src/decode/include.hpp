@@ -1,7 +1,7 @@
 #pragma once
 
-#include "config/decode.hpp"
 #include "config/tree.hpp"
+#include "decode/decode.hpp"
 
 #include <string_view>
 #include <vector>

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "weir/config/suggest.hpp"
 #include "weir/config/values.hpp"
+#include "weir/decode/suggest.hpp"
 
-#include "config/files.hpp"
-#include "config/table.hpp"
 #include "config/tree.hpp"
+#include "decode/files.hpp"
+#include "decode/table.hpp"
 
 #include <functional>
 #include <map>

@@ -1,6 +1,6 @@
-#include "config/decode.hpp"
+#include "decode/decode.hpp"
 
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "config/sections.hpp"
+#include "decode/sections.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
 #include "config/addresses.hpp"
-#include "config/sections.hpp"
+#include "decode/sections.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 #include "config/addresses.hpp"
-#include "config/sections.hpp"
+#include "decode/sections.hpp"
 
 #include <algorithm>
 #include <set>
@@ -316,9 +316,9 @@ Span path_span(const Node& route) {
 // Of bytes that are no HTTP nothing is known but a server name.
 void refuse_http(Context& ctx, const Node& route) {
     constexpr std::string_view kHttp[] = {
-        "path",    "method",           "header", "query", "respond", "redirect", "rewrite", "max_body", "grpc",
-        "headers", "response_headers", "mirror", "fault", "cors",    "compress", "auth",    "require",
-        "rate_limit"};
+        "path",    "method",   "header",   "query",   "respond",          "redirect",
+        "rewrite", "max_body", "grpc",     "headers", "response_headers", "mirror",
+        "fault",   "cors",     "compress", "auth",    "require",          "rate_limit"};
     for (const auto& entry : route.entries) {
         if (std::find(std::begin(kHttp), std::end(kHttp), entry.key) == std::end(kHttp)) continue;
         if (entry.value.kind == Node::Kind::scalar && entry.value.text == "off") continue;

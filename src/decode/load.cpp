@@ -1,8 +1,8 @@
-#include "weir/config/load.hpp"
+#include "weir/decode/load.hpp"
 
-#include "config/files.hpp"
-#include "config/include.hpp"
-#include "config/sections.hpp"
+#include "decode/files.hpp"
+#include "decode/include.hpp"
+#include "decode/sections.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 
 #include "weir/config/config.hpp"
 
-#include "config/decode.hpp"
+#include "decode/decode.hpp"
 
 #include <map>
 #include <string>

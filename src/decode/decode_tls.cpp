@@ -1,6 +1,6 @@
-#include "weir/config/keys.hpp"
+#include "weir/decode/keys.hpp"
 
-#include "config/sections.hpp"
+#include "decode/sections.hpp"
 
 #include <algorithm>
 #include <array>
