@@ -114,22 +114,6 @@ void refuse_others(Context& ctx, const Node& node, Type type) {
 
 // ---- values
 
-std::string lowered(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
-
-bool is_token(std::string_view text) {
-    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               kMarks.find(c) != std::string_view::npos;
-    });
-}
-
 // What a request's framing, its way or its trust hangs on.
 bool is_ours(std::string_view header) {
     constexpr std::array<std::string_view, 16> kOurs{
@@ -144,7 +128,7 @@ bool is_ours(std::string_view header) {
 
 // A header that may be set, in lower case; nothing, complained about, if it is none.
 std::optional<std::string> header_name(Context& ctx, const Node& node) {
-    std::string name = lowered(node.text);
+    std::string name = lower(node.text);
     if (is_token(name) && !is_ours(name)) return name;
     complain(ctx, node,
              {.code = 119,
@@ -158,8 +142,9 @@ void decode_from(Context& ctx, const Node& node, const std::string& from, Auth& 
     const bool is_header = from.starts_with("header:");
     const bool is_cookie = from.starts_with("cookie:") && auth.type != Type::api_key;
     const std::string name = from.substr(std::min(from.size(), std::size_t{7}));
-    if ((is_header || is_cookie) && is_token(name) && !(is_header && is_ours(lowered(name)))) {
-        auth.from = is_header ? "header:" + lowered(name) : from;
+    if ((is_header || is_cookie) && is_token(name) &&
+        !(is_header && is_ours(lower(std::string(name))))) {
+        auth.from = is_header ? "header:" + lower(std::string(name)) : from;
         return;
     }
     complain(ctx, value_of(node, "from"),
@@ -221,7 +206,7 @@ void decode_algorithms(Context& ctx, const AuthBlock& from, Auth& auth) {
     for (const Node* item : scalars(ctx, *from.algorithms, "algorithms")) {
         const std::string& name = item->text;
         if (std::find(kAlgorithms.begin(), kAlgorithms.end(), name) == kAlgorithms.end()) {
-            const bool is_none = lowered(name) == "none";
+            const bool is_none = lower(std::string(name)) == "none";
             complain(ctx, *item,
                      {.code = 105,
                       .what = is_none ? std::string("a token without a signature is nobody's")

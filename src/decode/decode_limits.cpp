@@ -28,21 +28,6 @@ constexpr KeyWord kPlain[] = {
 constexpr KeyWord kNamed[] = {
     {"header:", Kind::header}, {"cookie:", Kind::cookie}, {"jwt:", Kind::jwt}};
 
-bool is_token(std::string_view text) {
-    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               kMarks.find(c) != std::string_view::npos;
-    });
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    return out;
-}
-
 std::optional<RateKey> read_block(std::string_view text, std::string_view bits) {
     unsigned number = 0;
     const auto read = std::from_chars(bits.data(), bits.data() + bits.size(), number);
@@ -324,9 +309,10 @@ std::optional<RateKey> read_rate_key(std::string_view text) {
         if (!text.starts_with(word.text)) continue;
         const std::string_view name = text.substr(word.text.size());
         if (name.empty() || (word.kind != Kind::jwt && !is_token(name))) return std::nullopt;
-        return RateKey{.kind = word.kind,
-                       .name = word.kind == Kind::header ? lower(name) : std::string(name),
-                       .text = std::string(text)};
+        return RateKey{
+            .kind = word.kind,
+            .name = word.kind == Kind::header ? lower(std::string(name)) : std::string(name),
+            .text = std::string(text)};
     }
     return std::nullopt;
 }
