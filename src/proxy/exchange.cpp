@@ -170,7 +170,8 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
                       "%2F or %5C in the path"},
                      {});
     }
-    if (passes(head)) serve(head, match);
+    const auto& filters = route_ != nullptr ? route_->filters : listener.filters;
+    if (filters.empty() || passes(head, filters)) serve(head, match);
 }
 
 bool Exchange::takes_escaped_slash() const {
@@ -389,7 +390,7 @@ void Exchange::on_request_body(std::string_view data) {
     // not sent twice.
     is_body_kept_ = is_body_kept_ && (fits || is_waiting);
     if (is_body_kept_) {
-        if (body_.capacity() < data.size())
+        if (body_.empty() && body_.capacity() < data.size())
             body_ = context_.take_buffer(std::min(announced_bytes_, most));
         body_.append(data);
     }
@@ -496,7 +497,9 @@ void Exchange::on_response_head(upstream::Attempt& attempt, const http::Response
 void Exchange::send_answer_head(const http::ResponseHead& head, bool is_good) {
     if (may_encode_) return send_encoded_head(head, is_good);
     if (!is_good) return send_failed_head(head);
-    downstream_->send_head(head, keeps_alive_, additions(request_id_line_));
+    if (is_filtered_)
+        return downstream_->send_head(head, keeps_alive_, additions(request_id_line_));
+    downstream_->send_head(head, keeps_alive_, {.lines = request_id_line_, .removed = {}});
 }
 
 // It says whether it was tried again, unless the hop that did says so itself.

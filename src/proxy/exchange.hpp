@@ -105,7 +105,8 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     void remember(const http::RequestHead& head);
     void pass_through();
     [[nodiscard]] bool takes_escaped_slash() const;
-    [[nodiscard]] bool passes(const http::RequestHead& head);
+    [[nodiscard]] bool passes(const http::RequestHead& head,
+                              const std::vector<filter::FilterPtr>& filters);
     void keep_answer_lines();
     // To the head of an answer of the upstream's: these lines, and what filters make of it.
     [[nodiscard]] HeadEdits additions(std::string_view lines) const;

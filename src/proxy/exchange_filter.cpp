@@ -12,9 +12,8 @@
 namespace weir::proxy {
 
 // False: it waits, or was answered.
-bool Exchange::passes(const http::RequestHead& head) {
-    const auto& filters = route_ != nullptr ? route_->filters : listener_->filters;
-    if (filters.empty()) return true;
+bool Exchange::passes(const http::RequestHead& head,
+                      const std::vector<filter::FilterPtr>& filters) {
     if (!pass_)
         pass_ = std::make_unique<filter::Pass>(context_.upstream, static_cast<PassOwner&>(*this));
     is_filtered_ = true;
@@ -82,7 +81,7 @@ void Exchange::refuse_by_filter() {
 }
 
 void Exchange::keep_early_body(std::string_view data) {
-    if (body_.capacity() < data.size()) body_ = context_.take_buffer(data.size());
+    if (body_.empty() && body_.capacity() < data.size()) body_ = context_.take_buffer(data.size());
     body_.append(data);
 }
 
