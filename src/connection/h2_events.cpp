@@ -50,10 +50,10 @@ void H2Connection::hear(Stream& stream) {
     if (!std::exchange(stream.is_heard_, true)) heard_.push_back(&stream);
 }
 
-void H2Connection::on_refused(http::H2Stream& stream, const Error& error, bool /*is_whole*/) {
+void H2Connection::on_refused(http::H2Stream& stream, const http::H2Refusal& refusal) {
     auto& refused = static_cast<Stream&>(stream);
     codec_.reset(refused, http::H2Code::protocol_error);
-    refused.fail_alone(error);
+    refused.fail_alone(refusal.error);
 }
 
 void H2Connection::on_response(http::H2Stream& stream,

@@ -197,8 +197,11 @@ void read_log_only(Context& ctx, const Node& node, const std::string& path, Limi
             into.log_only.resets = true;
         } else if (item->text == "glitches") {
             into.log_only.glitches = true;
+        } else if (item->text == "headers") {
+            into.log_only.headers = true;
         } else {
-            complain_word(ctx, *item, "limit that can only count", {"resets", "glitches"}, path);
+            complain_word(ctx, *item, "limit that can only count",
+                          {"resets", "glitches", "headers"}, path);
         }
     }
 }

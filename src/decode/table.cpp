@@ -367,7 +367,7 @@ constexpr Key<Limits> kLimits[] = {
     {"resets", "rate", "33/s",
      "of HTTP/2 streams, in both directions, six times as many at once; above: GOAWAY",
      &Limits::resets, 1, 1e6},
-    {"log_only", "list", "[]", "resets, glitches: only counted", &read_log_only},
+    {"log_only", "list", "[]", "resets, glitches, headers: only counted", &read_log_only},
     {"requests_per_connection", "int|none", "none", "", &Limits::requests_per_connection, 1},
     {"passthrough_addresses", "int", "4096",
      "addresses no cluster names that have a breaker of their own; the oldest go first",

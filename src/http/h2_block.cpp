@@ -72,10 +72,9 @@ bool H2Block::add(std::string_view name, std::string_view value) {
     const bool is_crumb = name == "cookie";
     const bool is_pseudo = name.starts_with(':');
     if (!is_pseudo && (!is_crumb || scratch_.cookies.empty())) ++fields_;
-    if (decoded_ > limits_.head.header_size || fields_ > limits_.head.headers) {
-        is_too_large_ = true;
-        return decoded_ <= kWorthWhile * limits_.head.header_size;
-    }
+    is_too_large_ =
+        is_too_large_ || decoded_ > limits_.head.header_size || fields_ > limits_.head.headers;
+    if (is_too_large_) return decoded_ <= kWorthWhile * limits_.head.header_size;
     if (is_pseudo) {
         keep_pseudo(name, value);
     } else if (is_crumb) {  // RFC 9113, 8.2.3
@@ -85,6 +84,13 @@ bool H2Block::add(std::string_view name, std::string_view value) {
         keep(name, value);
     }
     return true;
+}
+
+std::string_view H2Block::content_type() const {
+    for (const Entry& entry : scratch_.entries) {
+        if (name(entry) == "content-type") return value(entry);
+    }
+    return {};
 }
 
 void H2Block::keep_pseudo(std::string_view name, std::string_view value) {

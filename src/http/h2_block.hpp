@@ -22,6 +22,10 @@ class H2Block {
     // Names are in lower case, names and values checked by the library. False if the block is so
     // far above the limits that not even decoding it is worth while.
     [[nodiscard]] bool add(std::string_view name, std::string_view value);
+    // It is too large, whatever it decodes to: nothing more is kept.
+    void refuse() { is_too_large_ = true; }
+    // That was kept so far; empty if there is none.
+    [[nodiscard]] std::string_view content_type() const;
     // No reason: `head` is valid until the next begin().
     [[nodiscard]] Error to_request(RequestHead& head, bool is_whole);
     [[nodiscard]] Error to_response(ResponseHead& head, Method asked, bool is_whole);

@@ -28,7 +28,7 @@ struct DeleteOption {
     void operator()(nghttp2_option* option) const { nghttp2_option_del(option); }
 };
 
-std::unique_ptr<nghttp2_option, DeleteOption> make_option() {
+std::unique_ptr<nghttp2_option, DeleteOption> make_option(const H2Limits& limits) {
     nghttp2_option* option = nullptr;
     if (nghttp2_option_new(&option) != 0) throw std::bad_alloc();
     nghttp2_option_set_no_auto_window_update(option, 1);
@@ -38,7 +38,8 @@ std::unique_ptr<nghttp2_option, DeleteOption> make_option() {
     // Both are fixes of attacks that not every 1.52 has: without them this does not compile. The
     // first one counts each read that brings a piece of a frame's header, of which there may be
     // nine; the frames are counted here.
-    nghttp2_option_set_max_continuations(option, std::size_t{9} * (kMostContinuations + 1));
+    nghttp2_option_set_max_continuations(
+        option, limits.only_counts_headers ? kNever : std::size_t{9} * (kMostContinuations + 1));
     nghttp2_option_set_stream_reset_rate_limit(option, kNever, kNever);  // H2Guard's is tighter
     return std::unique_ptr<nghttp2_option, DeleteOption>(option);
 }
@@ -59,7 +60,7 @@ void H2Codec::Impl::start() {
     nghttp2_session_callbacks_set_on_frame_send_callback(made, &on_sent);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(made, &on_not_sent);
     nghttp2_session_callbacks_set_send_data_callback(made, &send_data);
-    const auto option = make_option();
+    const auto option = make_option(limits);
     const bool is_server = side == Side::server;
     const int error = is_server ? nghttp2_session_server_new2(&session, made, this, option.get())
                                 : nghttp2_session_client_new2(&session, made, this, option.get());

@@ -44,8 +44,11 @@ int H2Codec::Impl::on_begin_frame(nghttp2_session* /*session*/,
         self.events.on_fault(H2Fault::protocol, true);
         self.end_with(NGHTTP2_PROTOCOL_ERROR);
     }
-    if (head->type == NGHTTP2_CONTINUATION && ++self.continuations > kMostContinuations)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (head->type == NGHTTP2_CONTINUATION && ++self.continuations > kMostContinuations) {
+        if (!self.limits.only_counts_headers) return NGHTTP2_ERR_CALLBACK_FAILURE;
+        self.block.refuse();
+        self.count_headers();
+    }
     const bool is_glitch =
         self.guard.is_glitch({.type = head->type, .flags = head->flags, .length = head->length});
     if (is_glitch && !self.guard.take_glitch()) self.fault(H2Fault::glitches);
@@ -60,6 +63,7 @@ int H2Codec::Impl::on_begin_headers(nghttp2_session* session,
     self.block.begin();
     self.is_in_head = true;
     self.continuations = 0;
+    self.is_block_counted = false;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     ++self.new_streams;
     self.open_id(frame->hd.stream_id);
@@ -80,8 +84,9 @@ int H2Codec::Impl::on_header(nghttp2_session* /*session*/,
                              void* user) {
     Impl& self = of(user);
     if (!self.block.add(to_text(name, name_size), to_text(value, value_size))) {
-        self.fault(H2Fault::headers);
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // the rest is decoded, and not told
+        self.count_headers();
+        // The rest is decoded, and not told.
+        return self.is_terminated ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
     }
     if (self.new_streams <= self.limits.streams_per_turn || self.is_paused) return 0;
     self.is_paused = true;
@@ -149,7 +154,10 @@ void H2Codec::Impl::finish_head(const nghttp2_frame& frame) {
 
 void H2Codec::Impl::finish_request(H2Stream& stream, bool is_whole) {
     const Error error = block.to_request(scratch.request, is_whole);
-    if (error.reason != Reason::none) return events.on_refused(stream, error, is_whole);
+    if (error.reason != Reason::none) {
+        return events.on_refused(
+            stream, {.error = error, .is_whole = is_whole, .content_type = block.content_type()});
+    }
     stream.is_websocket_ = scratch.request.is_upgrade;
     events.on_request(stream, scratch.request, is_whole);
 }
@@ -158,7 +166,7 @@ void H2Codec::Impl::finish_response(H2Stream& stream, bool is_whole) {
     const Error error = block.to_response(scratch.response, stream.method_, is_whole);
     if (error.reason != Reason::none) {
         stream.got_head_ = true;
-        return events.on_refused(stream, error, is_whole);
+        return events.on_refused(stream, {.error = error, .is_whole = is_whole});
     }
     stream.got_head_ = scratch.response.status >= 200;
     // Any 2xx to a CONNECT says that the tunnel is there.
@@ -352,10 +360,16 @@ void H2Codec::Impl::submit(H2Stream& stream, std::string_view head, bool ends, b
 
 void H2Codec::Impl::fault(H2Fault what) {
     const bool is_enforced = !(what == H2Fault::resets && limits.only_counts_resets) &&
-                             !(what == H2Fault::glitches && limits.only_counts_glitches);
+                             !(what == H2Fault::glitches && limits.only_counts_glitches) &&
+                             !(what == H2Fault::headers && limits.only_counts_headers);
     if (is_terminated) return;
     events.on_fault(what, is_enforced);
     if (is_enforced) end_with(NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+// Once a block.
+void H2Codec::Impl::count_headers() {
+    if (!std::exchange(is_block_counted, true)) fault(H2Fault::headers);
 }
 
 void H2Codec::Impl::end_with(std::uint32_t code) {

@@ -42,6 +42,7 @@ struct H2Codec::Impl {
         if (!std::exchange(is_touched, true)) events.on_output();
     }
     void fault(H2Fault what);
+    void count_headers();
     void end_with(std::uint32_t code);
     void open_id(std::int32_t id);
     [[nodiscard]] bool is_skipped(std::int32_t id) const {
@@ -115,6 +116,7 @@ struct H2Codec::Impl {
     std::uint32_t new_streams = 0;    // in this turn
     std::uint32_t continuations = 0;  // of the header block that is being read
     bool is_in_head = false;
+    bool is_block_counted = false;  // among the faults
     bool is_paused = false;
     bool is_busy = false;  // inside the library
     bool is_blocked = false;

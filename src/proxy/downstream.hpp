@@ -16,6 +16,16 @@
 
 namespace weir::proxy {
 
+// Where a client's connection was to go, and what is known of that.
+struct Destination {
+    static constexpr std::uint32_t kNoRoute = UINT32_MAX;
+
+    Address address;
+    // The first route that leads to an endpoint there, as of so many LocalContext::changes.
+    std::uint32_t route = kNoRoute;
+    std::uint64_t as_of = 0;
+};
+
 // Who is at the other end of a client's connection.
 struct Client {
     std::string ip;
@@ -25,7 +35,7 @@ struct Client {
     bool is_tls = false;
     bool is_trusted = false;  // its X-Forwarded-*, Forwarded and x-weir-* are believed
     // Where it meant to go, on a transparent listener; else none.
-    boost::local_shared_ptr<const Address> destination;
+    boost::local_shared_ptr<Destination> destination;
 };
 
 // Where a client's connection comes from, as far as that is known before its protocol.
@@ -39,7 +49,7 @@ struct Caller {
 
 // As LocalListener::speaks_first() takes it.
 [[nodiscard]] inline std::string destination_of(const Client& client) {
-    return client.destination ? client.destination->to_string() : std::string();
+    return client.destination ? client.destination->address.to_string() : std::string();
 }
 
 // What the head of an answer gets besides what came, and what it loses.

@@ -198,8 +198,9 @@ void Exchange::pass_through() {
     if (route_ != nullptr) base_ = std::exchange(snapshot_, std::move(through.snapshot));
 }
 
-void Exchange::begin_refused(Downstream& downstream, const Error& error) {
+void Exchange::begin_refused(Downstream& downstream, const Error& error, http::GrpcKind grpc) {
     const ListenerState& listener = open(downstream);
+    grpc_ = grpc;
     facts_.resize(kIdSize);
     write_request_id(facts_.data(), context_.upstream.random);
     request_id_ = facts_;

@@ -55,7 +55,10 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
 
     // Any of these may end the exchange (Downstream::end_exchange()).
     void begin(Downstream& downstream, const http::RequestHead& head);
-    void begin_refused(Downstream& downstream, const Error& error);
+    // Its head is no good, and perhaps not read whole: only that much is known of it.
+    void begin_refused(Downstream& downstream,
+                       const Error& error,
+                       http::GrpcKind grpc = http::GrpcKind::none);
     void on_request_body(std::string_view data);
     void on_request_end(std::string_view trailers);
     void on_request_broken(const Error& error);

@@ -34,9 +34,9 @@ class H2Session::Stream final : public transport::Retired,
         is_connect_ = head.is_upgrade;
         take_exchange().begin(*this, head);
     }
-    void refuse(const Error& error, bool is_whole) {
-        is_whole_ = is_whole;
-        take_exchange().begin_refused(*this, error);
+    void refuse(const http::H2Refusal& refusal) {
+        is_whole_ = refusal.is_whole;
+        take_exchange().begin_refused(*this, refusal.error, http::grpc_kind(refusal.content_type));
     }
     void take_body(std::string_view data) {
         last_moved_ = Clock::now();
@@ -326,8 +326,8 @@ void H2Session::on_request(http::H2Stream& stream, const http::RequestHead& head
     static_cast<Stream&>(stream).begin(head, is_whole);
 }
 
-void H2Session::on_refused(http::H2Stream& stream, const Error& error, bool is_whole) {
-    static_cast<Stream&>(stream).refuse(error, is_whole);
+void H2Session::on_refused(http::H2Stream& stream, const http::H2Refusal& refusal) {
+    static_cast<Stream&>(stream).refuse(refusal);
 }
 
 void H2Session::on_body(http::H2Stream& stream, std::string_view data) {

@@ -119,6 +119,7 @@ LocalListener::~LocalListener() {
 }
 
 void LocalListener::use(LocalSnapshotPtr snapshot) {
+    ++context_.upstream.changes;
     state_ = snapshot->shared->find_listener(name_);
     snapshot_ = std::move(snapshot);
 }
@@ -192,18 +193,27 @@ bool LocalListener::find_destination(const transport::Socket& socket,
 
 Through LocalListener::pass_through(const Client& client) const {
     if (!client.destination) return {};
-    for (const RouteState& route : state_->routes) {
-        for (const TargetState& target : route.targets) {
-            const auto set = snapshot_->clusters[target.cluster]->cluster().endpoints();
-            const bool is_there = std::any_of(
-                set->endpoints.begin(), set->endpoints.end(),
-                [&](const auto& each) { return each->address() == *client.destination; });
-            if (is_there) return {&route, snapshot_};
-        }
-    }
+    Destination& destination = *client.destination;
+    if (std::exchange(destination.as_of, context_.upstream.changes) != context_.upstream.changes)
+        destination.route = find_route(destination.address);
+    if (destination.route != Destination::kNoRoute)
+        return {&state_->routes[destination.route], snapshot_};
     const config::Listener& config = state_->config;
     if (config.mode != config::Mode::outbound || !config.may_pass_through) return {};
-    return context_.pass_through(*state_, snapshot_, *client.destination);
+    return context_.pass_through(*state_, snapshot_, destination.address);
+}
+
+std::uint32_t LocalListener::find_route(const Address& destination) const {
+    for (std::uint32_t index = 0; index < state_->routes.size(); ++index) {
+        for (const TargetState& target : state_->routes[index].targets) {
+            const auto set = snapshot_->clusters[target.cluster]->cluster().endpoints();
+            const bool is_there =
+                std::any_of(set->endpoints.begin(), set->endpoints.end(),
+                            [&](const auto& each) { return each->address() == destination; });
+            if (is_there) return index;
+        }
+    }
+    return Destination::kNoRoute;
 }
 
 void LocalListener::keep(std::unique_ptr<ClientConnection> connection) {

@@ -45,7 +45,8 @@ OpaqueSession::OpaqueSession(WorkerContext& context,
     client_.ip = caller_.peer.ip();
     client_.is_tls = stream_->is_tls();
     if (caller_.is_redirected)
-        client_.destination = boost::make_local_shared<const Address>(caller_.destination);
+        client_.destination =
+            boost::make_local_shared<Destination>(Destination{caller_.destination});
     if (caller_.destination.family() == AF_UNSPEC)
         caller_.destination = stream_->socket().local_address();
     stream_->report_reset_while_paused();

@@ -39,7 +39,7 @@ Session::Session(WorkerContext& context,
               .destination = {}} {
     if (caller.is_redirected)
         client_.destination =
-            boost::make_local_shared<const Address>(std::move(caller.destination));
+            boost::make_local_shared<Destination>(Destination{std::move(caller.destination)});
     stream_->report_reset_while_paused();
     // A client that may choose is counted when it has.
     if (!client_.is_tls || !listener_.state().tls->is_permissive()) count_connection();

@@ -129,6 +129,7 @@ http::H2Limits h2_limits(const config::Listener& listener) {
     limits.resets = listener.limits.resets;
     limits.only_counts_resets = listener.limits.log_only.resets;
     limits.only_counts_glitches = listener.limits.log_only.glitches;
+    limits.only_counts_headers = listener.limits.log_only.headers;
     return limits;
 }
 

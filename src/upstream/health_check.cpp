@@ -104,8 +104,8 @@ class H2Question final : private http::H2Events {
     void on_request(http::H2Stream& /*stream*/,
                     const http::RequestHead& /*head*/,
                     bool /*is_whole*/) override {}
-    void on_refused(http::H2Stream& /*stream*/, const Error& error, bool /*is_whole*/) override {
-        error_ = error.detail;
+    void on_refused(http::H2Stream& /*stream*/, const http::H2Refusal& refusal) override {
+        error_ = refusal.error.detail;
         is_over_ = true;
     }
     void on_response(http::H2Stream& /*stream*/,

@@ -49,6 +49,7 @@ void LocalCluster::on_news(const Cluster::News& news) {
 }
 
 void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) {
+    ++context_.changes;
     auto before = std::exchange(endpoints_, {});
     for (const auto& endpoint : set->endpoints) {
         const auto known = std::find_if(before.begin(), before.end(), [&](const auto& local) {

@@ -376,14 +376,24 @@ class Floods(SharedWeirTest):
 
 class Settings(WeirTest):
     def test_floods_may_be_counted_only(self) -> None:
-        weir, _ = self.proxied(fixed(200, b"ok"), cluster=BARE, rest="limits: {log_only: [resets, glitches]}\n")
+        weir, _ = self.proxied(fixed(200, b"ok"), cluster=BARE, rest="limits: {log_only: [resets, glitches, headers]}\n")
         cancel = (8).to_bytes(4, "big")
         with H2Client(weir.port) as client:
             client.flood(b"".join(head(2 * i + 1) + frame(RST_STREAM, 0, 2 * i + 1, cancel) for i in range(300)))
             client.flood(frame(PRIORITY, 0, 1, (3).to_bytes(4, "big") + b"\0") * 1500)
+            large = b"\x40" + field(b"cookie", b"a" * 4000)[1:]
+            client.send(frame(HEADERS, END_HEADERS | END_STREAM, 901, block(pseudo()) + large + b"\xbe" * 10_000))
+            client.end_of(901)
+            self.assertFalse(client.is_good(901))
+            client.send(frame(HEADERS, END_STREAM, 903, block(pseudo())) + frame(CONTINUATION, 0, 903) * 1000 +
+                        frame(CONTINUATION, END_HEADERS, 903))
+            client.end_of(903)
+            self.assertFalse(client.is_good(903))
             client.send(head(1001))
             client.end_of(1001)
             self.assertTrue(client.is_good(1001))
+        self.assertEqual(weir.metrics().sum("weir_protocol_refused_total", reason="h2_headers", mode="log_only"), 2)
+        self.assertEqual(weir.metrics().sum("weir_protocol_refused_total", reason="headers_too_large"), 2)
         for reason in ("h2_resets", "h2_glitches"):
             self.assertGreater(weir.metrics().sum("weir_protocol_refused_total", reason=reason, mode="log_only"), 50)
             self.assertEqual(weir.metrics().sum("weir_protocol_refused_total", reason=reason, mode="enforce"), 0)

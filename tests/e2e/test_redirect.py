@@ -50,6 +50,16 @@ except ConnectionError:
 print(got.decode().strip())
 """
 
+# Two requests on one connection, the second when it is told.
+TWICE = """
+import http.client, sys
+there = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=10)
+for path in "/first", "/second":
+    there.request("GET", path)
+    print(there.getresponse().read().decode(), flush=True)
+    sys.stdin.readline()
+"""
+
 NGINX = """
 daemon off; master_process off; worker_processes 1; error_log {root}/error.log crit; pid {root}/pid;
 events {{ worker_connections 256; }}
@@ -253,6 +263,29 @@ class Pods(RedirectTest):
         self.assertEqual(client.curl("-o", "/dev/null", "-w", "%{http_code}", "http://[fd77::2]:8080/"), "404")
         self.assertIn(client.say("10.77.0.2", 3306, "\x01\x02"), ("", "reset"))
         client.record(protocol="TCP", reason="no_route")
+
+    def test_a_connection_goes_where_the_endpoints_are_now(self) -> None:
+        client, server = self.client, self.server
+        server.nginx()
+        endpoints = client.root / "endpoints"
+        endpoints.write_text("- 10.77.0.2:8080\n")
+        client.weir(OUTBOUND.replace('endpoints: ["10.77.0.2:8080"]', f'discovery: {{type: file, path: "{endpoints}"}}'))
+        client.redirect("apply", "--inbound-port", "0")
+        talk = subprocess.Popen(["ip", "netns", "exec", client.name, sys.executable, "-c", TWICE, "10.77.0.2", "8080"],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(talk.communicate)
+        assert talk.stdin and talk.stdout
+        self.assertIn("nginx", talk.stdout.readline())
+        client.record(path="/first", cluster="orders")
+        fresh = endpoints.with_suffix(".fresh")
+        fresh.write_text("- 10.77.0.2:1\n")
+        fresh.rename(endpoints)
+        eventually(lambda: '"10.77.0.2:1"' in client.curl("http://127.0.0.1:9347/api/v1/clusters/orders/endpoints"),
+                   "the new endpoint")
+        talk.stdin.write("\n")
+        talk.stdin.flush()
+        self.assertIn("nginx", talk.stdout.readline())
+        client.record(path="/second", cluster="passthrough")
 
     def test_our_own_connections_that_come_back_are_refused(self) -> None:
         self.server.nginx()

@@ -121,7 +121,7 @@ class Reader final : public H2Events {
             require(!is_whole || head.framing == Framing::none || head.content_length == 0);
         }
     }
-    void on_refused(H2Stream& /*stream*/, const weir::Error& /*error*/, bool /*whole*/) override {}
+    void on_refused(H2Stream& /*stream*/, const weir::http::H2Refusal& /*refusal*/) override {}
     void on_response(H2Stream& /*stream*/, const ResponseHead& head, bool /*is_whole*/) override {
         std::string out;
         const Framing framing = write_response_head(out, head, {});

@@ -347,6 +347,21 @@ TEST_F(Grpc, OverHttp2ARefusalIsOneHead) {
     world.expect_nothing_leaks();
 }
 
+// What its head says before it is refused is enough to know.
+TEST_F(Grpc, OverHttp2ACallWhoseHeadIsRefusedIsToldSo) {
+    world.start_cluster();
+    Http2Client client(world);
+    client.call("X: " + std::string(40'000, 'x') + "\r\n", false);
+    ASSERT_TRUE(client.await("response 1 200")) << client.peer.told;
+    EXPECT_NE(client.peer.told.find("grpc-status=8"), std::string::npos) << client.peer.told;
+    EXPECT_NE(client.peer.told.find("weir-error=headers_too_large"), std::string::npos)
+        << client.peer.told;
+    EXPECT_NE(client.peer.told.find("grpc-message=weir: "), std::string::npos) << client.peer.told;
+    EXPECT_EQ(world.value(Family::protocol_refused, {"in", "headers_too_large", "enforce"}), 1);
+    client.reset();
+    world.expect_nothing_leaks();
+}
+
 TEST_F(Grpc, OverHttp2AnAnswerThatIsCutOffIsNoGoodEnd) {
     world.start_cluster("    retry: off\n");
     const Act whole = with_trailers(0);

@@ -113,7 +113,7 @@ class H2Origin {
             if (origin_.on_head) origin_.on_head(asked);
             if (is_whole && !asked.is_over) origin_.on_whole(asked);
         }
-        void on_refused(http::H2Stream&, const Error&, bool) override {}
+        void on_refused(http::H2Stream&, const http::H2Refusal&) override {}
         void on_response(http::H2Stream&, const http::ResponseHead&, bool) override {}
         void on_body(http::H2Stream& stream, std::string_view data) override {
             auto& asked = static_cast<Stream&>(stream);

@@ -96,9 +96,11 @@ class H2Peer final : public http::H2Events {
         if (head.has_query) told += "?" + std::string(head.query);
         told += framing(head.framing, head.content_length) + fields(head.headers) + end(whole);
     }
-    void on_refused(http::H2Stream& stream, const Error& error, bool whole) override {
-        told += "refused " + std::to_string(stream.id()) + " " + std::string(word(error.reason)) +
-                ": " + error.detail + end(whole);
+    void on_refused(http::H2Stream& stream, const http::H2Refusal& refusal) override {
+        told += "refused " + std::to_string(stream.id()) + " " +
+                std::string(word(refusal.error.reason)) + ": " + refusal.error.detail +
+                end(refusal.is_whole);
+        refused_type = refusal.content_type;
     }
     void on_response(http::H2Stream& stream, const http::ResponseHead& head, bool whole) override {
         told += "response " + std::to_string(stream.id()) + " " + std::to_string(head.status) +
@@ -147,6 +149,7 @@ class H2Peer final : public http::H2Events {
     std::list<Stream> streams;
     std::string told;
     std::string body;
+    std::string refused_type;
     bool consumes = true;
     std::array<int, http::kH2Faults> faults{};
     int enforced = 0;

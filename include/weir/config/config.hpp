@@ -53,6 +53,7 @@ struct Limits {
     struct LogOnly {
         bool resets = false;
         bool glitches = false;  // frames of HTTP/2 that move nothing
+        bool headers = false;   // its header blocks that go on and on: refused all the same
         bool operator==(const LogOnly&) const = default;
     };
     LogOnly log_only;

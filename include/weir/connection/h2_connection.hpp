@@ -79,7 +79,7 @@ class H2Connection final : public transport::Retired,
     void on_request(http::H2Stream& /*stream*/,
                     const http::RequestHead& /*head*/,
                     bool /*is_whole*/) override {}
-    void on_refused(http::H2Stream& stream, const Error& error, bool is_whole) override;
+    void on_refused(http::H2Stream& stream, const http::H2Refusal& refusal) override;
     void on_response(http::H2Stream& stream,
                      const http::ResponseHead& head,
                      bool is_whole) override;

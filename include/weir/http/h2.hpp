@@ -55,6 +55,7 @@ struct H2Limits {
     // Counted, and nothing more.
     bool only_counts_resets = false;
     bool only_counts_glitches = false;
+    bool only_counts_headers = false;  // the block is refused, and the connection goes on
 };
 
 // A stream as its codec keeps it; who uses it derives from it, and owns it until on_closed().
@@ -95,6 +96,13 @@ class H2Stream {
     std::string trailers_;
 };
 
+// A head that breaks a rule of ours: it is to be answered.
+struct H2Refusal {
+    Error error;
+    bool is_whole = false;
+    std::string_view content_type{};  // as far as the head was read
+};
+
 // Told what came, in order. A CONNECT that means WebSocket is told, and answered, as HTTP/1 has it:
 // a GET that is an upgrade, a head of 101, then bytes both ways; but the key and what answers it
 // are left out. No call may destroy the codec.
@@ -103,8 +111,7 @@ class H2Events {
     // A client's stream begins.
     [[nodiscard]] virtual H2Stream& on_open() = 0;
     virtual void on_request(H2Stream& stream, const RequestHead& head, bool is_whole) = 0;
-    // A head that breaks a rule of ours: it is to be answered.
-    virtual void on_refused(H2Stream& stream, const Error& error, bool is_whole) = 0;
+    virtual void on_refused(H2Stream& stream, const H2Refusal& refusal) = 0;
     // An interim one (1xx) too.
     virtual void on_response(H2Stream& stream, const ResponseHead& head, bool is_whole) = 0;
     // consume() is owed for it.

@@ -184,6 +184,8 @@ class LocalListener {
   private:
     void keep(std::unique_ptr<ClientConnection> connection);
     [[nodiscard]] bool is_proxy(const Address& peer) const;
+    // By the endpoints of its clusters.
+    [[nodiscard]] std::uint32_t find_route(const Address& destination) const;
     // False: it leads back to us.
     [[nodiscard]] bool find_destination(const transport::Socket& socket,
                                         std::uint16_t port,

@@ -7,6 +7,8 @@
 #include "weir/transport/event_loop.hpp"
 #include "weir/upstream/errands.hpp"
 
+#include <cstdint>
+
 namespace weir::upstream {
 
 // What everything upstream shares on one worker. Thread: worker.
@@ -18,6 +20,8 @@ struct LocalContext {
     telemetry::AttemptTrace* trace = nullptr;  // none, or outlives it
     connection::Context connections{.loop = loop};
     Errands errands{};
+    // How often the endpoints of any cluster, or what leads to them, have changed here.
+    std::uint64_t changes = 1;
 };
 
 }  // namespace weir::upstream

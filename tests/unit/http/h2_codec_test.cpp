@@ -274,6 +274,24 @@ TEST(H2Codec, NothingSmuggledBecomesARequest) {
     EXPECT_EQ(told_of(h2::get(1, {{"x", "y"}})), "request 1 GET example.com / x=y .\n");
 }
 
+// Whoever answers it speaks the language of its client.
+TEST(H2Codec, ARefusedHeadTellsItsContentType) {
+    H2Limits limits;
+    limits.head.header_size = 1000;
+    const auto type_of = [&](h2::Fields fields) {
+        H2Peer server{Side::server, limits};
+        server.hear(h2::begin() + h2::get(1, fields));
+        EXPECT_NE(server.told.find("refused 1"), std::string::npos) << server.told;
+        return server.refused_type;
+    };
+    const std::string large(900, 'a');
+    EXPECT_EQ(type_of({{"content-type", "application/grpc"}, {"x", large}}), "application/grpc");
+    EXPECT_EQ(type_of({{"x", large}, {"content-type", "application/grpc"}}), "");
+    EXPECT_EQ(type_of({{"content-type", "application/grpc"}, {"host", "other"}}),
+              "application/grpc");
+    EXPECT_EQ(type_of({{"host", "other"}}), "");
+}
+
 TEST(H2Codec, AWebSocketIsToldAsHttp1SaysIt) {
     Pair pair;
     talk(pair.client, pair.server);

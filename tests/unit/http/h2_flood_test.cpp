@@ -158,6 +158,36 @@ TEST(H2Floods, ABlockThatUnfoldsIsGivenUp) {
     EXPECT_EQ(server.told.find("request "), std::string::npos);
 }
 
+// Then the block is refused all the same, however it goes on, and counts once.
+TEST(H2Floods, HeaderBlocksMayBeCountedOnly) {
+    std::string unfolds =
+        h2::block({{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/"}});
+    std::string indexed = h2::field("cookie", std::string(4000, 'a'));
+    indexed[0] = '\x40';
+    unfolds += indexed + std::string(12'000, '\xbe');  // 48 MB
+    H2Peer server(Side::server, {.only_counts_headers = true});
+    server.hear(h2::begin() + h2::frame(h2::headers, h2::kEndStream | h2::kEndHeaders, 1, unfolds));
+    EXPECT_EQ(server.told, "refused 1 headers_too_large: head too large .\n");
+    EXPECT_EQ(server.count(H2Fault::headers), 1);
+
+    std::string goes_on = h2::frame(
+        h2::headers, h2::kEndStream, 3,
+        h2::block({{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/"}}));
+    for (int i = 0; i < 5000; ++i)
+        goes_on += h2::frame(h2::continuation, 0, 3, i % 2 == 0 ? "" : h2::field("x", "y"));
+    server.hear(goes_on + h2::frame(h2::continuation, h2::kEndHeaders, 3));
+    EXPECT_NE(server.told.find("refused 3 headers_too_large: head too large .\n"),
+              std::string::npos)
+        << server.told;
+    EXPECT_EQ(server.count(H2Fault::headers), 2);
+
+    server.hear(h2::get(5));
+    EXPECT_NE(server.told.find("request 5 GET"), std::string::npos) << server.told;
+    EXPECT_EQ(server.enforced, 0);
+    EXPECT_EQ(server.count(H2Fault::protocol), 0);
+    EXPECT_FALSE(server.codec.is_over());
+}
+
 // Whatever the library ends a connection for is counted, whoever has said goodbye before.
 TEST(H2Floods, EveryBrokenRuleIsCountedOnce) {
     const std::pair<std::string_view, std::string> kBroken[] = {
