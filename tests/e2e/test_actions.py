@@ -434,6 +434,13 @@ class Paths(Actions):
         trial = self.weir_.api("route?path=/vx/orders")
         self.assertIn("path /vx/orders does not match ^/v[0-9]+/orders$", [miss["why"] for miss in trial["misses"]])
 
+    def test_trials_see_paths_as_their_routes_do(self) -> None:
+        trial = self.weir_.api("route?path=/files/a%2F%2Fb")  # an empty segment
+        self.assertEqual((trial["route"], trial["forwarded_path"]), ("kept", "/files/a//b"))
+        trial = self.weir_.api("route?path=/repos/a%252Fb")
+        self.assertEqual((trial["route"], trial["forwarded_path"]), ("encoded", "/repos/a%2Fb"))
+        self.assertEqual(self.weir_.admin("/api/v1/route?path=/other/a%252Fb")[0], 400)
+
     def test_calls_of_grpc_by_service_and_method(self) -> None:
         call = {"Content-Type": "application/grpc+proto", "TE": "trailers"}
         for target, origin in (("/shop.Orders/Get", "m"), ("/shop.Orders/List", "b"), ("/shop.Pay/Get", "a")):
