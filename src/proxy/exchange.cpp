@@ -273,7 +273,16 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
 }
 
 void Exchange::forward_to_target(const http::RequestHead& head, const route::RouteMatch& match) {
-    is_upgrade_ = head.is_upgrade && route_->config->actions.websocket;
+    is_upgrade_ = head.is_upgrade;
+    if (is_upgrade_ && !route_->config->actions.websocket) {
+        // A success would be the tunnel that is not to be (RFC 8441, 5). In HTTP/1 it is an offer.
+        if (head.is_h2) {
+            return reply({Reason::forbidden, Error::Origin::local, Error::Retry::never,
+                          "websocket is false"},
+                         {});
+        }
+        is_upgrade_ = false;
+    }
     is_chunked_ = head.framing == http::Framing::chunked;
     announced_bytes_ = head.content_length;
     retry_depth_ = 0;

@@ -7,6 +7,7 @@ import json
 import subprocess
 import unittest
 
+from h2wire import END_HEADERS, HEADERS, H2Client, block, frame, pseudo
 from harness import Weir, WeirTest, eventually
 from origins import Answer, Peer, RawOrigin, echo, fixed
 from wire import Message, chunk, request, response
@@ -461,6 +462,15 @@ class Paths(Actions):
             client.send(request("GET", "/talk", wanted, b"", "test"))
             self.assertEqual(client.answer().status, 101)
         self.assertEqual(self.last().get("upgrade"), "websocket")
+
+    def test_over_http2_a_websocket_that_is_not_to_be_is_refused(self) -> None:
+        fields = [*pseudo("CONNECT", "/chat"), (b":protocol", b"websocket"), (b"sec-websocket-version", b"13")]
+        with H2Client(self.weir_.port) as client:
+            client.send(frame(HEADERS, END_HEADERS, 1, block(fields)))
+            client.until(lambda f: f.stream == 1 and f.kind == HEADERS)
+        self.assertEqual(self.origins["a"].requests, [])
+        eventually(lambda: self.weir_.metrics().sum("weir_requests_total", route="no-upgrade", code="403",
+                                                    reason="forbidden") == 1, "refused")
 
 
 class Affinity(WeirTest):
