@@ -189,7 +189,9 @@ bool try_listener(const proxy::ListenerState& listener,
     if (const auto match = listener.table.match(head)) {
         if (std::holds_alternative<config::Forward>(hit.route->action) &&
             !listener.table.rewrite_path(*match, hit.forwarded_path)) {
-            hit.forwarded_path = head.path;
+            const bool is_unmerged =
+                !hit.route->actions.merge_slashes && !head.unmerged_path.empty();
+            hit.forwarded_path = is_unmerged ? head.unmerged_path : head.path;
         }
         listener.table.redirect_location(*match, head, hit.location);
     }
@@ -269,6 +271,11 @@ Response route_of(const Request& request, const Context& context) {
                 std::string("the data path refuses such a request: ") + parse.error.detail);
         }
         if (try_listener(*listener, head, misses, hit)) break;
+    }
+    if (head.has_escaped_slash &&
+        (hit.route == nullptr || !hit.route->actions.allow_encoded_slash)) {
+        return error_response(400, word(Reason::bad_request),
+                              "the data path refuses such a request: %2F or %5C in the path");
     }
     misses.end_array();
     Response response;

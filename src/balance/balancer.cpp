@@ -194,7 +194,7 @@ class Hashed final : public Balancer {
     std::size_t pick(const Field& field, Random& random) override {
         const Placement* const placement = field.placement;
         if (placement == nullptr) return scan(field, random);
-        const std::uint64_t key = field.key ? *field.key : random();
+        const std::uint64_t key = field.key != kNoKey ? field.key : random();
         std::size_t slot = placement->slot_of(key);
         const std::size_t looks = std::min(placement->slots(), kLooks);
         std::size_t spare = field.candidates.size();

@@ -6,7 +6,6 @@
 #include "weir/core/random.hpp"
 
 #include <memory>
-#include <optional>
 #include <span>
 
 namespace weir::balance {
@@ -17,7 +16,7 @@ struct Field {
     const Peers& peers;
     const Placement* placement = nullptr;  // of the candidates, for a hash policy
     TimePoint now{};
-    std::optional<std::uint64_t> key{};
+    std::uint64_t key = kNoKey;
     bool is_plain = true;          // all are ready and have their full weight
     std::uint32_t least_ramp = 0;  // no ramping one weighs less, in 1/1000
     const Standing* avoid = nullptr;

@@ -26,9 +26,9 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
     return mix(hash);
 }
 
-std::optional<std::uint64_t> key_of(const config::HashKey& key,
-                                    const http::RequestHead& head,
-                                    std::string_view client_ip) {
+std::uint64_t key_of(const config::HashKey& key,
+                     const http::RequestHead& head,
+                     std::string_view client_ip) {
     using Source = config::HashKey::Source;
     std::string_view text;
     switch (key.source) {
@@ -47,8 +47,9 @@ std::optional<std::uint64_t> key_of(const config::HashKey& key,
             text = head.path;
             break;
     }
-    if (text.empty()) return std::nullopt;
-    return hash_of(text);
+    if (text.empty()) return kNoKey;
+    const std::uint64_t hash = hash_of(text);
+    return hash != kNoKey ? hash : 1;
 }
 
 }  // namespace weir::balance

@@ -227,7 +227,8 @@ void settle_lb(Context& ctx, const LbBlock& lb, const Node* own, const Span& at,
     cluster.when_none_ready = lb.when_none_ready;
     if (is_hash(lb.policy)) {
         cluster.hash_key = lb.key;
-        if (lb.key || (own != nullptr && is_in_doubt(*own))) return;
+        const bool says_key = own != nullptr && &value_of(*own, "key") != own;
+        if (lb.key || says_key || (own != nullptr && is_in_doubt(*own))) return;
         complain_at(ctx, at.place, at.width,
                     {.code = 114,
                      .what = "a hash policy needs a key",

@@ -173,11 +173,37 @@ class Includer {
             merge_maps(entry.key, known, std::move(entry.value));
         } else if (entry.key == "listeners" && known.kind == Node::Kind::list &&
                    entry.value.kind == Node::Kind::list) {
-            std::move(entry.value.items.begin(), entry.value.items.end(),
-                      std::back_inserter(known.items));
+            for (Node& item : entry.value.items) {
+                if (!extend(known, item)) known.items.push_back(std::move(item));
+            }
         } else if (entry.key != "version" || entry.value.text != known.text) {
             complain_twice(entry, *at, {});
         }
+    }
+
+    // {name, routes} without `listen` are more routes of the listener of that name, behind those it
+    // has. False: it is a listener of its own, or none.
+    static bool extend(Node& listeners, Node& more) {
+        if (more.kind != Node::Kind::map || more.entries.size() != 2) return false;
+        const Entry* const name = find(more, "name");
+        const Entry* const routes = find(more, "routes");
+        if (name == nullptr || routes == nullptr || routes->value.kind != Node::Kind::list)
+            return false;
+        const auto known =
+            std::find_if(listeners.items.begin(), listeners.items.end(), [&](const Node& item) {
+                const Entry* const own = find(item, "name");
+                return own != nullptr && own->value.text == name->value.text;
+            });
+        if (known == listeners.items.end()) return false;
+        const auto own = std::find_if(known->entries.begin(), known->entries.end(),
+                                      [](const Entry& entry) { return entry.key == "routes"; });
+        if (own == known->entries.end()) {
+            known->entries.push_back(*routes);
+        } else {
+            own->value.items.insert(own->value.items.end(), routes->value.items.begin(),
+                                    routes->value.items.end());
+        }
+        return true;
     }
 
     void merge_maps(const std::string& key, Node& into, Node from) {

@@ -445,6 +445,8 @@ class Resolver {
             targets_of(mirror->value, own.name, mirror->place);
         for (const auto& row : vocabulary_.rows("routes[]")) {
             const auto* said = node_at(&node, row.name);
+            if (row.name == "path" && said == nullptr && find(&node, "grpc") != nullptr)
+                continue;  // that says it
             const bool is_for_targets = row.name == "timeout" || row.name == "retry";
             if (row.name == "breaker") {
                 if (to == nullptr || said == nullptr) continue;

@@ -1,6 +1,5 @@
 #include "exchange.hpp"
 
-#include "weir/balance/key.hpp"
 #include "weir/http/client_address.hpp"
 #include "weir/http/rules.hpp"
 #include "weir/http/websocket.hpp"
@@ -114,7 +113,6 @@ void Exchange::reset() {
     websocket_ = nullptr;
     is_request_whole_ = true;
     retry_depth_ = 0;
-    key_.reset();
     attempts_ = retries_ = noted_ = 0;
     is_replay_ = is_budget_spent_ = false;
     caller_deadline_ = TimePoint::max();
@@ -277,13 +275,21 @@ void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& m
 }
 
 void Exchange::forward_to_target(const http::RequestHead& head, const route::RouteMatch& match) {
-    is_upgrade_ = head.is_upgrade && route_->config->actions.websocket;
+    is_upgrade_ = head.is_upgrade;
+    if (is_upgrade_ && !route_->config->actions.websocket) {
+        // A success would be the tunnel that is not to be (RFC 8441, 5). In HTTP/1 it is an offer.
+        if (head.is_h2) {
+            return reply({Reason::forbidden, Error::Origin::local, Error::Retry::never,
+                          "websocket is false"},
+                         {});
+        }
+        is_upgrade_ = false;
+    }
     is_chunked_ = head.framing == http::Framing::chunked;
     announced_bytes_ = head.content_length;
     retry_depth_ = 0;
     write_upstream_head(head, match);
     if (is_upgrade_ && http::is_websocket(head)) prepare_websocket();
-    if (target_->hash_key != nullptr) key_ = balance::key_of(*target_->hash_key, head, client_);
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);
     // The deadline of a call is that of the whole call.
@@ -293,12 +299,8 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
     // What is a retry already is no original.
     if (retry_depth_ == 0)
         cluster().cluster().budget().count_original(context_.upstream.worker, began_);
-    if (!route_->is_plain) note_actions(head);
     if (head.expect_continue && !is_request_whole_) downstream_->send_continue();
-    if (wants_mirror_ && is_request_whole_) send_mirrored();
-    const bool may_be_injected =
-        !route_->is_plain || (context_.faults != nullptr && context_.faults->is_any());
-    if (may_be_injected && injects_fault()) return;
+    if ((!route_->is_plain || context_.has_faults()) && acts(head)) return;
     const bool is_small = head.framing == http::Framing::length &&
                           head.content_length <= target_->config->retry.buffer;
     if (is_request_whole_ || !is_small) return start_attempt();
@@ -519,13 +521,7 @@ void Exchange::on_response_body(upstream::Attempt& attempt,
                                 std::string_view trailers) {
     if (state_ == State::tunnelling)
         return tunnel_ ? tunnel_->write_down(data) : relay_down(data, is_last);
-    if (web_) data = web_->to_client(data, is_last, trailers);
-    if (encoder_) {
-        using Until = coding::Encoder::Until;
-        if (!encode(data, is_last ? Until::end : Until::more)) return;
-        data = context_.coded;
-        if (data.empty() && !is_last) return note_progress();
-    }
+    if (recodes_ && !recode(data, is_last, trailers)) return;
     response_bytes_ += data.size();
     // Counted before it is sent: who has the answer finds it in the metrics.
     if (is_last) finish(status_, Reason::none, to_label(attempt.verdict()));

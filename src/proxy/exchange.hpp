@@ -114,7 +114,8 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     // To the head of an answer of the upstream's: these lines, and what filters make of it.
     [[nodiscard]] HeadEdits additions(std::string_view lines) const;
     void refuse_by_filter();
-    // What the route does besides. True: a fault has taken the request.
+    // Does what the route does besides. True: a fault has taken the request.
+    [[nodiscard]] bool acts(const http::RequestHead& head);
     void note_actions(const http::RequestHead& head);
     [[nodiscard]] bool injects_fault();
     void abort_by_fault();
@@ -122,6 +123,8 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     void send_encoded_head(const http::ResponseHead& head, bool is_good);
     [[nodiscard]] bool encode(std::string_view data, coding::Encoder::Until until);
     void drop_actions();
+    // The answer's data as its client gets it. False: there is nothing to send now.
+    [[nodiscard]] bool recode(std::string_view& data, bool is_last, std::string_view& trailers);
     void keep_early_body(std::string_view data);
     void serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match);
     void forward(const http::RequestHead& head, const route::RouteMatch& match);
@@ -245,6 +248,7 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     bool has_actions_ = false;
     bool wants_mirror_ = false;
     bool may_encode_ = false;
+    bool recodes_ = false;       // there is web_ or encoder_
     bool is_unflushed_ = false;  // the encoder has what was not sent
     std::optional<config::Coding> coding_;
     std::uint16_t fault_status_ = 0;
@@ -253,7 +257,7 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     bool is_chunked_ = false;
     bool is_request_whole_ = true;
     std::uint8_t retry_depth_ = 0;
-    std::optional<std::uint64_t> key_;  // of a cluster with a hash policy
+    std::uint64_t key_ = balance::kNoKey;  // of a cluster with a hash policy
 
     std::string upstream_head_;
     std::size_t upstream_head_size_ = 0;  // without its end, which each try writes

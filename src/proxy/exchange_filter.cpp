@@ -1,3 +1,4 @@
+#include "weir/balance/key.hpp"
 #include "weir/coding/negotiation.hpp"
 
 #include "downstream.hpp"
@@ -87,10 +88,16 @@ void Exchange::keep_early_body(std::string_view data) {
 
 // ---- actions
 
+bool Exchange::acts(const http::RequestHead& head) {
+    has_actions_ = true;
+    if (target_->hash_key != nullptr) key_ = balance::key_of(*target_->hash_key, head, client_);
+    if (!is_upgrade_) note_actions(head);
+    if (wants_mirror_ && is_request_whole_) send_mirrored();
+    return injects_fault();
+}
+
 void Exchange::note_actions(const http::RequestHead& head) {
     const config::RouteActions& actions = route_->config->actions;
-    has_actions_ = true;
-    if (is_upgrade_) return;
     wants_mirror_ =
         route_->mirror != nullptr && (route_->mirror->percent >= 1 ||
                                       context_.upstream.random.uniform() < route_->mirror->percent);
@@ -99,7 +106,8 @@ void Exchange::note_actions(const http::RequestHead& head) {
 }
 
 void Exchange::drop_actions() {
-    has_actions_ = wants_mirror_ = may_encode_ = is_unflushed_ = false;
+    has_actions_ = wants_mirror_ = may_encode_ = is_unflushed_ = recodes_ = false;
+    key_ = balance::kNoKey;
     coding_.reset();
     fault_status_ = 0;
     if (encoder_) --context_.encoders;
@@ -110,14 +118,13 @@ void Exchange::drop_actions() {
 bool Exchange::injects_fault() {
     Random& random = context_.upstream.random;
     filter::Injection injection;
-    if (context_.faults != nullptr && context_.faults->is_any()) {
+    if (context_.has_faults()) {
         injection =
             context_.faults->draw(route_->config->name, target_->config->cluster, began_, random);
     }
     const auto& configured = route_->config->actions.fault;
     if (!injection.is_any() && configured) injection = filter::draw(*configured, random);
     if (!injection.is_any()) return false;
-    has_actions_ = true;
     fault_status_ = injection.abort;
     if (injection.delay == Duration::zero()) {
         abort_by_fault();
@@ -162,6 +169,7 @@ void Exchange::send_encoded_head(const http::ResponseHead& head, bool is_good) {
         if (context_.has_room_for_encoder()) encoder_ = coding::make_encoder(*coding);
         if (encoder_) ++context_.encoders;
         if (!encoder_) coding.reset();
+        recodes_ = recodes_ || encoder_;
     }
     http::ResponseHead described;
     std::string lines(request_id_line_);
@@ -169,6 +177,17 @@ void Exchange::send_encoded_head(const http::ResponseHead& head, bool is_good) {
     more_lines_ = std::move(lines);
     request_id_line_ = more_lines_;
     send_answer_head(described, is_good);
+}
+
+bool Exchange::recode(std::string_view& data, bool is_last, std::string_view& trailers) {
+    using Until = coding::Encoder::Until;
+    if (web_) data = web_->to_client(data, is_last, trailers);
+    if (!encoder_) return true;
+    if (!encode(data, is_last ? Until::end : Until::more)) return false;
+    data = context_.coded;
+    if (!data.empty() || is_last) return true;
+    note_progress();
+    return false;
 }
 
 // Into context_.coded. False: it has failed, and the answer was cut off.

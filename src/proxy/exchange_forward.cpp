@@ -104,6 +104,7 @@ bool Exchange::speaks_h2() const {
 void Exchange::forward_web(const http::RequestHead& head, const route::RouteMatch& match) {
     if (!speaks_h2()) return forward_to_target(head, match);
     web_ = std::make_unique<http::GrpcWeb>(head);
+    has_actions_ = recodes_ = true;
     http::RequestHead translated;
     web_->to_server(head, translated);
     if (!body_.empty()) body_ = std::string(web_->to_server(body_));  // came while it was filtered

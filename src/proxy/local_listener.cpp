@@ -35,6 +35,8 @@ WorkerContext::WorkerContext(upstream::LocalContext& upstream_context,
       loop(upstream_context.loop),
       shard(upstream_context.shard),
       access_log(log),
+      probes(has_ended_attempts),
+      mirrored(has_ended_attempts),
       connections_(connections) {}
 
 std::string WorkerContext::take_buffer(std::size_t size) {
@@ -95,6 +97,8 @@ void WorkerContext::end_turn() {
         if (free_.size() < kKeptExchanges) free_.push_back(std::move(exchange));
     }
     given_back_.clear();
+    if (!has_ended_attempts) return;
+    has_ended_attempts = false;
     probes.end_turn();
     mirrored.end_turn();
 }

@@ -275,6 +275,7 @@ Snapshot::Snapshot(std::shared_ptr<const config::Config> config,
             for (const config::Target& target : forward->targets) {
                 made.total_weight += target.weight;
                 made.targets.push_back(make_target(making, target));
+                if (made.targets.back().hash_key != nullptr) made.is_plain = false;
             }
         }
         listeners_.push_back(std::move(state));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace weir::route {
 namespace {
@@ -54,6 +55,25 @@ std::string describe(const char* what,
             return text + " does not match " + value;
     }
     return text;
+}
+
+std::string joined(std::string_view name, const http::HeaderList& headers) {
+    std::string all;
+    bool is_first = true;
+    for (const http::HeaderField& field : headers) {
+        if (!http::equals_ignoring_case(field.name, name)) continue;
+        if (!std::exchange(is_first, false)) all += ", ";
+        all += field.value;
+    }
+    return all;
+}
+
+// What expressions see of a query's value.
+std::string decoded(std::string_view encoded) {
+    std::string plain;
+    while (!encoded.empty())
+        plain += take_decoded(encoded);
+    return plain;
 }
 
 bool is_call(const http::RequestHead& head) {
@@ -123,15 +143,18 @@ bool Condition::method_holds(http::Method method, std::string_view text) const {
     return std::find(other_methods_.begin(), other_methods_.end(), text) != other_methods_.end();
 }
 
+// Each value of the name is looked at, and all of them as the one list that they are the same as
+// (RFC 9110, 5.3): however a client splits them, what one of them says counts.
 bool Condition::header_holds(const Field& field, const http::RequestHead& head) {
+    std::size_t fields = 0;
     for (const http::HeaderField& received : head.headers) {
         if (field.id != received.id) continue;
         // Several names share the ids `other` and `weir_internal`.
-        if (http::equals_ignoring_case(received.name, field.name) && field.takes(received.value)) {
-            return true;
-        }
+        if (!http::equals_ignoring_case(received.name, field.name)) continue;
+        if (field.takes(received.value)) return true;
+        ++fields;
     }
-    return false;
+    return fields > 1 && field.takes(joined(field.name, head.headers));
 }
 
 bool Condition::query_holds(const Field& field, std::string_view query) {
@@ -143,9 +166,10 @@ bool Condition::query_holds(const Field& field, std::string_view query) {
         if (pair.empty() || !equals_decoded(pair.substr(0, equals), field.name)) continue;
         const std::string_view value =
             equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-        if (field.kind == Kind::exact ? equals_decoded(value, field.value) : field.takes(value)) {
-            return true;
-        }
+        const bool does_hold = field.kind == Kind::exact   ? equals_decoded(value, field.value)
+                               : field.kind == Kind::regex ? field.takes(decoded(value))
+                                                           : true;
+        if (does_hold) return true;
     }
     return false;
 }

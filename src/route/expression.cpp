@@ -10,6 +10,9 @@ constexpr std::int64_t kMostMemory = 1 << 20;  // RE2 refuses what would need mo
 RE2::Options options() {
     RE2::Options chosen(RE2::Quiet);
     chosen.set_max_mem(kMostMemory);
+    // A byte is a character: else one that is no UTF-8 matches nothing, not even ".", and whoever
+    // adds it walks past the route that was to stop him.
+    chosen.set_encoding(RE2::Options::EncodingLatin1);
     return chosen;
 }
 

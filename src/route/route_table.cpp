@@ -106,10 +106,11 @@ struct RouteTable::Compiled {
     std::uint32_t make_node();
     std::uint32_t root_of(Forest& forest, const std::string& host);
     void insert(std::uint32_t root, std::uint32_t index);
-    void search(const Forest& forest,
-                const http::RequestHead& head,
-                std::string_view path,
-                Walk& walk) const;
+    [[gnu::always_inline]] void search(const Forest& forest,
+                                       const http::RequestHead& head,
+                                       std::string_view path,
+                                       Walk& walk) const;
+    [[gnu::noinline]] void search_unmerged(const http::RequestHead& head, Walk& walk) const;
 
     std::vector<OneRoute> routes;
     std::vector<Node> nodes;
@@ -265,10 +266,10 @@ std::size_t RouteTable::size() const {
     return compiled_->routes.size();
 }
 
-void RouteTable::Compiled::search(const Forest& forest,
-                                  const http::RequestHead& head,
-                                  std::string_view path,
-                                  Walk& walk) const {
+inline void RouteTable::Compiled::search(const Forest& forest,
+                                         const http::RequestHead& head,
+                                         std::string_view path,
+                                         Walk& walk) const {
     walk.set_path(path);
     const auto visit = [&](std::uint32_t root) {
         if (path.starts_with('/')) {
@@ -291,11 +292,15 @@ void RouteTable::Compiled::search(const Forest& forest,
     }
 }
 
+void RouteTable::Compiled::search_unmerged(const http::RequestHead& head, Walk& walk) const {
+    search(unmerged, head, path_for(false, head), walk);
+}
+
 std::optional<RouteMatch> RouteTable::match(const http::RequestHead& head) const {
     const Compiled& tables = *compiled_;
     Walk walk(tables.nodes, tables.routes, head);
     tables.search(tables.merged, head, head.path, walk);
-    if (tables.has_unmerged) tables.search(tables.unmerged, head, path_for(false, head), walk);
+    if (tables.has_unmerged) tables.search_unmerged(head, walk);
     if (walk.best().index == kNothing) return std::nullopt;
     return walk.best();
 }

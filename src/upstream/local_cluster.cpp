@@ -79,7 +79,7 @@ void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) 
 LocalCluster::Choice LocalCluster::choose(TimePoint now,
                                           bool is_replay_safe,
                                           const Endpoint* avoid,
-                                          std::optional<std::uint64_t> key) {
+                                          std::uint64_t key) {
     const balance::Wish wish{
         .now = now,
         .is_replay_safe = is_replay_safe,
@@ -93,7 +93,7 @@ LocalCluster::Choice LocalCluster::choose(TimePoint now,
 
 LocalCluster::Choice LocalCluster::choose_other(TimePoint now,
                                                 const Endpoint* avoid,
-                                                std::optional<std::uint64_t> key) {
+                                                std::uint64_t key) {
     const balance::Wish wish{
         .now = now,
         .avoid = avoid != nullptr ? &avoid->standing() : nullptr,

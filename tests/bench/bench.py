@@ -129,10 +129,10 @@ class Bench:
             lambda kind: self.cost(kind, cores=self.two_cores, workers=2), self.kinds)
         return {kind: two / one if one and two else None for kind, (one, two) in found.items()}
 
-    def many_routes(self):
+    def many_routes(self, many=MANY):
         found = self.pairs(
             lambda kind: self.cost(kind),
-            lambda kind: self.cost(kind, f"/r{MANY - 1}/1k", routes=MANY), self.kinds)
+            lambda kind: self.cost(kind, f"/r{many - 1}/1k", routes=many), self.kinds)
         return {kind: more - one if one and more else None for kind, (one, more) in found.items()}
 
     def many_endpoints(self):
@@ -261,6 +261,7 @@ CASES = [
     ("tcp", "opaque TCP, a MB", lambda bench: bench.protocols.tcp(), "us", [("go", 1.1)]),
     ("workers", "CPU a request, 2 workers to 1", Bench.two_workers, "x", [(None, 1.05)]),
     ("routes", "1 000 routes instead of 1", Bench.many_routes, "us more", [(None, 1.0)]),
+    ("routes-10k", "10 000 routes instead of 1", lambda bench: bench.many_routes(10 * MANY), "us more", [(None, 1.0)]),
     ("endpoints", "1 000 endpoints instead of 1", Bench.many_endpoints, "us more", [(None, 1.0)]),
     ("p50", "p50 at 4 000 requests/s", lambda bench: bench.latency("p50_us"), "us", [("nginx", 1.0)]),
     ("p99", "p99 at 4 000 requests/s", lambda bench: bench.latency("p99_us"), "us", [("nginx", 1.0)]),

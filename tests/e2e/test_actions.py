@@ -7,6 +7,7 @@ import json
 import subprocess
 import unittest
 
+from h2wire import END_HEADERS, HEADERS, H2Client, block, frame, pseudo
 from harness import Weir, WeirTest, eventually
 from origins import Answer, Peer, RawOrigin, echo, fixed
 from wire import Message, chunk, request, response
@@ -434,6 +435,13 @@ class Paths(Actions):
         trial = self.weir_.api("route?path=/vx/orders")
         self.assertIn("path /vx/orders does not match ^/v[0-9]+/orders$", [miss["why"] for miss in trial["misses"]])
 
+    def test_trials_see_paths_as_their_routes_do(self) -> None:
+        trial = self.weir_.api("route?path=/files/a%2F%2Fb")  # an empty segment
+        self.assertEqual((trial["route"], trial["forwarded_path"]), ("kept", "/files/a//b"))
+        trial = self.weir_.api("route?path=/repos/a%252Fb")
+        self.assertEqual((trial["route"], trial["forwarded_path"]), ("encoded", "/repos/a%2Fb"))
+        self.assertEqual(self.weir_.admin("/api/v1/route?path=/other/a%252Fb")[0], 400)
+
     def test_calls_of_grpc_by_service_and_method(self) -> None:
         call = {"Content-Type": "application/grpc+proto", "TE": "trailers"}
         for target, origin in (("/shop.Orders/Get", "m"), ("/shop.Orders/List", "b"), ("/shop.Pay/Get", "a")):
@@ -454,6 +462,15 @@ class Paths(Actions):
             client.send(request("GET", "/talk", wanted, b"", "test"))
             self.assertEqual(client.answer().status, 101)
         self.assertEqual(self.last().get("upgrade"), "websocket")
+
+    def test_over_http2_a_websocket_that_is_not_to_be_is_refused(self) -> None:
+        fields = [*pseudo("CONNECT", "/chat"), (b":protocol", b"websocket"), (b"sec-websocket-version", b"13")]
+        with H2Client(self.weir_.port) as client:
+            client.send(frame(HEADERS, END_HEADERS, 1, block(fields)))
+            client.until(lambda f: f.stream == 1 and f.kind == HEADERS)
+        self.assertEqual(self.origins["a"].requests, [])
+        eventually(lambda: self.weir_.metrics().sum("weir_requests_total", route="no-upgrade", code="403",
+                                                    reason="forbidden") == 1, "refused")
 
 
 class Affinity(WeirTest):

@@ -83,6 +83,8 @@ class Soak(WeirTest):
             config(a + f"  b: {{endpoints: [{second}], outlier: {{consecutive_failures: 9}}, lb: random}}\n",
                    rest="access_log: {buffer: 128KiB}\n"),
             config(a + b + f"  c: {{endpoints: [{first}]}}\n", more, "log: {level: debug}\n"),
+            config(f"  a: {{endpoints: [{first}, {second}], lb: {{policy: maglev, key: path}}}}\n" + b).replace(
+                "to: a}", "to: a, mirror: b, headers: {set: {x: y}}, cors: {origins: [\"*\"]}, compress: [gzip, br]}"),
         ]
 
     def test_nothing_fails_and_nothing_grows(self) -> None:

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 namespace weir::balance {
@@ -24,8 +23,8 @@ using config::NoneReady;
 struct Wish {
     TimePoint now{};
     bool is_replay_safe = false;
-    const Standing* avoid = nullptr;     // only if there is no other
-    std::optional<std::uint64_t> key{};  // of a hash policy; none: any endpoint
+    const Standing* avoid = nullptr;  // only if there is no other
+    std::uint64_t key = kNoKey;       // of a hash policy
 };
 
 struct Choice {

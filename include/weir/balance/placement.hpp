@@ -12,6 +12,9 @@
 
 namespace weir::balance {
 
+// Of a request that does not say what a hash policy goes by: it may go to any endpoint.
+inline constexpr std::uint64_t kNoKey = 0;
+
 // Which endpoint of a cluster a key belongs to, for the hash policies: slots, each of which has an
 // owner. A key begins at a slot; while the owner is not to be had, the next slot's serves, so that
 // an endpoint that fails moves its own keys only, to all the others alike.

@@ -41,6 +41,7 @@ struct Through {
 template <typename T>
 class LoneAttempts {
   public:
+    explicit LoneAttempts(bool& has_ended) : has_ended_(has_ended) {}
     T& keep(std::unique_ptr<T> attempt) { return *running_.emplace_back(std::move(attempt)); }
     void forget(T& attempt) {
         const auto at = std::find_if(running_.begin(), running_.end(),
@@ -48,11 +49,13 @@ class LoneAttempts {
         WEIR_ASSERT(at != running_.end());
         ended_.push_back(std::move(*at));
         running_.erase(at);
+        has_ended_ = true;
     }
     void end_turn() { ended_.clear(); }
     [[nodiscard]] std::size_t size() const { return running_.size(); }
 
   private:
+    bool& has_ended_;
     std::vector<std::unique_ptr<T>> running_;
     std::vector<std::unique_ptr<T>> ended_;
 };
@@ -83,6 +86,9 @@ class WorkerContext {
     // Answers are compressed for so many requests at once; each takes up to a MiB.
     [[nodiscard]] bool has_room_for_encoder() const;
 
+    // An operator has faults injected now.
+    [[nodiscard]] bool has_faults() const { return faults != nullptr && faults->is_any(); }
+
     // One more connection, if limits.connections allows it; exact for the process.
     [[nodiscard]] bool admit_connection();
     void forget_connection();
@@ -102,6 +108,7 @@ class WorkerContext {
     telemetry::FailureLog* failures = nullptr;  // none, or outlives it
     Passthrough* passthrough = nullptr;         // likewise
     filter::LiveFaults* faults = nullptr;       // likewise
+    bool has_ended_attempts = false;            // of the two below
     LoneAttempts<LoneProbe> probes;
     LoneAttempts<MirroredRequest> mirrored;
     std::size_t encoders = 0;        // at work

@@ -72,7 +72,7 @@ struct RouteState {
     std::unique_ptr<telemetry::AccessPolicy> access;     // likewise
     std::vector<filter::FilterPtr> filters;
     std::unique_ptr<const MirrorState> mirror;
-    bool is_plain = true;  // no mirror, fault or compression
+    bool is_plain = true;  // no mirror, fault, compression, or key to choose an endpoint by
 
     // By weight; there must be targets.
     [[nodiscard]] const TargetState& choose(Random& random) const;

@@ -56,8 +56,8 @@ struct AttemptRequest {
     // How long the answer's head may take at most; without it nobody says when it is late.
     std::optional<Duration> request_timeout;
     std::optional<Duration> per_try_timeout;
-    const Endpoint* avoid = nullptr;     // where it was tried before, if there is another
-    std::optional<std::uint64_t> key{};  // of a cluster with a hash policy
+    const Endpoint* avoid = nullptr;      // where it was tried before, if there is another
+    std::uint64_t key = balance::kNoKey;  // of a cluster with a hash policy
     // Beside another attempt of the same request: it goes to another endpoint that is well, at
     // once, or nowhere.
     bool is_second = false;

@@ -45,11 +45,11 @@ class LocalCluster {
     [[nodiscard]] Choice choose(TimePoint now,
                                 bool is_replay_safe,
                                 const Endpoint* avoid,
-                                std::optional<std::uint64_t> key = std::nullopt);
+                                std::uint64_t key = balance::kNoKey);
     // One that is selectable and another, or none: for a second attempt beside the first.
     [[nodiscard]] Choice choose_other(TimePoint now,
                                       const Endpoint* avoid,
-                                      std::optional<std::uint64_t> key = std::nullopt);
+                                      std::uint64_t key = balance::kNoKey);
 
     // A request that waits for a connection, in the queue of its cluster on its worker.
     class Waiting {

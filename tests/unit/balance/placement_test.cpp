@@ -158,8 +158,8 @@ TEST(HashKey, GoesByWhatItsSourceSays) {
     EXPECT_EQ(key_of({Source::cookie, "sid"}, head, "1.2.3.4"), hash_of("42"));
     EXPECT_EQ(key_of({Source::client_ip, {}}, head, "1.2.3.4"), hash_of("1.2.3.4"));
     EXPECT_EQ(key_of({Source::path, {}}, head, "1.2.3.4"), hash_of("/a"));
-    EXPECT_EQ(key_of({Source::header, "x-nobody"}, head, "1.2.3.4"), std::nullopt);
-    EXPECT_EQ(key_of({Source::cookie, "si"}, head, "1.2.3.4"), std::nullopt);
+    EXPECT_EQ(key_of({Source::header, "x-nobody"}, head, "1.2.3.4"), kNoKey);
+    EXPECT_EQ(key_of({Source::cookie, "si"}, head, "1.2.3.4"), kNoKey);
 }
 
 }  // namespace

@@ -51,6 +51,38 @@ TEST(ConfigInclude, MergesMapsAndAppendsListenersInOrderOfNames) {
     EXPECT_TRUE(config.source.files[2].ends_with("conf.d/20-b.yaml"));
 }
 
+TEST(ConfigInclude, AddsRoutesToAListenerThatThereIs) {
+    const Folder folder;
+    folder.write("weir.yaml",
+                 "version: 1\ninclude: [conf.d/*.yaml]\nlisteners:\n"
+                 "  - {name: public, listen: \":80\", routes: [{name: a, path: /a, to: \"h:1\"}]}\n"
+                 "  - {name: bare, listen: \":81\"}\n");
+    folder.write("conf.d/20.yaml",
+                 "listeners: [{name: public, routes: [{name: c, path: /c, to: \"h:1\"}]}]\n");
+    folder.write("conf.d/10.yaml",
+                 "listeners:\n  - {name: bare, routes: [{to: \"h:2\"}]}\n"
+                 "  - {name: public, routes: [{name: b, path: /b, to: \"h:1\"}]}\n");
+    const auto result = load_in(folder);
+    ASSERT_TRUE(result) << test::messages(result);
+    ASSERT_EQ(result.config->listeners.size(), 2U);
+    const auto& routes = result.config->listeners[0].routes;
+    ASSERT_EQ(routes.size(), 3U);
+    EXPECT_EQ(routes[1].name, "b");
+    EXPECT_EQ(routes[2].name, "c");
+    EXPECT_EQ(routes[2].place.file, 2U);
+    EXPECT_EQ(result.config->listeners[1].routes.size(), 1U);
+}
+
+TEST(ConfigInclude, RoutesForNobodyAreAnError) {
+    const Folder folder;
+    folder.write("weir.yaml", kMain);
+    folder.write("conf.d/10.yaml", "listeners: [{name: nobody, routes: [{to: \"h:1\"}]}]\n");
+    EXPECT_FALSE(load_in(folder));
+    folder.write("conf.d/10.yaml",
+                 "listeners: [{name: \":80\", routes: [{name: a, to: \"h:1\"}]}]\n");
+    EXPECT_FALSE(load_in(folder));
+}
+
 TEST(ConfigInclude, SaysTheSameAsOneFile) {
     const Folder folder;
     folder.write("weir.yaml", kMain);
