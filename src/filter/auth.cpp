@@ -251,6 +251,7 @@ WayPtr AuthStore::way(WayMaking making) {
     Known& known = known_[making.section.name];
     if (auto way = known.way.lock()) {
         if (known.section == making.section && known.cluster.lock() == making.cluster) return way;
+        making.before = std::move(way);
     }
     using Make = WayPtr (*)(const WayMaking&);
     static constexpr Make kMakers[] = {&make_jwt,  &make_api_key,  &make_basic,

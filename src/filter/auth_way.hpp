@@ -17,6 +17,7 @@
 
 namespace weir::filter {
 
+class KeyStore;
 class PasswordCheck;
 
 // What a way of authentication says of a request.
@@ -79,6 +80,8 @@ class Way {
     [[nodiscard]] virtual std::string challenge(const Verdict& verdict) const = 0;
     // The header its credentials come in, if that is nobody's but ours: it goes no further.
     [[nodiscard]] virtual std::string_view own_header() const { return {}; }
+    // Keys that are fetched; or null.
+    [[nodiscard]] virtual KeyStore* fetched_keys() const { return nullptr; }
 
     [[nodiscard]] const config::Auth& section() const { return section_; }
     void count(telemetry::Shard& shard, auth::Failure failure) const {
@@ -137,6 +140,7 @@ struct WayMaking {
     std::shared_ptr<upstream::Cluster> cluster;  // that it names; or null
     telemetry::Registry& registry;
     std::shared_ptr<PasswordCheck> passwords{};
+    WayPtr before{};  // of this name; or null
 };
 [[nodiscard]] WayPtr make_jwt(const WayMaking& making);
 [[nodiscard]] WayPtr make_api_key(const WayMaking& making);

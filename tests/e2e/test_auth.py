@@ -219,6 +219,14 @@ class Tokens(AuthTest):
         self.assertEqual(origin.requests[-1].values("x-roles"), [])
         self.assertEqual(origin.requests[-1].values("x-user-id"), ["7"])
 
+    def test_nor_behind_a_body(self) -> None:
+        weir, origin = self.guard(secrets(self), listener="auth: users, underscores: allow")
+        head = f"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer {hs256()}\r\n\r\n"
+        with weir.connect() as client:
+            answer = client.ask(head + "1\r\nx\r\n0\r\nX-User-Id: admin\r\nX-Sum: 1\r\nx_user_id: root\r\n\r\n", "POST")
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(origin.requests[-1].trailers, [("X-Sum", "1")])
+
     def test_routes_that_ask_nobody_do_not_let_such_headers_through(self) -> None:
         weir, origin = self.guard(secrets(self), routes="{path: /open, auth: none, to: c}, {path: /*, to: c}")
         answer = weir.ask("/open", headers={"X-User-Id": "admin", "X-Other": "1"})
