@@ -110,9 +110,9 @@ TEST(ConfigAuth, RefusesNamesThatAreNone) {
 
 TEST(ConfigAuth, RefusesWhatItsKindDoesNotKnow) {
     for (const std::string keys :
-         {"type: mtls, issuer: x", "type: mtls, keys: {file: /dev/null}", "type: mtls, to: c",
-          "type: external, to: c, jwks: a", "type: external, to: c, forward_claims: {sub: x}",
-          "type: mtls, fail_open: true", "type: mtls, forward_claims: {name: x-name}"}) {
+         {"type: mtls, issuer: x", "type: mtls, to: c", "type: external, to: c, jwks: a",
+          "type: external, to: c, forward_claims: {sub: x}", "type: mtls, fail_open: true",
+          "type: mtls, forward_claims: {name: x-name}"}) {
         EXPECT_NE(codes(with_auth(one(keys))).find("115"), std::string::npos) << keys;
     }
 }
