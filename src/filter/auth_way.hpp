@@ -78,8 +78,6 @@ class Way {
                                                     std::optional<Verdict>& verdict) const;
     // What a 401 asks for: "Basic realm=...", or nothing.
     [[nodiscard]] virtual std::string challenge(const Verdict& verdict) const = 0;
-    // The header its credentials come in, if that is nobody's but ours: it goes no further.
-    [[nodiscard]] virtual std::string_view own_header() const { return {}; }
     // Keys that are fetched; or null.
     [[nodiscard]] virtual KeyStore* fetched_keys() const { return nullptr; }
 
@@ -108,6 +106,8 @@ struct Credentials {
                                            std::string_view from,
                                            std::string_view scheme);
 [[nodiscard]] Verdict refuse_twice();
+// The header its credentials come in, if that is nobody's but ours: it goes no further.
+[[nodiscard]] std::string_view own_header(const config::Auth& section);
 
 // The lines of forward_claims.
 [[nodiscard]] std::string claim_lines(const config::Auth& section, const JsonValue& claims);
