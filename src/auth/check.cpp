@@ -15,6 +15,7 @@ constexpr std::uint16_t kNoEffect = 202;
 constexpr std::uint16_t kBadRule = 119;
 constexpr std::uint16_t kBadFile = 121;
 constexpr std::uint16_t kWeakKey = 123;
+constexpr std::uint16_t kSecretInText = 151;
 
 void add(config::Report& report,
          Severity severity,
@@ -47,6 +48,12 @@ void check_file(const config::Auth& section,
     }
 }
 
+bool has_secret(std::string_view jwks) {
+    const auto parsed = crypto::parse_jwks(jwks, true);
+    return parsed.set && std::any_of(parsed.set->keys.begin(), parsed.set->keys.end(),
+                                     [](const crypto::Jwk& key) { return key.is_secret(); });
+}
+
 void check_tokens(const config::Auth& section, config::Report& report) {
     if (section.secret && !crypto::VerifyingKey::make_secret(section.secret->reveal())) {
         add(report, Severity::error, kWeakKey, section.secret_at.place,
@@ -59,6 +66,12 @@ void check_tokens(const config::Auth& section, config::Report& report) {
     if (!keys.set) {
         add(report, Severity::error, kBadFile, section.jwks_at.place,
             "the jwks of auth '" + section.name + "' is of no use: " + keys.problem);
+        return;
+    }
+    if (section.jwks.starts_with('{') && has_secret(section.jwks_text)) {
+        add(report, Severity::error, kSecretInText, section.jwks_at.place,
+            "a shared secret of auth '" + section.name + "' stands in the configuration",
+            "write jwks: FILE, or secret: {file: PATH}");
         return;
     }
     for (const std::string& ignored : keys.set->ignored) {

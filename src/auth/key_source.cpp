@@ -84,6 +84,13 @@ void KeySource::on_failed(TimePoint now) {
     refresh_at_ = std::max(refresh_at_, now + std::chrono::duration_cast<Duration>(pause_ * share));
 }
 
+void KeySource::inherit(const KeySource& other, TimePoint now) {
+    keys_ = other.keys_;
+    generation_ = other.generation_;
+    came_at_ = other.came_at_;
+    refresh_at_ = now;
+}
+
 void KeySource::on_abandoned() {
     is_fetching_ = false;
     has_begun_ = false;

@@ -251,6 +251,7 @@ WayPtr AuthStore::way(WayMaking making) {
     Known& known = known_[making.section.name];
     if (auto way = known.way.lock()) {
         if (known.section == making.section && known.cluster.lock() == making.cluster) return way;
+        making.before = std::move(way);
     }
     using Make = WayPtr (*)(const WayMaking&);
     static constexpr Make kMakers[] = {&make_jwt,  &make_api_key,  &make_basic,
@@ -269,8 +270,8 @@ void add_strip(const Making& making, std::vector<FilterPtr>& into) {
         names.insert(section.forward_headers.begin(), section.forward_headers.end());
     }
     for (const std::string& name : making.route->auth.any_of) {
-        const std::string own(make_choice(making, name).way->own_header());
-        if (!own.empty()) names.insert(own);
+        const std::string_view own = own_header(making.config.auth.at(name));
+        if (!own.empty()) names.emplace(own);
     }
     if (names.empty()) return;
     into.push_back(std::make_shared<Strip>(std::vector<std::string>(names.begin(), names.end())));

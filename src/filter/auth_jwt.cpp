@@ -34,6 +34,9 @@ class Jwt final : public Way {
         if (is_url(section().jwks)) {
             fetched_ = std::make_shared<KeyStore>(section(), *making.cluster);
             cluster_ = making.cluster;
+            KeyStore* const before = making.before ? making.before->fetched_keys() : nullptr;
+            if (before != nullptr && making.before->section().jwks == section().jwks)
+                fetched_->inherit(*before);
         }
         keys_ = auth::keys_of(section()).set;
     }
@@ -61,6 +64,8 @@ class Jwt final : public Way {
                               std::optional<Verdict>& /*verdict*/) const override {
         return std::make_unique<Waiting>(*this, pass, cluster, asker);
     }
+
+    KeyStore* fetched_keys() const override { return fetched_.get(); }
 
     std::string challenge(const Verdict& verdict) const override {
         if (verdict.kind == Verdict::Kind::absent) return "Bearer";

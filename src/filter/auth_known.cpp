@@ -37,9 +37,6 @@ class ApiKey final : public Way {
     std::string challenge(const Verdict& /*verdict*/) const override {
         return "ApiKey realm=\"" + section().name + "\"";
     }
-    std::string_view own_header() const override {
-        return std::string_view(section().from).substr(std::string_view("header:").size());
-    }
 
   private:
     std::shared_ptr<const auth::ApiKeys> keys_;
@@ -81,6 +78,11 @@ class Mtls final : public Way {
 };
 
 }  // namespace
+
+std::string_view own_header(const config::Auth& section) {
+    if (section.type != config::Auth::Type::api_key) return {};
+    return std::string_view(section.from).substr(std::string_view("header:").size());
+}
 
 WayPtr make_api_key(const WayMaking& making) {
     return std::make_shared<ApiKey>(making);

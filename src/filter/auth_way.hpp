@@ -17,6 +17,7 @@
 
 namespace weir::filter {
 
+class KeyStore;
 class PasswordCheck;
 
 // What a way of authentication says of a request.
@@ -77,8 +78,8 @@ class Way {
                                                     std::optional<Verdict>& verdict) const;
     // What a 401 asks for: "Basic realm=...", or nothing.
     [[nodiscard]] virtual std::string challenge(const Verdict& verdict) const = 0;
-    // The header its credentials come in, if that is nobody's but ours: it goes no further.
-    [[nodiscard]] virtual std::string_view own_header() const { return {}; }
+    // Keys that are fetched; or null.
+    [[nodiscard]] virtual KeyStore* fetched_keys() const { return nullptr; }
 
     [[nodiscard]] const config::Auth& section() const { return section_; }
     void count(telemetry::Shard& shard, auth::Failure failure) const {
@@ -105,6 +106,8 @@ struct Credentials {
                                            std::string_view from,
                                            std::string_view scheme);
 [[nodiscard]] Verdict refuse_twice();
+// The header its credentials come in, if that is nobody's but ours: it goes no further.
+[[nodiscard]] std::string_view own_header(const config::Auth& section);
 
 // The lines of forward_claims.
 [[nodiscard]] std::string claim_lines(const config::Auth& section, const JsonValue& claims);
@@ -137,6 +140,7 @@ struct WayMaking {
     std::shared_ptr<upstream::Cluster> cluster;  // that it names; or null
     telemetry::Registry& registry;
     std::shared_ptr<PasswordCheck> passwords{};
+    WayPtr before{};  // of this name; or null
 };
 [[nodiscard]] WayPtr make_jwt(const WayMaking& making);
 [[nodiscard]] WayPtr make_api_key(const WayMaking& making);

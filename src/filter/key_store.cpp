@@ -71,6 +71,12 @@ KeyStore::KeyStore(const config::Auth& section, upstream::Cluster& cluster)
       source_({.min_refetch = section.min_refetch, .max_stale = section.max_stale},
               Random::from_system()) {}
 
+void KeyStore::inherit(KeyStore& other) {
+    const std::scoped_lock lock(mutex_, other.mutex_);
+    source_.inherit(other.source_, Clock::now());
+    generation_.store(source_.generation(), std::memory_order_release);
+}
+
 KeyStore::Answer KeyStore::ask(upstream::LocalContext& context,
                                const LocalClusterPtr& cluster,
                                const std::string* id) {

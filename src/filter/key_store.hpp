@@ -23,6 +23,9 @@ class KeyStore : public std::enable_shared_from_this<KeyStore> {
     KeyStore(const KeyStore&) = delete;
     KeyStore& operator=(const KeyStore&) = delete;
 
+    // Begins with the keys of another.
+    void inherit(KeyStore& other);
+
     // Changes with the keys. Costs an atomic load.
     [[nodiscard]] std::uint64_t generation() const {
         return generation_.load(std::memory_order_acquire);

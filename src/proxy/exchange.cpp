@@ -403,7 +403,7 @@ void Exchange::on_request_body(std::string_view data) {
 void Exchange::on_request_end(std::string_view trailers) {
     if (relay_) return end_up();
     is_request_whole_ = true;
-    trailers_.assign(trailers);
+    keep_trailers(trailers);
     if (state_ == State::over || state_ == State::filtering) return;
     if (web_ && web_->is_incomplete()) return on_request_broken(kBrokenText);
     if (state_ != State::responding) start_request_timer();

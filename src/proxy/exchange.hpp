@@ -111,6 +111,7 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     [[nodiscard]] bool passes(const http::RequestHead& head,
                               const std::vector<filter::FilterPtr>& filters);
     void keep_answer_lines();
+    void keep_trailers(std::string_view trailers);
     // To the head of an answer of the upstream's: these lines, and what filters make of it.
     [[nodiscard]] HeadEdits additions(std::string_view lines) const;
     void refuse_by_filter();

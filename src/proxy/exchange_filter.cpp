@@ -6,6 +6,7 @@
 #include "local_reply.hpp"
 #include "lone_attempts.hpp"
 
+#include <algorithm>
 #include <utility>
 
 // What may stop a request once its route is known, or keep it waiting; and what a route does
@@ -79,6 +80,26 @@ void Exchange::refuse_by_filter() {
     local.body = saying.body;
     local.lines = saying.lines;
     give(local, telemetry::Outcome::ok);
+}
+
+// What a client may not say in its head it may not say behind its body either.
+void Exchange::keep_trailers(std::string_view trailers) {
+    if (!is_filtered_ || trailers.empty()) {
+        trailers_.assign(trailers);
+        return;
+    }
+    const auto& removed = pass_->edits().removed;
+    trailers_.clear();
+    while (!trailers.empty()) {
+        const std::size_t end = std::min(trailers.find('\n'), trailers.size() - 1) + 1;
+        const std::string_view line = trailers.substr(0, end);
+        trailers.remove_prefix(end);
+        const std::string_view name = line.substr(0, line.find(':'));
+        const bool is_removed =
+            std::any_of(removed.begin(), removed.end(),
+                        [&](std::string_view each) { return http::is_same_variable(name, each); });
+        if (!is_removed) trailers_.append(line);
+    }
 }
 
 void Exchange::keep_early_body(std::string_view data) {

@@ -94,6 +94,14 @@ class FetchedKeys(AuthTest):
         eventually(lambda: self.bearer(weir, other.token()).status == 200, "the source is back")
         self.assertEqual(self.bearer(weir, self.signer.token(claims(sub="10"))).status, 401)
 
+    def test_good_keys_outlive_a_reload(self) -> None:
+        weir, source, _ = self.issuer(self.signer)
+        self.assertEqual(self.bearer(weir, self.signer.token()).status, 200)
+        source.refuse()
+        for old, new in (("min_refetch: 1s", "min_refetch: 2s"), ("outlier: off}", "outlier: off, retry: off}"), ("threads: 2", "threads: 2 ")):
+            weir.reload(weir.file.read_text().replace(old, new))
+            self.assertEqual(self.bearer(weir, self.signer.token(claims(sub=old))).status, 200, new)
+
     def test_without_any_keys_nobody_can_say(self) -> None:
         weir, source, origin = self.issuer(self.signer)
         source.refuse()

@@ -61,6 +61,8 @@ class KeySource {
     void on_failed(TimePoint now);
     // The one who fetches has gone: another one may.
     void on_abandoned();
+    // Begins with the keys of another, of the same source, to be fetched anew soon.
+    void inherit(const KeySource& other, TimePoint now);
 
     [[nodiscard]] bool is_fetching() const { return is_fetching_; }
     [[nodiscard]] std::uint64_t generation() const { return generation_; }  // of the keys

@@ -136,6 +136,20 @@ TEST_F(KeySourceTest, OneWhoGivesUpLeavesItToTheNext) {
     EXPECT_TRUE(ask().begins_fetch);
 }
 
+TEST_F(KeySourceTest, TheNextOneBeginsWithTheLastGoodKeys) {
+    ask();
+    come("one");
+    now += 1min;
+    KeySource next({}, Random(4));
+    next.inherit(source, now);
+    const auto answer = next.ask(now);
+    EXPECT_EQ(answer.action, Action::use);
+    EXPECT_TRUE(answer.begins_fetch);
+    next.on_failed(now);
+    EXPECT_EQ(next.ask(now + 23h).action, Action::use);
+    EXPECT_NE(next.ask(now + 24h).action, Action::use);
+}
+
 TEST_F(KeySourceTest, AnIdThatIsTooLongIsUnknown) {
     ask();
     come("one");
