@@ -232,6 +232,7 @@ class Checks {
         if (!is_redis) ignore("lease");
         const bool is_known =
             is_redis ? ctx_.redis.contains(limit_.store.name) : is_cluster(clusters);
+        if (is_known && !is_redis) check_protocol(clusters.find(limit_.store.name)->second.cluster);
         if (is_known) return;
         complain_at(ctx_, place_of("store"), 0,
                     {.code = 110,
@@ -244,6 +245,16 @@ class Checks {
     [[nodiscard]] bool is_cluster(const ClusterDrafts& clusters) const {
         const auto found = clusters.find(limit_.store.name);
         return found != clusters.end() && !found->second.cluster.is_inline;
+    }
+    void check_protocol(const Cluster& cluster) {
+        const bool is_h1 = cluster.protocol == ClusterProtocol::http1 ||
+                           (cluster.protocol == ClusterProtocol::automatic && !cluster.tls);
+        if (!is_h1) return;
+        complain_at(ctx_, place_of("store"), 0,
+                    {.code = 115,
+                     .what = "cluster '" + cluster.name +
+                             "' speaks HTTP/1.1, and a rate limit service speaks gRPC",
+                     .note = "write protocol: h2c at the cluster"});
     }
     void ignore(std::string_view key) {
         const Origin* const origin = origins_.find(key);

@@ -47,6 +47,9 @@ class RateLimitFilter : public Filter {
     // Of GCRA and sliding windows; null if its store alone knows the rate.
     [[nodiscard]] const std::shared_ptr<quota::Limiter>& limiter() const { return limiter_; }
 
+    // Of a store that is asked.
+    [[nodiscard]] quota::Promise promise() const;
+
   private:
     const config::RateLimit rule_;
     const quota::HashKey hash_key_;

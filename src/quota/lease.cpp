@@ -64,7 +64,7 @@ std::uint32_t LeaseBook::to_ask(const Entry& entry, std::uint32_t cost) const {
 Decision LeaseBook::decision(const Entry& entry, TimePoint now, bool is_admitted) {
     Decision decision;
     decision.is_admitted = is_admitted;
-    decision.remaining = entry.tokens;
+    decision.remaining = entry.tokens + entry.remaining;
     decision.reset = std::max(entry.reset - (now - entry.reset_from), Duration{0});
     if (!is_admitted) decision.retry_after = std::max(entry.refused_until - now, Duration{0});
     return decision;
@@ -126,6 +126,7 @@ void LeaseBook::settle(std::uint64_t key, TimePoint now, std::uint32_t asked, co
     of.expires = now + kLifetime;
     of.reset = grant.reset;
     of.reset_from = now;
+    of.remaining = grant.remaining;
     of.refused_until = TimePoint{};
     if (granted >= asked) return;
     const Duration pause = std::min(kPause, options_.promise.window / 10);

@@ -1,5 +1,7 @@
 #include "weir/quota/rls.hpp"
 
+#include "weir/http/headers.hpp"
+
 #include <algorithm>
 
 namespace weir::quota::rls {
@@ -205,6 +207,43 @@ std::optional<Answer> decode(std::string_view bytes) {
     if (!fields.is_good() || (code != kOk && code != kOverLimit)) return std::nullopt;
     answer.is_over_limit = code == kOverLimit;
     return answer;
+}
+
+std::string framed(std::string_view message) {
+    std::string out(1, '\0');
+    for (unsigned shift = 32; shift > 0; shift -= 8)
+        out += static_cast<char>((message.size() >> (shift - 8)) & 0xFFU);
+    return out.append(message);
+}
+
+std::optional<Answer> decode_body(std::string_view body) {
+    constexpr std::size_t kPrefix = 5;
+    if (body.size() < kPrefix || body[0] != '\0') return std::nullopt;
+    std::size_t size = 0;
+    for (std::size_t i = 1; i < kPrefix; ++i)
+        size = size << 8 | static_cast<unsigned char>(body[i]);
+    if (body.size() != kPrefix + size) return std::nullopt;
+    return decode(body.substr(kPrefix));
+}
+
+void append_lines(std::string& out, const std::vector<Header>& headers) {
+    for (const auto& header : headers) {
+        switch (http::header_id(header.name)) {
+            case http::HeaderId::connection:
+            case http::HeaderId::content_length:
+            case http::HeaderId::expect:
+            case http::HeaderId::host:
+            case http::HeaderId::keep_alive:
+            case http::HeaderId::proxy_connection:
+            case http::HeaderId::te:
+            case http::HeaderId::trailer:
+            case http::HeaderId::transfer_encoding:
+            case http::HeaderId::upgrade:
+                continue;
+            default:
+                out.append(header.name).append(": ").append(header.value).append("\r\n");
+        }
+    }
 }
 
 }  // namespace weir::quota::rls

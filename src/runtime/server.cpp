@@ -12,6 +12,7 @@
 #include "configurator.hpp"
 #include "drain.hpp"
 #include "logs.hpp"
+#include "redis_names.hpp"
 #include "sockets.hpp"
 #include "terminal.hpp"
 #include "worker.hpp"
@@ -66,6 +67,7 @@ struct Server::State {
     std::shared_ptr<const config::Config> config;  // in force; none yet
     telemetry::Registry registry;
     const std::shared_ptr<filter::Stores> stores = filter::make_stores();
+    RedisNames redis_names{main, stores};
     const std::shared_ptr<const transport::TlsTickets> tickets =
         std::make_shared<const transport::TlsTickets>();
     struct KnownCertificate {
@@ -161,6 +163,7 @@ void Server::State::install(const std::shared_ptr<const config::Config>& next) {
                                                        tickets, stores);
     const auto all = ClusterTable::clusters(made);
     clusters.commit(std::move(made));
+    redis_names.follow(*next);
     health.follow(all, Clock::refresh());
     config = next;
     registry.set_info(telemetry::Family::target_info, {config->node_name});
@@ -299,6 +302,7 @@ Server::~Server() {
     // Providers call into clusters, the collector reads the snapshot: both go before what they use.
     state_->health.follow({}, Clock::refresh());
     state_->clusters.clear();
+    state_->redis_names.clear();
     state_->collector = {};
     state_->stores_collector = {};
 }

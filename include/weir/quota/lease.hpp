@@ -40,6 +40,7 @@ class LeaseBook {
         std::uint64_t tokens = 0;
         Duration retry_after{0};  // if fewer than asked: when there are more
         Duration reset{0};
+        std::uint64_t remaining = 0;  // beyond these
     };
 
     explicit LeaseBook(const Options& options) : options_(options) {}
@@ -67,8 +68,9 @@ class LeaseBook {
         std::uint64_t tokens = 0;
         TimePoint expires{};
         TimePoint refused_until{};
-        Duration reset{0};       // as the store said it last
-        TimePoint reset_from{};  // and when
+        Duration reset{0};            // as the store said it last
+        TimePoint reset_from{};       // and when
+        std::uint64_t remaining = 0;  // likewise
         bool is_asking = false;
         TimePoint counted_since{};
         double counted = 0;  // spent since then

@@ -26,6 +26,8 @@ struct Request {
     std::uint32_t hits_addend = 1;
 };
 [[nodiscard]] std::string encode(const Request& request);
+// As a message of gRPC: not compressed, its size before it.
+[[nodiscard]] std::string framed(std::string_view message);
 
 struct Header {
     std::string name;
@@ -45,5 +47,11 @@ struct Answer {
 // Nothing for what is no such message, has no overall code, or has more than 64 headers. A header
 // whose name or value cannot be one is left out.
 [[nodiscard]] std::optional<Answer> decode(std::string_view bytes);
+// Of the one message that is the body of a call's answer.
+[[nodiscard]] std::optional<Answer> decode_body(std::string_view body);
+
+// Appends those that a service may add, as lines: none by which messages are framed or connections
+// kept.
+void append_lines(std::string& out, const std::vector<Header>& headers);
 
 }  // namespace weir::quota::rls

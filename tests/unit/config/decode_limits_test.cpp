@@ -24,7 +24,9 @@ TEST(RateKey, IsReadAsItIsWritten) {
 // A listener and a route that name what these lines define.
 std::string with(const std::string& lines, const std::string& route = "to: a") {
     return "version: 1\nlisteners: [{name: public, listen: \":8080\", routes: [{name: r, " + route +
-           "}]}]\nclusters: {a: {endpoints: [\"10.0.0.1:80\"]}}\n" + lines;
+           "}]}]\nclusters: {a: {endpoints: [\"10.0.0.1:80\"], protocol: h2c}, b: {endpoints: "
+           "[\"10.0.0.1:80\"]}}\n" +
+           lines;
 }
 RateLimit limit(const std::string& keys) {
     return good(with("rate_limits: {x: {" + keys +
@@ -72,6 +74,7 @@ TEST(ConfigRateLimits, RefuseWhatDoesNotGoTogether) {
     EXPECT_EQ(codes_of("rate: 1/s, store: redis"), "105");                   //
     EXPECT_EQ(codes_of("rate: 1/s, store: {}"), "114");                      //
     EXPECT_EQ(codes_of("rate: 1/s, store: {redis: other}"), "110");          //
+    EXPECT_EQ(codes_of("rate: 1/s, store: {rls: b}"), "115");                // no gRPC
     EXPECT_EQ(codes_of("rate: 1/s, store: {rls: other}"), "110");            //
     EXPECT_EQ(codes_of("rate: 1/s, store: {redis: cache, rls: a}"), "115");  //
     EXPECT_EQ(codes_of("rate: 1/s, store: {reddis: cache}"), "101");         //

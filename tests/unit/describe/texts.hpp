@@ -141,7 +141,7 @@ listeners:
       - {name: two, path: /two, rate_limit: {algorithm: concurrency, max: 7}, to: x}
       - {name: all, to: x}
 clusters:
-  x: {endpoints: ["10.0.0.1:80"]}
+  x: {endpoints: ["10.0.0.1:80"], protocol: h2c}
 rate_limits:
   a: {rate: 600/m, algorithm: sliding_window, headers: legacy}
   b: {rate: 5/s, burst: 9, store: {redis: cache}, lease: false, on_store_failure: deny}
