@@ -171,7 +171,10 @@ CheckAnswer H2Question::judge(const config::Health& health) const {
     return {*said == 1 ? Kind::passed : Kind::failed, word};
 }
 
-Task<CheckAnswer> ask_h2(TaskScope& scope, ControlStream& stream, const CheckQuestion& question) {
+// Never inline: g++ 12 would take the frame's allocation, seen from its caller, for another's.
+[[gnu::noinline]] Task<CheckAnswer> ask_h2(TaskScope& scope,
+                                           ControlStream& stream,
+                                           const CheckQuestion& question) {
     const TimePoint deadline = Clock::refresh() + question.timeout;
     const auto left = [&] {
         return std::max<Duration>(deadline - Clock::refresh(), std::chrono::milliseconds{1});

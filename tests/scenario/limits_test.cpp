@@ -1,3 +1,5 @@
+#include "weir/http/h1.hpp"
+
 #include "world.hpp"
 
 namespace weir::test {
@@ -40,6 +42,32 @@ TEST_F(Limits, MaxRequestsRefusesTheOneTooMany) {
     Client& later = asking();
     world.advance(60ms);
     EXPECT_EQ(later.await().status, 200);
+    world.expect_nothing_leaks();
+}
+
+// It comes in pieces, the later ones greater, while there is no connection for it.
+TEST_F(Limits, ABodyThatWaitsIsKeptWhole) {
+    world.start_cluster("    limits: {max_connections: 1}\n");
+    origin.usually(answer(200).after(50ms));
+    Client& first = asking();
+    Client& second = world.client();
+    second.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    std::string sent;
+    for (const auto& [letter, size] :
+         {std::pair{'a', 100}, std::pair{'b', 5000}, std::pair{'c', 20000}}) {
+        const std::string piece(static_cast<std::size_t>(size), letter);
+        char hex[20];
+        second.send(std::string(http::chunk_prefix(piece.size(), hex)) + piece + "\r\n");
+        sent += piece;
+        world.settle();
+    }
+    second.send("0\r\n\r\n");
+    world.advance(55ms);
+    EXPECT_EQ(first.await().status, 200);
+    world.advance(55ms);
+    EXPECT_EQ(second.await().status, 200);
+    ASSERT_EQ(origin.requests().size(), 2U);
+    EXPECT_EQ(origin.requests()[1].body, sent);
     world.expect_nothing_leaks();
 }
 
