@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <regex.h>
+#include <stdexcept>
+#include <string>
 
 namespace weir::auth {
 namespace {

@@ -44,9 +44,9 @@ TEST(LiveFaults, AreForTheirClusterAndRoute) {
     LiveFaults faults;
     Random random(1);
     EXPECT_FALSE(faults.is_any());
-    faults.add(fault("a", "", 501, 1min), kNow);
-    faults.add(fault("b", "r", 502, 1min), kNow);
-    faults.add(fault("", "s", 503, 1min), kNow);
+    ASSERT_TRUE(faults.add(fault("a", "", 501, 1min), kNow));
+    ASSERT_TRUE(faults.add(fault("b", "r", 502, 1min), kNow));
+    ASSERT_TRUE(faults.add(fault("", "s", 503, 1min), kNow));
     EXPECT_TRUE(faults.is_any());
     const auto status = [&](const char* route, const char* cluster) {
         return faults.draw(route, cluster, kNow, random).abort;
@@ -61,7 +61,7 @@ TEST(LiveFaults, AreForTheirClusterAndRoute) {
 TEST(LiveFaults, EndByThemselves) {
     LiveFaults faults;
     Random random(1);
-    faults.add(fault("a", "", 501, 1s), kNow);
+    ASSERT_TRUE(faults.add(fault("a", "", 501, 1s), kNow));
     EXPECT_EQ(faults.draw("r", "a", kNow + 999ms, random).abort, 501);
     EXPECT_FALSE(faults.draw("r", "a", kNow + 1s, random).is_any());
     EXPECT_FALSE(faults.is_any());
