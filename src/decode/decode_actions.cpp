@@ -299,7 +299,8 @@ void decode_actions(Context& ctx,
         decode(ctx, *from.response_headers, path + ".response_headers", headers);
         actions.response = decode_edits(ctx, headers, path + ".response_headers", false);
     }
-    if (from.mirror != nullptr) {
+    const bool is_mirrored = from.mirror != nullptr && from.mirror->text != "none";
+    if (is_mirrored) {
         const std::string cluster = decode_mirror(ctx, *from.mirror, defaults, clusters);
         if (!cluster.empty()) actions.mirror = {cluster, from.mirror_percent};
     }

@@ -27,14 +27,14 @@ constexpr Key<AuthBlock> kAuth[] = {
      &AuthBlock::algorithms},
     {"secret", "secret", "none", "jwt: of HS256; introspection: the password of client_id",
      &AuthBlock::secret},
-    {"client_id", "string", "none", "introspection: who asks", &AuthBlock::client_id},
+    {"client_id", "string", "-", "introspection: who asks", &AuthBlock::client_id},
     {"leeway", "duration", "30s", "between the clocks", &AuthBlock::leeway, 0, 3600},
     {"max_stale", "duration", "24h", "a JWKS kept while its source is down", &AuthBlock::max_stale,
      1, 90.0 * 24 * 3600},
     {"min_refetch", "duration", "10s", "between fetches for unknown kids", &AuthBlock::min_refetch,
      1, 3600},
-    {"max_lifetime", "duration", "none", "of a token, from its issue", &AuthBlock::max_lifetime, 1,
-     3650.0 * 24 * 3600},
+    {"max_lifetime", "duration|none", "none", "of a token, from its issue",
+     &AuthBlock::max_lifetime, 1, 3650.0 * 24 * 3600},
     {"from", "string", "header:authorization", "or header:NAME; jwt, introspection: cookie:NAME",
      &AuthBlock::from},
     {"forward_claims", "map", "{}", "claim: header; it is removed from what clients send",
@@ -97,6 +97,19 @@ std::string_view name_of(Type type) {
     return kTypes[static_cast<std::size_t>(type)];
 }
 
+// As a dump with defaults writes it.
+bool is_default(const Entry& entry) {
+    const auto& rows = block<AuthBlock>().rows;
+    const auto row = std::find_if(rows.begin(), rows.end(),
+                                  [&](const auto& each) { return each.name == entry.key; });
+    if (row == rows.end()) return false;
+    const Node& value = entry.value;
+    const bool is_empty =
+        value.kind != Node::Kind::scalar && value.items.empty() && value.entries.empty();
+    return is_empty ? row->fallback == "[]" || row->fallback == "{}"
+                    : value.kind == Node::Kind::scalar && value.text == row->fallback;
+}
+
 void refuse_others(Context& ctx, const Node& node, Type type) {
     for (const Entry& entry : node.entries) {
         const auto* const meaning =
@@ -104,7 +117,7 @@ void refuse_others(Context& ctx, const Node& node, Type type) {
                          [&](const Meaning& each) { return each.key == entry.key; });
         const bool is_fail_open = entry.key == "fail_open" && type != Type::external;
         const bool is_others = meaning != kMeanings.end() && (meaning->types & bit(type)) == 0;
-        if (!is_others && !is_fail_open) continue;
+        if ((!is_others && !is_fail_open) || is_default(entry)) continue;
         complain_at(
             ctx, entry.place, entry.width,
             {.code = 115,

@@ -350,7 +350,7 @@ Route decode_route(RouteScope& scope, const Node& node) {
                                      scope.inherited.access_log);
     route.auth.any_of =
         from.auth != nullptr ? decode_any_of(scope.ctx, *from.auth) : scope.inherited.auth;
-    route.auth.require = from.require;
+    if (from.require != "none") route.auth.require = from.require;
     route.auth.require_at = value_of(node, "require").place;
     decode_match(scope, from, route);
     route.actions.websocket = from.websocket;

@@ -131,7 +131,7 @@ TEST_P(Actions, EveryReadAndWriteMayFail) {
         ASSERT_TRUE(bed.is_over());
         bed.world.expect_nothing_leaks();
     }
-    EXPECT_GT(calls, 3);
+    EXPECT_GE(calls, 3);
 }
 
 TEST_P(Actions, TheSameConnectionServesTheNextRequest) {
@@ -144,6 +144,7 @@ TEST_P(Actions, TheSameConnectionServesTheNextRequest) {
         const Message got = client.await();
         EXPECT_EQ(got.status, std::string_view(GetParam().name) == "aborted" ? 503 : 200);
     }
+    client.close();
     ASSERT_TRUE(bed.is_over());
     bed.world.expect_nothing_leaks();
 }

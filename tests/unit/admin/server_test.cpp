@@ -255,7 +255,7 @@ TEST_F(AdminServer, RoutesAndListenersAreAsConfigured) {
     EXPECT_THAT(body_of("/api/v1/listeners"),
                 HasSubstr("{\"name\":\"in\",\"mode\":\"gateway\",\"listen\":[\"127.0.0.1:8080\"]"));
     const std::string body = body_of("/api/v1/routes");
-    EXPECT_THAT(body, HasSubstr("\"path\":\"/orders/\",\"path_kind\":\"prefix\","
+    EXPECT_THAT(body, HasSubstr("\"path\":\"/orders/\",\"path_kind\":\"prefix\",\"grpc\":null,"
                                 "\"methods\":[\"GET\"]"));
     EXPECT_THAT(body, HasSubstr("\"to\":[{\"cluster\":\"orders\",\"weight\":1"));
     EXPECT_THAT(body, HasSubstr("\"respond\":{\"status\":410}"));

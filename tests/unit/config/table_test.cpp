@@ -10,6 +10,27 @@
 namespace weir::config {
 namespace {
 
+// A block of `auth` that may have this key, and what else it must have.
+std::string auth_with(const std::string& key) {
+    const std::set<std::string> kAsking{"cache", "path", "timeout"};
+    const auto unless = [&key](const char* name, const std::string& value) {
+        return key == name ? std::string() : std::string(name) + ": " + value + ", ";
+    };
+    if (key == "type") return "";
+    if (key == "client_id") return "type: introspection, to: a, secret: {env: TOKEN}, ";
+    if (kAsking.contains(key)) return "type: introspection, to: a, ";
+    if (key == "to" || key == "forward_headers" || key == "fail_open")
+        return "type: external, " + unless("to", "a");
+    if (key == "allow") return "type: mtls, ";
+    if (key == "keys") return "type: api_key, ";
+    if (key == "secret") return "type: jwt, algorithms: [HS256], ";
+    if (key == "jwks_cluster") return "type: jwt, jwks: \"https://id.example/keys\", ";
+    return "type: jwt, " +
+           unless(
+               "jwks",
+               R"('{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}')");
+}
+
 // A configuration in which only the key at this path of the table is written, and all that it
 // needs.
 std::string text_with(const std::string& path, const std::string& value) {
@@ -42,6 +63,28 @@ std::string text_with(const std::string& path, const std::string& value) {
     if (take("routes[].respond.")) {
         route = "respond: {body: \"x\", " + nested() + "}";
         if (where == "body") route = "respond: {" + where + ": " + value + "}";
+    } else if (take("routes[].fault.")) {
+        route += std::string(", fault: {") + (where == "abort" ? "delay: 1s, " : "abort: 503, ") +
+                 nested() + "}";
+    } else if (where.starts_with("routes[].cors.") && where != "routes[].cors.origins") {
+        take("routes[].cors.");
+        route += ", cors: {origins: [\"https://x.example\"], " + nested() + "}";
+    } else if (where == "routes[].mirror_percent") {
+        route += ", mirror: a, mirror_percent: " + value;
+    } else if (where == "routes[].auth" || where == "routes[].require") {
+        take("routes[].");
+        root = "auth: {m: {type: mtls}}\n";
+        route += ", " + nested();
+    } else if (where == "listeners[].auth") {
+        take("listeners[].");
+        root = "auth: {m: {type: mtls}}\n";
+        listener += ", " + nested();
+    } else if (where == "clusters{}.lb.policy" && value == "ring_hash") {
+        cluster += ", lb: {policy: ring_hash, key: client_ip}";
+    } else if (where == "clusters{}.lb.key") {
+        cluster += ", lb: {policy: maglev, key: " + value + "}";
+    } else if (take("auth{}.")) {
+        root = "auth: {x: {" + auth_with(where) + nested() + "}}\n";
     } else if (take("routes[].")) {
         route = (where == "to" || where == "respond" || where == "redirect" ? "" : route + ", ") +
                 nested();
@@ -201,6 +244,43 @@ std::string other_value(const KeyInfo& key) {
         {"tls.server_name", "x.example"},
         {"tls.alpn", "[h2]"},
         {"tls.allow", "[\"spiffe://x/y\"]"},
+        {"auth", "{x: {type: mtls}}"},
+        {"listeners[].auth", "m"},
+        {"routes[].auth", "m"},
+        {"routes[].require", "\"claims.role == 'x'\""},
+        {"auth{}.type", "mtls"},
+        {"auth{}.issuer", "x"},
+        {"auth{}.audience", "x"},
+        {"auth{}.jwks", R"('{"keys": []}')"},
+        {"auth{}.jwks_cluster", "a"},
+        {"auth{}.algorithms", "[ES256]"},
+        {"auth{}.secret", "{env: TOKEN}"},
+        {"auth{}.client_id", "x"},
+        {"auth{}.from", "\"header:x\""},
+        {"auth{}.forward_claims", "{sub: x-user}"},
+        {"auth{}.require", "{a: b}"},
+        {"auth{}.keys", "{env: KEYS}"},
+        {"auth{}.allow", "[x.example]"},
+        {"auth{}.to", "a"},
+        {"auth{}.path", "/x"},
+        {"auth{}.forward_headers", "[x-user]"},
+        {"routes[].grpc", "a.B"},
+        {"routes[].headers", "{remove: [x]}"},
+        {"routes[].headers.set", "{x: y}"},
+        {"routes[].headers.remove", "[x]"},
+        {"routes[].response_headers", "{remove: [x]}"},
+        {"routes[].response_headers.set", "{x: y}"},
+        {"routes[].response_headers.remove", "[x]"},
+        {"routes[].mirror", "127.0.0.1:1"},
+        {"routes[].fault", "{abort: 503}"},
+        {"routes[].fault.abort", "503"},
+        {"routes[].cors", "{origins: [\"https://x.example\"]}"},
+        {"routes[].cors.origins", "[\"https://x.example\"]"},
+        {"routes[].cors.methods", "[PATCH]"},
+        {"routes[].cors.headers", "[x]"},
+        {"routes[].cors.expose", "[x]"},
+        {"routes[].compress", "[gzip]"},
+        {"clusters{}.lb.key", "client_ip"},
         {"rate_limits", "{x: {rate: 1/s}}"},
         {"redis", "{x: {address: \"127.0.0.1:6379\"}}"},
         {"listeners[].rate_limit", "{rate: 1/s}"},
@@ -260,8 +340,9 @@ TEST(KeyTable, HasNoRowWithoutEffect) {
         if (kElsewhere.contains(key.path)) continue;
         const auto value = other_value(key);
         ASSERT_NE(value, "") << key.path;
-        const auto result = load_text(text_with(key.path, value), "weir.yaml",
-                                      test::environment({{"TOKEN", "secret"}}));
+        const auto result = load_text(
+            text_with(key.path, value), "weir.yaml",
+            test::environment({{"TOKEN", "secret"}, {"KEYS", "x:" + std::string(64, 'a')}}));
         ASSERT_TRUE(result) << key.path << "\n"
                             << text_with(key.path, value) << test::messages(result);
         EXPECT_FALSE(*result.config == plain) << key.path << ": " << value;
@@ -286,7 +367,6 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
         std::string path;
     } blocks[] = {{"", ""},
                   {"node", "node."},
-                  {"listeners[]", "listeners[]."},
                   {"listeners[].routes[]", "routes[]."},
                   {"clusters{}.endpoints[]", "clusters{}.endpoints[]."},
                   {"clusters{}.discovery", "clusters{}.discovery."},
@@ -304,7 +384,6 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
     }
     EXPECT_GT(refused, 0U);
     EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "kubernetes")), "109");
-    EXPECT_EQ(test::codes(text_with("clusters{}.lb", "ring_hash")), "109");
 }
 
 }  // namespace
