@@ -16,6 +16,7 @@ import jsonschema
 import yaml
 
 from harness import BINARY, SANITIZER, Weir, WeirTest, eventually
+from tokens import example_token
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted([*ROOT.glob("config/*.yaml"), *ROOT.glob("config/examples/*.yaml")])
@@ -189,7 +190,8 @@ class Examples(WeirTest):
     CASES: dict[str, tuple[list[str], dict[str, Any], int, bool]] = {
         "minimal": (["127.0.0.1:9000"], {}, 200, True),
         "sidecar": (["127.0.0.1:8080"], {}, 200, True),
-        "gateway": (["10.0.1.1:8080", "10.0.1.2:8080"], {"target": "/users/7"}, 200, True),
+        "gateway": (["10.0.1.1:8080", "10.0.1.2:8080"],
+                    {"target": "/users/7", "headers": {"authorization": f"Bearer {example_token()}"}}, 200, True),
         "access_log": (["127.0.0.1:9000"], {}, 200, True),
         "canary": (["shop-v1:80", "shop-v2:80"], {"headers": {"x-canary": "true"}}, 200, True),
         "endpoints_file": ([], {}, 200, True),
@@ -239,6 +241,20 @@ class Examples(WeirTest):
             self.assertEqual(len(asked_for), 1 if reaches else 0)
         finally:
             weir.stop()
+
+    def test_the_gateway_knows_who_asks(self) -> None:
+        path = next(path for path in EXAMPLES if path.stem == "gateway")
+        origins = [self.origin(), self.origin()]
+        weir = self.weir(self.local(path.read_text(), [origin.address for origin in origins],
+                                    ["10.0.1.1:8080", "10.0.1.2:8080"]))
+        asked = {role: weir.ask("/users/admin/x", headers={"authorization": f"Bearer {example_token(role=role)}"}).status
+                 for role in ("admin", "clerk")}
+        self.assertEqual(asked, {"admin": 200, "clerk": 403})
+        self.assertEqual([m.get("x-user-id") for origin in origins for m in origin.requests], ["7"])
+        self.assertEqual(weir.ask("/users/7").status, 401)
+        logins = [weir.ask("/login", "POST") for _ in range(12)]
+        self.assertEqual(logins[-1].status, 429)
+        self.assertGreaterEqual(int(logins[-1].get("retry-after") or 0), 1)
 
 
 if __name__ == "__main__":

@@ -73,3 +73,16 @@ class Signer:
 
 def jwks(*signers: Signer) -> str:
     return json.dumps({"keys": [signer.jwk() for signer in signers]})
+
+
+def example_token(**more: Any) -> str:
+    """By the private key of RFC 8037, appendix A.1, whose public one config/gateway.yaml has."""
+    seed = base64.urlsafe_b64decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")
+    text = encoded({"alg": "EdDSA", "kid": "2026"}) + "." + encoded(
+        claims(iss="https://id.example.com/", aud="shop", **more))
+    with tempfile.TemporaryDirectory(prefix="weir-key-") as folder:
+        key, data = Path(folder) / "key.der", Path(folder) / "data"
+        key.write_bytes(bytes.fromhex("302e020100300506032b657004220420") + seed)
+        data.write_text(text)
+        signature = openssl("pkeyutl", "-sign", "-rawin", "-inkey", str(key), "-keyform", "DER", "-in", str(data))
+    return text + "." + b64(signature)
