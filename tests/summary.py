@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sums what ctest left in a folder of JUnit files; failures last, then one line of totals.
 
-A test that prints `N passed, N failed, N skipped` itself counts as that many. With CI set, a skip
+A test that prints `N passed, N failed, N skipped` itself, or the counts of GoogleTest, counts as that many. With CI set, a skip
 is a failure unless it says that a network namespace is not permitted.
 """
 import os
@@ -11,6 +11,7 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
+SUITE = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (\d+) tests?[.,]", re.MULTILINE)
 REASON = re.compile(r"^skipped: (.*)$", re.MULTILINE)
 
 
@@ -21,6 +22,9 @@ def outcome(case):
     if counts:
         passed, failed, skipped = map(int, counts[-1])
         return passed, max(failed, 1) if status == "fail" else failed, skipped
+    suite = dict(SUITE.findall(case.findtext("system-out") or ""))
+    if suite and (status == "run") == ("FAILED" not in suite):
+        return tuple(int(suite.get(word, 0)) for word in ("PASSED", "FAILED", "SKIPPED"))
     if status == "run":
         return 1, 0, 0
     return (0, 0, 1) if case.find("skipped") is not None or status == "disabled" else (0, 1, 0)

@@ -3,6 +3,7 @@
 #include "weir/core/random.hpp"
 
 #include "support.hpp"
+#include "support/source_tree.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -162,7 +163,7 @@ TEST(ConfigLoad, SurvivesRandomMutations) {
     for (const auto* folder :
          {"config/examples", "tests/golden/config", "tests/fuzz/corpus/config"}) {
         for (const auto& entry :
-             std::filesystem::directory_iterator(std::filesystem::path(WEIR_SOURCE_DIR) / folder)) {
+             std::filesystem::directory_iterator(test::source_tree() / folder)) {
             if (entry.path().extension() != ".yaml") continue;
             std::ifstream file(entry.path(), std::ios::binary);
             seeds.emplace_back(std::istreambuf_iterator<char>(file),

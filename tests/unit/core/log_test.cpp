@@ -1,5 +1,6 @@
 #include "weir/core/log.hpp"
 
+#include "support/source_tree.hpp"
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <gmock/gmock.h>
@@ -174,7 +175,7 @@ TEST_F(Log, KeepsWritingWhereItDidIfTheNewPlaceCannotBeOpened) {
 }
 
 TEST_F(Log, KnowsTheModulesOfTheBuild) {
-    std::ifstream file(WEIR_SOURCE_DIR "/cmake/Layers.cmake");
+    std::ifstream file(test::source_tree() / "cmake/Layers.cmake");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const std::size_t begin = text.find("set(WEIR_LAYERS") + 15;
     std::istringstream words(text.substr(begin, text.find(')', begin) - begin));

@@ -6,6 +6,7 @@
 #include "weir/resilience/retry_policy.hpp"
 #include "weir/resilience/transition.hpp"
 
+#include "support/source_tree.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ namespace weir::manual {
 namespace {
 
 std::string file_text(const std::string& path) {
-    std::ifstream file(std::string(WEIR_SOURCE_DIR "/") + path);
+    std::ifstream file(test::source_tree() / path);
     std::stringstream text;
     text << file.rdbuf();
     return text.str();
@@ -81,10 +82,11 @@ std::set<std::string> codes_in(std::string_view text, std::string_view lead = {}
 TEST(Explain, KnowsEveryCodeThatTheSourceEmits) {
     std::set<std::string> codes;
     for (const auto* folder : {"src", "include"}) {
-        const auto root = std::filesystem::path(WEIR_SOURCE_DIR) / folder;
+        const auto root = test::source_tree() / folder;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
             if (!entry.is_regular_file()) continue;
-            const auto text = file_text(std::filesystem::relative(entry.path(), WEIR_SOURCE_DIR));
+            const auto text =
+                file_text(std::filesystem::relative(entry.path(), test::source_tree()));
             codes.merge(codes_in(text, "code = "));
         }
     }
