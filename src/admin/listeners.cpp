@@ -188,7 +188,7 @@ bool try_listener(const proxy::ListenerState& listener,
     hit.route = &listener.config.routes[*explanation.matched];
     if (const auto match = listener.table.match(head)) {
         if (std::holds_alternative<config::Forward>(hit.route->action) &&
-            !listener.table.rewrite_path(*match, hit.forwarded_path)) {
+            !listener.table.rewrite_path(*match, head, hit.forwarded_path)) {
             const bool is_unmerged =
                 !hit.route->actions.merge_slashes && !head.unmerged_path.empty();
             hit.forwarded_path = is_unmerged ? head.unmerged_path : head.path;

@@ -301,7 +301,7 @@ void decode_actions(Context& ctx,
     }
     const bool is_mirrored = from.mirror != nullptr && from.mirror->text != "none";
     if (is_mirrored) {
-        const std::string cluster = decode_mirror(ctx, *from.mirror, defaults, clusters);
+        const std::string cluster = decode_one_target(ctx, *from.mirror, defaults, clusters);
         if (!cluster.empty()) actions.mirror = {cluster, from.mirror_percent};
     }
     const auto is_off = [](const Node& node) {

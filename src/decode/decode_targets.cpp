@@ -298,7 +298,7 @@ std::string decode_one_target(Context& ctx,
     const auto shares = Targets(ctx, defaults, clusters).decode(node);
     if (shares.size() == 1) return shares.front().draft->cluster.name;
     if (ctx.report.errors() == before)
-        complain(ctx, node, {.what = "this is one cluster, or addresses of one"});
+        complain(ctx, node, {.code = 115, .what = "this is one cluster, or addresses of one"});
     return {};
 }
 
@@ -312,18 +312,6 @@ std::vector<Target> decode_targets(Context& ctx,
         targets.push_back(settle(ctx, share, route, path));
     }
     return targets;
-}
-
-std::string decode_mirror(Context& ctx,
-                          const Node& node,
-                          const Defaults& defaults,
-                          ClusterDrafts& clusters) {
-    const auto before = ctx.report.errors();
-    const auto shares = Targets(ctx, defaults, clusters).decode(node);
-    if (shares.size() == 1) return shares.front().draft->cluster.name;
-    if (ctx.report.errors() == before)
-        complain(ctx, node, {.code = 115, .what = "a mirror is one cluster"});
-    return {};
 }
 
 }  // namespace weir::config

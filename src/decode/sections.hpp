@@ -70,11 +70,6 @@ void decode_actions(Context& ctx,
                     const Defaults& defaults,
                     ClusterDrafts& clusters,
                     Route& route);
-// The name of the one cluster; empty after an error.
-[[nodiscard]] std::string decode_mirror(Context& ctx,
-                                        const Node& node,
-                                        const Defaults& defaults,
-                                        ClusterDrafts& clusters);
 
 void decode_listeners(Context& ctx,
                       const Node& node,

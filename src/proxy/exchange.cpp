@@ -153,7 +153,7 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
     if (downstream.is_connect()) relay_ = std::make_unique<Relay>();  // for what comes early
     const auto match = listener.table.match(head);
     if (match) {
-        route_ = &listener.routes[match->index];
+        route_ = &listener.routes[*match];
     } else if (downstream.client().destination) {
         pass_through();
     }
@@ -169,14 +169,14 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
                      {});
     }
     const auto& filters = route_ != nullptr ? route_->filters : listener.filters;
-    if (filters.empty() || passes(head, filters)) serve(head, match);
+    if (filters.empty() || passes(head, filters)) serve(head);
 }
 
 bool Exchange::takes_escaped_slash() const {
     return route_ != nullptr && route_->config->actions.allow_encoded_slash;
 }
 
-void Exchange::serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match) {
+void Exchange::serve(const http::RequestHead& head) {
     if (route_ == nullptr) {
         return reply({Reason::no_route, Error::Origin::downstream, Error::Retry::never, ""}, {});
     }
@@ -184,9 +184,8 @@ void Exchange::serve(const http::RequestHead& head, const std::optional<route::R
         return reply({Reason::body_too_large, Error::Origin::downstream, Error::Retry::never, ""},
                      {});
     }
-    if (route_->targets.empty()) return answer_locally(head, *match);
-    static constexpr route::RouteMatch kNoMatch{.index = kNoIndex, .rest = {}};
-    forward(head, match ? *match : kNoMatch);  // not copied: it is large
+    if (route_->targets.empty()) return answer_locally(head);
+    forward(head);
 }
 
 // No route takes it, but its client meant to go somewhere.
@@ -252,7 +251,7 @@ void Exchange::remember(const http::RequestHead& head) {
     client_ = std::string_view(facts_).substr(begin);
 }
 
-void Exchange::answer_locally(const http::RequestHead& head, const route::RouteMatch& match) {
+void Exchange::answer_locally(const http::RequestHead& head) {
     LocalReply local = usual_reply();
     std::string location;
     if (const auto* respond = std::get_if<config::Respond>(&route_->config->action)) {
@@ -260,21 +259,21 @@ void Exchange::answer_locally(const http::RequestHead& head, const route::RouteM
         local.body = respond->body;
     } else {
         local.status = 308;
-        listener_->table.redirect_location(match, head, location);
+        listener_->table.redirect_location(route_index(), head, location);
         local.location = location;
     }
     give(local, telemetry::Outcome::ok);
 }
 
-void Exchange::forward(const http::RequestHead& head, const route::RouteMatch& match) {
+void Exchange::forward(const http::RequestHead& head) {
     target_ = &route_->choose(context_.upstream.random);
     metrics_ = target_->metrics.get();
     const bool is_web = grpc_ == http::GrpcKind::web || grpc_ == http::GrpcKind::web_text;
-    if (is_web) return forward_web(head, match);
-    forward_to_target(head, match);
+    if (is_web) return forward_web(head);
+    forward_to_target(head);
 }
 
-void Exchange::forward_to_target(const http::RequestHead& head, const route::RouteMatch& match) {
+void Exchange::forward_to_target(const http::RequestHead& head) {
     is_upgrade_ = head.is_upgrade;
     if (is_upgrade_ && !route_->config->actions.websocket) {
         // A success would be the tunnel that is not to be (RFC 8441, 5). In HTTP/1 it is an offer.
@@ -288,7 +287,7 @@ void Exchange::forward_to_target(const http::RequestHead& head, const route::Rou
     is_chunked_ = head.framing == http::Framing::chunked;
     announced_bytes_ = head.content_length;
     retry_depth_ = 0;
-    write_upstream_head(head, match);
+    write_upstream_head(head);
     if (is_upgrade_ && http::is_websocket(head)) prepare_websocket();
     const config::Timeouts& timeouts = target_->config->timeout;
     if (timeouts.total) context_.loop.timers().arm(total_timer_, began_ + *timeouts.total);

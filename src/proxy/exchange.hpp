@@ -76,8 +76,6 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     void reset();
 
   private:
-    // Of a route that is not in the listener's table.
-    static constexpr std::uint32_t kNoIndex = UINT32_MAX;
     static constexpr Error kBrokenText{Reason::bad_request, Error::Origin::downstream,
                                        Error::Retry::never, "broken base64"};
 
@@ -127,13 +125,17 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     // The answer's data as its client gets it. False: there is nothing to send now.
     [[nodiscard]] bool recode(std::string_view& data, bool is_last, std::string_view& trailers);
     void keep_early_body(std::string_view data);
-    void serve(const http::RequestHead& head, const std::optional<route::RouteMatch>& match);
-    void forward(const http::RequestHead& head, const route::RouteMatch& match);
-    void forward_web(const http::RequestHead& head, const route::RouteMatch& match);
-    void forward_to_target(const http::RequestHead& head, const route::RouteMatch& match);
+    void serve(const http::RequestHead& head);
+    // In the listener's table, which has all routes but those of passthrough.
+    [[nodiscard]] std::uint32_t route_index() const {
+        return static_cast<std::uint32_t>(route_ - listener_->routes.data());
+    }
+    void forward(const http::RequestHead& head);
+    void forward_web(const http::RequestHead& head);
+    void forward_to_target(const http::RequestHead& head);
     [[nodiscard]] bool speaks_h2() const;
-    void write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match);
-    void answer_locally(const http::RequestHead& head, const route::RouteMatch& match);
+    void write_upstream_head(const http::RequestHead& head);
+    void answer_locally(const http::RequestHead& head);
     [[nodiscard]] upstream::LocalCluster& cluster() const;
     // How long the route usually takes to a head; without enough answers, the cluster's mean.
     [[nodiscard]] Duration median_latency(TimePoint now) const;

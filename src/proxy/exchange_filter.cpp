@@ -45,9 +45,7 @@ bool Exchange::passes(const http::RequestHead& head,
 void Exchange::on_passed(filter::Step step) {
     if (step == filter::Step::refused) return refuse_by_filter();
     keep_answer_lines();
-    const http::RequestHead& head = pass_->head();
-    const auto match = listener_->table.match(head);
-    serve(head, match);
+    serve(pass_->head());
     if (state_ != State::over && !is_request_full()) downstream_->resume_request();
 }
 

@@ -37,9 +37,9 @@ std::optional<std::uint64_t> number_of(const http::RequestHead& head, std::strin
 
 }  // namespace
 
-void Exchange::write_upstream_head(const http::RequestHead& head, const route::RouteMatch& match) {
+void Exchange::write_upstream_head(const http::RequestHead& head) {
     std::string path;
-    if (match.index != kNoIndex) listener_->table.rewrite_path(match, path);
+    if (route_->config->rewrite_path) listener_->table.rewrite_path(route_index(), head, path);
     // What was matched is what is forwarded.
     if (path.empty() && !head.unmerged_path.empty() && !route_->config->actions.merge_slashes)
         path = head.unmerged_path;
@@ -101,8 +101,8 @@ bool Exchange::speaks_h2() const {
     return protocol == h2 || protocol == h2c || (protocol == automatic && cluster->second.tls);
 }
 
-void Exchange::forward_web(const http::RequestHead& head, const route::RouteMatch& match) {
-    if (!speaks_h2()) return forward_to_target(head, match);
+void Exchange::forward_web(const http::RequestHead& head) {
+    if (!speaks_h2()) return forward_to_target(head);
     web_ = std::make_unique<http::GrpcWeb>(head);
     has_actions_ = recodes_ = true;
     http::RequestHead translated;
@@ -110,7 +110,7 @@ void Exchange::forward_web(const http::RequestHead& head, const route::RouteMatc
     if (!body_.empty()) body_ = std::string(web_->to_server(body_));  // came while it was filtered
     if (web_->is_broken() || (is_request_whole_ && web_->is_incomplete()))
         return on_request_broken(kBrokenText);
-    forward_to_target(translated, match);
+    forward_to_target(translated);
 }
 
 void Exchange::send_web_head(const http::ResponseHead& head, bool is_good) {

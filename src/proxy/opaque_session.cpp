@@ -100,7 +100,7 @@ void OpaqueSession::find_route() {
     head.path = "/";
     const auto match = listener_state_.table.match(head);
     head.clear();
-    if (match) route_ = &listener_state_.routes[match->index];
+    if (match) route_ = &listener_state_.routes[*match];
     if (route_ == nullptr) {
         Through through = listener_.pass_through(client_);
         route_ = through.route;

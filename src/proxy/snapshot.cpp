@@ -199,9 +199,8 @@ ListenerState::ListenerState(const config::Listener& listener,
     http::RequestHead nothing;
     nothing.path = "/";
     const auto match = table.match(nothing);
-    const bool has_route =
-        match && listener.routes[match->index].auth.is_none() &&
-        std::holds_alternative<config::Forward>(listener.routes[match->index].action);
+    const bool has_route = match && listener.routes[*match].auth.is_none() &&
+                           std::holds_alternative<config::Forward>(listener.routes[*match].action);
     const bool goes_where_meant =
         listener.transparent && listener.mode == config::Mode::outbound && !match;
     takes_opaque = may_be_opaque && (has_route || goes_where_meant);

@@ -135,9 +135,9 @@ std::optional<PathError> parse_path(const config::PathPattern& pattern, PathShap
     return std::nullopt;
 }
 
-bool path_matches(const PathShape& shape, std::string_view path, RouteMatch& match) {
+bool path_matches(const PathShape& shape, std::string_view path, Captures& captures) {
     if (!path.starts_with('/')) {  // "*" of OPTIONS
-        match.rest = {};
+        captures.rest = {};
         return shape.is_prefix && shape.segments.empty();
     }
     std::string_view rest = path;
@@ -147,10 +147,10 @@ bool path_matches(const PathShape& shape, std::string_view path, RouteMatch& mat
         const std::string_view text = take_segment(rest);
         if (!segment.is_parameter && text != segment.text) return false;
         if (segment.is_parameter && text.empty()) return false;
-        if (segment.is_parameter) match.parameters[parameters++] = text;
+        if (segment.is_parameter) captures.parameters[parameters++] = text;
     }
     if (rest.empty() == shape.is_prefix) return false;
-    match.rest = rest.empty() ? rest : rest.substr(1);
+    captures.rest = rest.empty() ? rest : rest.substr(1);
     return true;
 }
 
@@ -176,14 +176,14 @@ std::optional<std::string> Template::parse(std::string_view text,
     return std::nullopt;
 }
 
-void Template::append(const RouteMatch& match, std::string& out) const {
+void Template::append(const Captures& captures, std::string& out) const {
     for (const Piece& piece : pieces_) {
         if (piece.capture == kLiteral) {
             out += piece.literal;
         } else if (piece.capture == kRest) {
-            out += match.rest;
+            out += captures.rest;
         } else {
-            out += match.parameters[static_cast<std::size_t>(piece.capture)];
+            out += captures.parameters[static_cast<std::size_t>(piece.capture)];
         }
     }
 }

@@ -52,8 +52,16 @@ struct PathError {
 [[nodiscard]] std::optional<PathError> parse_path(const config::PathPattern& pattern,
                                                   PathShape& shape);
 
+inline constexpr std::size_t kMaxParameters = 8;  // {name} segments of one path
+
+// What a pattern names in a path: views into it.
+struct Captures {
+    std::string_view rest;  // behind a prefix, without its slash: "b/c" of /a/b/c for /a/
+    std::array<std::string_view, kMaxParameters> parameters{};  // {name} segments, in order
+};
+
 // Whether the path has that shape, which is none of a regular expression; then what it captured.
-[[nodiscard]] bool path_matches(const PathShape& shape, std::string_view path, RouteMatch& match);
+[[nodiscard]] bool path_matches(const PathShape& shape, std::string_view path, Captures& captures);
 
 // The text of rewrite.path or a redirect: {name} and a trailing * are replaced.
 class Template {
@@ -62,7 +70,7 @@ class Template {
     [[nodiscard]] std::optional<std::string> parse(std::string_view text,
                                                    const std::vector<std::string_view>& parameters);
 
-    void append(const RouteMatch& match, std::string& out) const;
+    void append(const Captures& captures, std::string& out) const;
 
   private:
     struct Piece {

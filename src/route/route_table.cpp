@@ -68,6 +68,14 @@ std::string with_root(std::string location) {
 
 class Walk;
 
+// Of the path of a request that the route takes.
+Captures captures(const OneRoute& route, const http::RequestHead& head) {
+    Captures found;
+    if (route.expression == nullptr)
+        static_cast<void>(path_matches(route.path, path_for(route.is_merged, head), found));
+    return found;
+}
+
 OneRoute compile(const config::Route& route) {
     for (const auto* matchers : {&route.headers, &route.query}) {
         for (const auto& matcher : *matchers)
@@ -187,19 +195,17 @@ class Walk {
     Walk(const std::vector<Node>& nodes,
          const std::vector<OneRoute>& routes,
          const http::RequestHead& head)
-        : nodes_(nodes), routes_(routes), head_(head) {
-        best_.index = kNothing;
-    }
+        : nodes_(nodes), routes_(routes), head_(head) {}
 
-    void visit(std::uint32_t at, std::string_view rest, std::size_t parameters) {
+    void visit(std::uint32_t at, std::string_view rest) {
         const Node& node = nodes_[at];
-        if (node.lowest >= best_.index) return;
+        if (node.lowest >= best_) return;
         if (!node.regular.empty()) choose_regular(node.regular);
         if (rest.empty()) {
-            choose(node.exact, rest, parameters);
+            choose(node.exact);
             return;
         }
-        choose(node.prefix, rest.substr(1), parameters);
+        choose(node.prefix);
         if (node.children.empty() && node.parameter == kNothing) return;
 
         const std::size_t end = rest.find('/', 1);
@@ -208,41 +214,33 @@ class Walk {
         const std::string_view below = is_last ? std::string_view() : rest.substr(end);
         if (!node.children.empty()) {
             const auto child = node.children.find(segment);
-            if (child != node.children.end()) visit(child->second, below, parameters);
+            if (child != node.children.end()) visit(child->second, below);
         }
-        if (node.parameter != kNothing && !segment.empty()) {
-            current_[parameters] = segment;
-            visit(node.parameter, below, parameters + 1);
-        }
+        if (node.parameter != kNothing && !segment.empty()) visit(node.parameter, below);
     }
 
     // "*" of OPTIONS has no segments: only routes for everything take it.
-    void visit_asterisk(std::uint32_t root) { choose(nodes_[root].prefix, {}, 0); }
+    void visit_asterisk(std::uint32_t root) { choose(nodes_[root].prefix); }
 
     // What follows is about that path.
     void set_path(std::string_view path) { path_ = path; }
-    [[nodiscard]] const RouteMatch& best() const { return best_; }
+    [[nodiscard]] std::uint32_t best() const { return best_; }
 
   private:
     void choose_regular(const std::vector<std::uint32_t>& list) {
         for (const std::uint32_t index : list) {
-            if (index >= best_.index) return;
+            if (index >= best_) return;
             if (!matches(*routes_[index].expression, path_)) continue;
             if (!routes_[index].condition.holds(head_)) continue;
-            best_.index = index;
-            best_.rest = {};
+            best_ = index;
             return;
         }
     }
-    void choose(const std::vector<std::uint32_t>& list,
-                std::string_view rest,
-                std::size_t parameters) {
+    void choose(const std::vector<std::uint32_t>& list) {
         for (const std::uint32_t index : list) {
-            if (index >= best_.index) return;
+            if (index >= best_) return;
             if (!routes_[index].condition.holds(head_)) continue;
-            best_.index = index;
-            best_.rest = rest;
-            std::copy_n(current_.begin(), parameters, best_.parameters.begin());
+            best_ = index;
             return;
         }
     }
@@ -251,8 +249,7 @@ class Walk {
     const std::vector<OneRoute>& routes_;
     const http::RequestHead& head_;
     std::string_view path_;
-    std::array<std::string_view, kMaxParameters> current_;
-    RouteMatch best_;
+    std::uint32_t best_ = kNothing;
 };
 
 }  // namespace
@@ -273,7 +270,7 @@ inline void RouteTable::Compiled::search(const Forest& forest,
     walk.set_path(path);
     const auto visit = [&](std::uint32_t root) {
         if (path.starts_with('/')) {
-            walk.visit(root, path, 0);
+            walk.visit(root, path);
         } else {
             walk.visit_asterisk(root);
         }
@@ -296,31 +293,33 @@ void RouteTable::Compiled::search_unmerged(const http::RequestHead& head, Walk& 
     search(unmerged, head, path_for(false, head), walk);
 }
 
-std::optional<RouteMatch> RouteTable::match(const http::RequestHead& head) const {
+std::optional<std::uint32_t> RouteTable::match(const http::RequestHead& head) const {
     const Compiled& tables = *compiled_;
     Walk walk(tables.nodes, tables.routes, head);
     tables.search(tables.merged, head, head.path, walk);
     if (tables.has_unmerged) tables.search_unmerged(head, walk);
-    if (walk.best().index == kNothing) return std::nullopt;
+    if (walk.best() == kNothing) return std::nullopt;
     return walk.best();
 }
 
-bool RouteTable::rewrite_path(const RouteMatch& match, std::string& out) const {
-    const OneRoute& route = compiled_->routes[match.index];
+bool RouteTable::rewrite_path(std::uint32_t index,
+                              const http::RequestHead& head,
+                              std::string& out) const {
+    const OneRoute& route = compiled_->routes[index];
     if (!route.rewrite) return false;
     const std::size_t start = out.size();
-    route.rewrite->append(match, out);
+    route.rewrite->append(captures(route, head), out);
     if (out.size() == start || out[start] != '/') out.insert(start, 1, '/');
     return true;
 }
 
-void RouteTable::redirect_location(const RouteMatch& match,
+void RouteTable::redirect_location(std::uint32_t index,
                                    const http::RequestHead& head,
                                    std::string& out) const {
-    const OneRoute& route = compiled_->routes[match.index];
+    const OneRoute& route = compiled_->routes[index];
     if (!route.location) return;
     const std::size_t start = out.size();
-    route.location->append(match, out);
+    route.location->append(captures(route, head), out);
     // What a client sends must not name the host: browsers follow "//host" and "https:host".
     if (!route.location_names_host) {
         if (out.size() == start || out[start] != '/') out.insert(start, 1, '/');
@@ -353,7 +352,7 @@ std::string why_not(const OneRoute& route, const http::RequestHead& head, std::s
                                                                 return host_matches(pattern, host);
                                                             });
     if (!is_host) return "host " + std::string(host) + " is not " + join(route.hosts);
-    RouteMatch ignored;
+    Captures ignored;
     const std::string_view path = path_for(route.is_merged, head);
     if (route.expression != nullptr) {
         if (!matches(*route.expression, path))

@@ -347,6 +347,18 @@ class Compression(Actions):
                 answer = self.weir_.ask("/packed", headers={"Accept-Encoding": "br"})
                 self.assertEqual((answer.body, answer.get("content-encoding")), (body, headers.get("Content-Encoding")))
 
+    def test_what_is_packed_is_never_unpacked(self) -> None:
+        """A bomb is as large here as it is on the wire: nothing in Weir opens what others have coded."""
+        bomb = gzip.compress(bytes(256 * 1024 * 1024))
+        headers = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+        self.origins["a"].answer = fixed(200, bomb, headers)
+        before = self.weir_.rss_bytes()
+        for _ in range(3):
+            answer = self.weir_.ask("/packed", "POST", {**headers, "Accept-Encoding": "br"}, bomb)
+            self.assertEqual((answer.get("content-encoding"), answer.body), ("gzip", bomb))
+            self.assertEqual(self.last().body, bomb)
+        self.assertLess(self.weir_.rss_bytes() - before, 16 * 1024 * 1024)
+
     def test_events_are_not_compressed(self) -> None:
         self.origins["a"].answer = coded(b"data: 1\n\n", b"data: 2\n\n", kind="text/event-stream")
         answer = self.weir_.ask("/packed", headers={"Accept-Encoding": "gzip"})

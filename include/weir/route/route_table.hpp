@@ -4,7 +4,6 @@
 #include "weir/config/report.hpp"
 #include "weir/http/message.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,15 +13,6 @@
 #include <vector>
 
 namespace weir::route {
-
-inline constexpr std::size_t kMaxParameters = 8;  // {name} segments of one path
-
-// The route a request takes. Views into the request's path: it lives no longer than the head.
-struct RouteMatch {
-    std::uint32_t index = 0;  // into the routes the table was made of
-    std::string_view rest;    // behind a prefix, without its slash: "b/c" of /a/b/c for /a/
-    std::array<std::string_view, kMaxParameters> parameters{};  // {name} segments, in order
-};
 
 // Why a route does not take a request.
 struct Miss {
@@ -46,17 +36,19 @@ class RouteTable {
     RouteTable(const RouteTable&) = delete;
     RouteTable& operator=(const RouteTable&) = delete;
 
-    // The path must be normalised. No allocation; its cost grows with the path's segments, not with
-    // the number of routes, but for routes of the very same host and path.
-    [[nodiscard]] std::optional<RouteMatch> match(const http::RequestHead& head) const;
+    // The route a request takes, as index into the routes the table was made of. The path must be
+    // normalised. No allocation; its cost grows with the path's segments, not with the number of
+    // routes, but for routes of the very same host and path.
+    [[nodiscard]] std::optional<std::uint32_t> match(const http::RequestHead& head) const;
 
-    // The path to forward, without the query, appended to `out`; false and nothing appended if the
-    // route does not rewrite it. Always starts with '/'.
-    bool rewrite_path(const RouteMatch& match, std::string& out) const;
+    // The path to forward, without the query, appended to `out`; false and nothing appended if that
+    // route, which takes the request, does not rewrite it. Always starts with '/'.
+    bool rewrite_path(std::uint32_t index, const http::RequestHead& head, std::string& out) const;
 
-    // The location of a redirect route, appended to `out`: the request's query is kept unless the
-    // template has one. Never becomes another host than the template names.
-    void redirect_location(const RouteMatch& match,
+    // The location of a redirect route that takes the request, appended to `out`: the request's
+    // query is kept unless the template has one. Never becomes another host than the template
+    // names.
+    void redirect_location(std::uint32_t index,
                            const http::RequestHead& head,
                            std::string& out) const;
 

@@ -26,7 +26,8 @@ std::string read(const fs::path& path) {
 
 std::vector<fs::path> cases() {
     std::vector<fs::path> found;
-    for (const auto& entry : fs::directory_iterator(test::source_tree() / "tests/golden/config")) {
+    for (const auto& entry :
+         fs::directory_iterator(weir::test::source_tree() / "tests/golden/config")) {
         if (entry.path().extension() == ".yaml") found.push_back(entry.path());
     }
     std::sort(found.begin(), found.end());
@@ -74,7 +75,7 @@ class Certificates {
 TEST(ConfigMessages, AreThoseOfTheGoldenFiles) {
     ASSERT_GE(cases().size(), 24U);
     const Certificates certificates;
-    const auto folder = (test::source_tree() / "tests/golden/config").string() + "/";
+    const auto folder = (weir::test::source_tree() / "tests/golden/config").string() + "/";
     for (const auto& path : cases()) {
         const auto text = replaced(read(path), "/etc/weir", certificates.root());
         auto result = load_text(text, folder + "weir.yaml", test::environment());
@@ -90,8 +91,9 @@ TEST(ConfigMessages, AreThoseOfTheGoldenFiles) {
 }
 
 TEST(ConfigExamples, AreValidWithoutAWarning) {
-    std::vector<fs::path> files{test::source_tree() / "config/minimal.yaml"};
-    for (const auto& entry : fs::directory_iterator(test::source_tree() / "config/examples")) {
+    std::vector<fs::path> files{weir::test::source_tree() / "config/minimal.yaml"};
+    for (const auto& entry :
+         fs::directory_iterator(weir::test::source_tree() / "config/examples")) {
         files.push_back(entry.path());
     }
     ASSERT_GE(files.size(), 4U);

@@ -163,7 +163,7 @@ TEST(ConfigLoad, SurvivesRandomMutations) {
     for (const auto* folder :
          {"config/examples", "tests/golden/config", "tests/fuzz/corpus/config"}) {
         for (const auto& entry :
-             std::filesystem::directory_iterator(test::source_tree() / folder)) {
+             std::filesystem::directory_iterator(weir::test::source_tree() / folder)) {
             if (entry.path().extension() != ".yaml") continue;
             std::ifstream file(entry.path(), std::ios::binary);
             seeds.emplace_back(std::istreambuf_iterator<char>(file),

@@ -175,7 +175,7 @@ TEST_F(Log, KeepsWritingWhereItDidIfTheNewPlaceCannotBeOpened) {
 }
 
 TEST_F(Log, KnowsTheModulesOfTheBuild) {
-    std::ifstream file(test::source_tree() / "cmake/Layers.cmake");
+    std::ifstream file(weir::test::source_tree() / "cmake/Layers.cmake");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     const std::size_t begin = text.find("set(WEIR_LAYERS") + 15;
     std::istringstream words(text.substr(begin, text.find(')', begin) - begin));

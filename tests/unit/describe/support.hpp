@@ -48,7 +48,7 @@ inline std::vector<std::string> valid_files() {
     std::vector<std::string> found;
     for (const auto* folder : {"config", "config/examples", "tests/golden/config",
                                "tests/fuzz/corpus/config", "tests/golden/valid"}) {
-        const auto path = test::source_tree() / folder;
+        const auto path = weir::test::source_tree() / folder;
         if (!std::filesystem::exists(path)) continue;
         for (const auto& entry : std::filesystem::directory_iterator(path)) {
             if (entry.path().extension() != ".yaml") continue;

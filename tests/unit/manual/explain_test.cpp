@@ -21,7 +21,7 @@ namespace weir::manual {
 namespace {
 
 std::string file_text(const std::string& path) {
-    std::ifstream file(test::source_tree() / path);
+    std::ifstream file(weir::test::source_tree() / path);
     std::stringstream text;
     text << file.rdbuf();
     return text.str();
@@ -82,11 +82,11 @@ std::set<std::string> codes_in(std::string_view text, std::string_view lead = {}
 TEST(Explain, KnowsEveryCodeThatTheSourceEmits) {
     std::set<std::string> codes;
     for (const auto* folder : {"src", "include"}) {
-        const auto root = test::source_tree() / folder;
+        const auto root = weir::test::source_tree() / folder;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
             if (!entry.is_regular_file()) continue;
             const auto text =
-                file_text(std::filesystem::relative(entry.path(), test::source_tree()));
+                file_text(std::filesystem::relative(entry.path(), weir::test::source_tree()));
             codes.merge(codes_in(text, "code = "));
         }
     }

@@ -32,7 +32,7 @@ bool is_denied(const RouteTable& table, const std::string& bytes) {
     http::RequestHead head;
     const auto parsed = http::parse_request_head(bytes, {}, head);
     EXPECT_EQ(parsed.state, http::HeadParse::State::done) << bytes;
-    return table.match(head)->index == 0;
+    return table.match(head) == 0;
 }
 
 std::string in_any_case(std::string text, Random& random) {
@@ -111,7 +111,7 @@ TEST(HeaderTrust, NoSpellingOfAPathTurnsADenyIntoAnAllow) {
         http::RequestHead head;
         const std::string bytes = std::string("GET ") + path + " HTTP/1.1\r\nHost: t\r\n\r\n";
         ASSERT_EQ(http::parse_request_head(bytes, {}, head).state, http::HeadParse::State::done);
-        EXPECT_LT(table.match(head)->index, 2U) << path;
+        EXPECT_LT(table.match(head), 2U) << path;
     }
 }
 
