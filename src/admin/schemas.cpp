@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 55> kSchemas{{
+constexpr std::array<Schema, 56> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -20,8 +20,10 @@ constexpr std::array<Schema, 55> kSchemas{{
 
     {"Status", "version string; commit string; node string; uptime_s integer; pid integer;"
                "mode enum(gateway,inbound,outbound,sidecar,mixed); workers integer; ready boolean; draining boolean;"
-               "config ConfigState; listeners [Listener]; clusters [ClusterSummary]; process Process",
-     "mode: of the listeners; sidecar is inbound and outbound."},
+               "config ConfigState; listeners [Listener]; clusters [ClusterSummary]; only_here [LocalState]; process Process",
+     "mode: of the listeners; sidecar is inbound and outbound. only_here: what no other replica knows and a restart forgets."},
+    {"LocalState", "kind enum(config,rate_limit,fault,breaker,endpoint); name string",
+     "config: put by the API and not persisted; rate_limit: counted in this process; breaker, endpoint: forced by an operator."},
     {"ConfigState", "hash string; loaded_at time; file string; last_error string|null", "last_error: of the last reload, if it was refused."},
     {"Process", "rss_bytes integer; cpu_seconds number; fds integer; threads integer", ""},
     {"Memory", "rss_bytes integer; peak_rss_bytes integer; virtual_bytes integer; heap_used_bytes integer; heap_free_bytes integer;"

@@ -138,6 +138,33 @@ void write_config(JsonWriter& json, const ConfigState& config) {
     json.end_object();
 }
 
+// What another replica does not know, and a restart forgets.
+void write_only_here(JsonWriter& json,
+                     const proxy::Snapshot& snapshot,
+                     const Context& context,
+                     TimePoint now) {
+    const auto write = [&json](std::string_view kind, std::string_view name) {
+        json.begin_object().field("kind", kind).field("name", name).end_object();
+    };
+    json.key("only_here").begin_array();
+    if (const ConfigState config = context.config_state(); config.is_only_here)
+        write("config", config.hash);
+    for (const auto& [name, limit] : snapshot.config().rate_limits) {
+        if (limit.store.kind == config::RateLimit::Store::Kind::local) write("rate_limit", name);
+    }
+    for (const filter::LiveFault& fault : context.faults.list(now))
+        write("fault", std::to_string(fault.id));
+    for (const auto& cluster : snapshot.clusters()) {
+        for (const auto& breaker : cluster->breakers()) {
+            if (breaker->machine().is_forced()) write("breaker", breaker->id());
+        }
+        for (const auto& endpoint : cluster->endpoints()->endpoints) {
+            if (endpoint->is_held()) write("endpoint", cluster->name() + "/" + endpoint->name());
+        }
+    }
+    json.end_array();
+}
+
 Response not_ready(const Readiness& readiness) {
     Response response;
     response.status = 503;
@@ -201,6 +228,7 @@ Response status(const Request& /*request*/, const Context& context) {
     for (const auto& cluster : snapshot->clusters())
         write_cluster_summary(json, *cluster, context);
     json.end_array();
+    write_only_here(json, *snapshot, context, wall.now());
     write_process(json);
     json.end_object();
     response.body += '\n';

@@ -98,6 +98,14 @@ std::string override_text(const JsonValue& forced, const View& view) {
 
 namespace {
 
+// "rate_limit per-address, rate_limit logins, fault 3": what a restart forgets.
+std::string only_here_text(const JsonValue& states) {
+    std::string text;
+    for (const JsonValue& state : states.items())
+        text += (text.empty() ? "" : ", ") + state["kind"].text() + " " + state["name"].text();
+    return text;
+}
+
 // "2/3"
 std::string healthy_text(const JsonValue& counts) {
     if (!counts.is_object()) return {};
@@ -205,6 +213,7 @@ std::string show_status(const JsonValue& answer, const View& view) {
     }
     facts.add("config", source);
     facts.add("refused", config["last_error"].text(), Tone::bad);
+    facts.add("only here", only_here_text(answer["only_here"]));
     const JsonValue& process = answer["process"];
     if (process.is_object()) {
         facts.add("process", "rss " + bytes_text(process["rss_bytes"]) + ", cpu " +

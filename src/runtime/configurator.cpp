@@ -193,6 +193,7 @@ void Configurator::put_in_force(config::LoadResult& loaded, Result& result) {
     config_ = loaded.config;
     document_ = loaded.document;
     loaded_at_ = Clock::wall();
+    is_only_here_ = false;
     result.hash = config_->source.hash;
 }
 
@@ -220,6 +221,7 @@ admin::ConfigResult Configurator::apply(const admin::ConfigText& text) {
         persist(text.text, loaded, result);
     } else if (result.status == Status::accepted) {
         put_in_force(loaded, result);
+        is_only_here_ = is_only_here_ || result.status == Status::accepted;
     }
     if (result.status == Status::accepted) {
         follow(loaded, watcher_ ? watcher_->look() : Watcher::Contents{});
@@ -255,7 +257,8 @@ admin::ConfigState Configurator::state() const {
     return {.hash = config_->source.hash,
             .file = options_.file,
             .last_error = last_error_,
-            .loaded_at = loaded_at_};
+            .loaded_at = loaded_at_,
+            .is_only_here = is_only_here_};
 }
 
 // ---- telling

@@ -71,6 +71,7 @@ class Configurator {
     const std::shared_ptr<const config::Config> booted_;
     std::shared_ptr<const config::Config> config_;
     std::shared_ptr<const config::Document> document_;
+    bool is_only_here_ = false;  // what is in force was never written to the file
     WallTime loaded_at_;
     std::string last_error_;
     // What the file said when it was last read: what it meant, or what was wrong with it.

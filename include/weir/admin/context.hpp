@@ -38,6 +38,7 @@ struct ConfigState {
     std::string file;
     std::string last_error;  // of the last reload; empty if it was accepted
     WallTime loaded_at{};
+    bool is_only_here = false;  // put by the API and not persisted: a restart forgets it
 };
 
 // What came of a text that was to become the configuration, or was only looked at.
