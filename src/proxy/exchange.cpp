@@ -242,12 +242,11 @@ void Exchange::remember(const http::RequestHead& head) {
     request_id_line_ = {line, static_cast<std::size_t>(at - line)};
     client_ = downstream_->client().ip;
     if (!downstream_->client().is_trusted) return;
-    const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
-    if (forwarded == nullptr) return;
+    if (head.headers.find(http::HeaderId::x_forwarded_for) == nullptr) return;
     const config::Listener& listener = listener_->config;
     const std::size_t begin = facts_.size();
-    facts_.append(http::real_client(forwarded->value, client_, listener.trusted_proxies,
-                                    listener.trusted_hops));
+    facts_.append(
+        http::real_client(head.headers, client_, listener.trusted_proxies, listener.trusted_hops));
     client_ = std::string_view(facts_).substr(begin);
 }
 
