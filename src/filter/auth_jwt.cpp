@@ -68,11 +68,7 @@ class Jwt final : public Way {
     KeyStore* fetched_keys() const override { return fetched_.get(); }
 
     std::string challenge(const Verdict& verdict) const override {
-        if (verdict.kind == Verdict::Kind::absent) return "Bearer";
-        const bool is_insufficient = verdict.reason == Reason::forbidden;
-        return std::string("Bearer error=\"") +
-               (is_insufficient ? "insufficient_scope" : "invalid_token") +
-               "\", error_description=\"" + verdict.detail + "\"";
+        return bearer_challenge(verdict);
     }
 
   private:

@@ -85,6 +85,14 @@ Verdict refuse_twice() {
                            "the credentials are there twice");
 }
 
+std::string bearer_challenge(const Verdict& verdict) {
+    if (verdict.kind == Verdict::Kind::absent) return "Bearer";
+    const bool is_insufficient = verdict.reason == Reason::forbidden;
+    return std::string("Bearer error=\"") +
+           (is_insufficient ? "insufficient_scope" : "invalid_token") + "\", error_description=\"" +
+           verdict.detail + "\"";
+}
+
 std::string claim_lines(const config::Auth& section, const JsonValue& claims) {
     std::string lines;
     for (const auto& [claim, header] : section.forward_claims) {

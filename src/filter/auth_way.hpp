@@ -106,6 +106,8 @@ struct Credentials {
                                            std::string_view from,
                                            std::string_view scheme);
 [[nodiscard]] Verdict refuse_twice();
+// What a 401 or 403 asks of who has a token (RFC 6750, 3).
+[[nodiscard]] std::string bearer_challenge(const Verdict& verdict);
 // The header its credentials come in, if that is nobody's but ours: it goes no further.
 [[nodiscard]] std::string_view own_header(const config::Auth& section);
 

@@ -17,7 +17,25 @@ from tokens import Signer, b64, claims, encoded, jwks
 from wire import Message
 
 
-class FetchedKeys(AuthTest):
+class IssuerTest(AuthTest):
+    def hold(self, source: RawOrigin) -> threading.Event:
+        """The source answers when that is set."""
+        gate = threading.Event()
+
+        def slow(peer: Peer, request: Message) -> None:
+            gate.wait(10)
+            fixed(200, jwks(self.signer).encode())(peer, request)
+
+        source.answer = slow
+        return gate
+
+    def second(self) -> Signer:
+        other = Signer("two")
+        self.addCleanup(other.close)
+        return other
+
+
+class FetchedKeys(IssuerTest):
     """The issuer is a server of its own, which tests stop, change and start."""
 
     def issuer(self, *signers: Signer, more: str = "", answer: str | None = None) -> tuple[Weir, RawOrigin, RawOrigin]:
@@ -30,20 +48,9 @@ class FetchedKeys(AuthTest):
                          f"  issuer: {{endpoints: [{source.address}], breaker: off, outlier: off}}\n")
         return weir, source, origin
 
-    def second(self) -> Signer:
-        other = Signer("two")
-        self.addCleanup(other.close)
-        return other
-
     def test_they_are_fetched_once_for_all_who_wait(self) -> None:
         weir, source, _ = self.issuer(self.signer)
-        gate = threading.Event()
-
-        def slow(peer: Peer, request: Message) -> None:
-            gate.wait(10)
-            fixed(200, jwks(self.signer).encode())(peer, request)
-
-        source.answer = slow
+        gate = self.hold(source)
         token = self.signer.token()
         with ThreadPoolExecutor(20) as pool:
             asked = [pool.submit(self.bearer, weir, token) for _ in range(20)]
@@ -128,13 +135,7 @@ class FetchedKeys(AuthTest):
 
     def test_clients_that_leave_take_nothing_with_them(self) -> None:
         weir, source, _ = self.issuer(self.signer)
-        gate = threading.Event()
-
-        def slow(peer: Peer, request: Message) -> None:
-            gate.wait(10)
-            fixed(200, jwks(self.signer).encode())(peer, request)
-
-        source.answer = slow
+        gate = self.hold(source)
         for _ in range(5):
             client = weir.connect()
             client.send(f"GET / HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {self.signer.token()}\r\n\r\n")
@@ -146,13 +147,7 @@ class FetchedKeys(AuthTest):
 
     def test_a_body_that_comes_while_it_waits_is_not_lost(self) -> None:
         weir, source, origin = self.issuer(self.signer)
-        gate = threading.Event()
-
-        def slow(peer: Peer, request: Message) -> None:
-            gate.wait(10)
-            fixed(200, jwks(self.signer).encode())(peer, request)
-
-        source.answer = slow
+        gate = self.hold(source)
         body = bytes(range(256)) * 400
         with weir.connect() as client:
             client.send(f"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n"
