@@ -45,17 +45,17 @@ class Jwt final : public Way {
         const Credentials found = find_credentials(pass.head(), section().from, "bearer");
         if (found.state == Credentials::State::absent) return {};
         if (found.state == Credentials::State::twice) return refuse_twice();
-        if (found.text.size() > auth::kMostTokenBytes)
+        if (found.text().size() > auth::kMostTokenBytes)
             return refuse_fault(auth::JwtFault::too_long);
         const TimePoint now = Clock::now();
         const std::uint64_t generation = fetched_ ? fetched_->generation() : 0;
-        const crypto::Digest digest = crypto::sha256(found.text);
+        const crypto::Digest digest = crypto::sha256(found.text());
         Cache& cache = caches_.of(pass.context().worker);
         const auto* const known = cache.find(digest, generation, now);
         if (fetched_ && fetched_->is_due(now))
             (void)fetched_->ask(pass.context(), cluster, nullptr);
         if (known != nullptr) return Verdict::accept(*known);
-        return verify(pass, cluster, found.text, digest);
+        return verify(pass, cluster, found.text(), digest);
     }
 
     std::unique_ptr<Kept> ask(Pass& pass,

@@ -26,7 +26,7 @@ class ApiKey final : public Way {
         const Credentials found = find_credentials(pass.head(), section().from, "apikey");
         if (found.state == Credentials::State::absent) return {};
         if (found.state == Credentials::State::twice) return refuse_twice();
-        const auto key = keys_->find(found.text, Clock::wall());
+        const auto key = keys_->find(found.text(), Clock::wall());
         if (key.name == nullptr)
             return Verdict::refuse(auth::Failure::unknown_key, Reason::unauthorized,
                                    "the key is nobody's");
@@ -91,11 +91,6 @@ class Mtls final : public Way {
 };
 
 }  // namespace
-
-std::string_view own_header(const config::Auth& section) {
-    if (section.type != config::Auth::Type::api_key) return {};
-    return std::string_view(section.from).substr(std::string_view("header:").size());
-}
 
 WayPtr make_api_key(const WayMaking& making) {
     return std::make_shared<ApiKey>(making);

@@ -169,7 +169,8 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
                      {});
     }
     const auto& filters = route_ != nullptr ? route_->filters : listener.filters;
-    if (filters.empty() || passes(head, filters)) serve(head);
+    if (filters.empty()) return serve(head);
+    if (passes(head, filters)) serve_filtered(head);
 }
 
 bool Exchange::takes_escaped_slash() const {

@@ -45,8 +45,18 @@ bool Exchange::passes(const http::RequestHead& head,
 void Exchange::on_passed(filter::Step step) {
     if (step == filter::Step::refused) return refuse_by_filter();
     keep_answer_lines();
-    serve(pass_->head());
+    serve_filtered(pass_->head());
     if (state_ != State::over && !is_request_full()) downstream_->resume_request();
+}
+
+// The route was chosen by the query that came; what is left of it is what goes on.
+void Exchange::serve_filtered(const http::RequestHead& head) {
+    const auto& query = pass_->edits().query;
+    if (!query) return serve(head);
+    http::RequestHead edited = head;
+    edited.query = *query;
+    edited.has_query = !query->empty();
+    serve(edited);
 }
 
 void Exchange::keep_answer_lines() {
