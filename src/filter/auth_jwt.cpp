@@ -1,4 +1,5 @@
 #include "weir/auth/check.hpp"
+#include "weir/auth/discovery.hpp"
 #include "weir/auth/jwt.hpp"
 
 #include "auth_way.hpp"
@@ -35,7 +36,7 @@ class Jwt final : public Way {
             fetched_ = std::make_shared<KeyStore>(section(), *making.cluster);
             cluster_ = making.cluster;
             KeyStore* const before = making.before ? making.before->fetched_keys() : nullptr;
-            if (before != nullptr && making.before->section().jwks == section().jwks)
+            if (before != nullptr && has_keys_of(making.before->section()))
                 fetched_->inherit(*before);
         }
         keys_ = auth::keys_of(section()).set;
@@ -107,6 +108,12 @@ class Jwt final : public Way {
         Asker& asker_;
         TimerOf<Waiting, &Waiting::on_late> timer_{*this};
     };
+
+    // A document says whose keys they are.
+    [[nodiscard]] bool has_keys_of(const config::Auth& other) const {
+        const bool is_issuers = auth::is_discovery(section().jwks);
+        return other.jwks == section().jwks && (!is_issuers || other.issuer == section().issuer);
+    }
 
     Verdict verify(Pass& pass,
                    const LocalClusterPtr& cluster,

@@ -160,6 +160,72 @@ class FetchedKeys(IssuerTest):
         self.assertEqual(origin.requests[-1].body, body)
 
 
+class Discovery(IssuerTest):
+    """The issuer's document says where its keys are."""
+
+    URL = "http://issuer.test:8080/realm/.well-known/openid-configuration"
+
+    def found(self, document: object, keys: str | None = None) -> tuple[Weir, RawOrigin, RawOrigin]:
+        text = document if isinstance(document, str) else json.dumps(document)
+
+        def answer(peer: Peer, request: Message) -> None:
+            is_document = request.target.startswith("/realm/.well-known/")
+            fixed(200, (text if is_document else keys or jwks(self.signer)).encode())(peer, request)
+
+        source = self.origin(answer)
+        origin = self.origin()
+        weir = self.weir("version: 1\nthreads: 2\nlisteners:\n  - {listen: $LISTEN, auth: users, to: c}\n"
+                         f"auth:\n  users: {{type: jwt, jwks: '{self.URL}', jwks_cluster: issuer, min_refetch: 1s, issuer: 'https://issuer.test/'}}\n"
+                         f"clusters:\n  c: {{endpoints: [{origin.address}], retry: off}}\n"
+                         f"  issuer: {{endpoints: [{source.address}], breaker: off, outlier: off}}\n")
+        return weir, source, origin
+
+    def test_its_keys_are_used(self) -> None:
+        weir, source, _ = self.found({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/realm/keys?v=1"})
+        with ThreadPoolExecutor(10) as pool:
+            token = self.signer.token()
+            self.assertEqual(set(pool.map(lambda _: self.bearer(weir, token).status, range(10))), {200})
+        self.assertEqual([(told.target, told.get("host")) for told in source.requests],
+                         [("/realm/.well-known/openid-configuration", "issuer.test:8080"), ("/realm/keys?v=1", "issuer.test:8080")])
+
+    def test_a_document_that_proves_nothing_has_no_keys(self) -> None:
+        uri = "http://issuer.test:8080/keys"
+        for document, why in (({"issuer": "https://evil.test/", "jwks_uri": uri}, "of another issuer"),
+                              ({"issuer": "https://issuer.test", "jwks_uri": uri}, "of another issuer"),
+                              ({"jwks_uri": uri}, "of another issuer"), ({"issuer": "https://issuer.test/"}, "no URL in jwks_uri"),
+                              ({"issuer": "https://issuer.test/", "jwks_uri": "http://evil.test/keys"}, "jwks_uri is elsewhere, at http://evil.test/keys"),
+                              ({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test/keys"}, "elsewhere"),
+                              ({"issuer": "https://issuer.test/", "jwks_uri": f"{uri}\r\nx: 1"}, "no URL"),
+                              (f'{{"issuer":"https://issuer.test/","jwks_uri":"http://evil.test/","jwks_uri":"{uri}"}}', "each member once"),
+                              ("<html>", "not a JSON object"), (jwks(self.signer), "of another issuer")):
+            with self.subTest(document):
+                weir, source, origin = self.found(document)
+                self.assert_refused(self.bearer(weir, self.signer.token()), 503, "auth_unavailable")
+                self.assertEqual(len(source.requests), 1)
+                self.assertEqual(origin.requests, [])
+                eventually(lambda: why in weir.errors(), "the log says why")
+
+    def test_keys_that_do_not_come_are_none(self) -> None:
+        weir, source, _ = self.found({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/keys"}, keys="<html>")
+        self.assert_refused(self.bearer(weir, self.signer.token()), 503, "auth_unavailable")
+        self.assertEqual(len(source.requests), 2)
+
+    def test_the_document_is_asked_for_again_when_keys_change(self) -> None:
+        weir, source, _ = self.found({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/old"})
+        other = self.second()
+        self.assertEqual(self.bearer(weir, self.signer.token()).status, 200)
+
+        def moved(peer: Peer, request: Message) -> None:
+            document = json.dumps({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/new"})
+            fixed(200, (jwks(other) if request.target == "/new" else document).encode())(peer, request)
+
+        source.answer = moved
+        eventually(lambda: self.bearer(weir, other.token()).status == 200, "the new keys")
+        self.assertEqual(source.requests[-1].target, "/new")
+        source.refuse()
+        self.assertEqual(self.bearer(weir, other.token(claims(sub="9"))).status, 200)
+
+
 def crypt(password: str, setting: str) -> str:
     library = ctypes.CDLL("libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p
