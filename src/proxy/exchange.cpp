@@ -162,15 +162,18 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
         metrics_ = route_->metrics.get();
         max_body_ = route_->config->max_body;
     }
-    if (head.has_escaped_slash && !takes_escaped_slash()) {
-        context_.shard.add(listener_->refused(Reason::bad_request));
-        return reply({Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
-                      "%2F or %5C in the path"},
-                     {});
-    }
+    if (head.has_escaped_slash && !takes_escaped_slash())
+        return refuse_path("%2F or %5C in the path");
+    if (listener.has_guards && hides_guarded(head))
+        return refuse_path("without its parameters the path is one that is guarded");
     const auto& filters = route_ != nullptr ? route_->filters : listener.filters;
     if (filters.empty()) return serve(head);
     if (passes(head, filters)) serve_filtered(head);
+}
+
+void Exchange::refuse_path(const char* detail) {
+    context_.shard.add(listener_->refused(Reason::bad_request));
+    reply({Reason::bad_request, Error::Origin::downstream, Error::Retry::never, detail}, {});
 }
 
 bool Exchange::takes_escaped_slash() const {
