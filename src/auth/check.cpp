@@ -1,5 +1,6 @@
 #include "weir/auth/check.hpp"
 
+#include "weir/auth/discovery.hpp"
 #include "weir/auth/key_file.hpp"
 #include "weir/auth/rule.hpp"
 
@@ -12,6 +13,7 @@ using Severity = config::Problem::Severity;
 
 constexpr std::uint16_t kNeverHolds = 201;
 constexpr std::uint16_t kNoEffect = 202;
+constexpr std::uint16_t kMissing = 114;
 constexpr std::uint16_t kBadRule = 119;
 constexpr std::uint16_t kBadFile = 121;
 constexpr std::uint16_t kWeakKey = 123;
@@ -60,6 +62,11 @@ void check_tokens(const config::Auth& section, config::Report& report) {
             "the secret of auth '" + section.name + "' is shorter than 32 bytes",
             "openssl rand -hex 32");
         return;
+    }
+    if (is_discovery(section.jwks) && section.issuer.empty()) {
+        add(report, Severity::error, kMissing, section.jwks_at.place,
+            "auth '" + section.name + "' needs the issuer that its discovery document is to name",
+            "issuer: https://issuer.example/");
     }
     if (section.jwks_text.empty() && !section.secret) return;
     const auto keys = keys_of(section);

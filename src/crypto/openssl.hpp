@@ -7,7 +7,7 @@
 
 #include <memory>
 
-// OpenSSL's objects as owned ones. For crypto alone.
+// OpenSSL's objects as owned ones. For crypto, and what transport has in common with it.
 namespace weir::crypto::ossl {
 
 template <auto Free>

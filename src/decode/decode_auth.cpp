@@ -20,7 +20,8 @@ constexpr Key<AuthBlock> kAuth[] = {
     {"issuer", "string", "any", "jwt, introspection: `iss`, exactly", &AuthBlock::issuer},
     {"audience", "string|list", "any", "jwt, introspection: one of them is in `aud`",
      &AuthBlock::audience},
-    {"jwks", "string|path", "-", "jwt: a file, a URL (through jwks_cluster), or the set itself",
+    {"jwks", "string|path", "-",
+     "jwt: a file, a URL (by jwks_cluster) of keys or OpenID discovery, or the set itself",
      &AuthBlock::jwks},
     {"jwks_cluster", "name", "-", "whom a URL's keys are fetched from", &AuthBlock::jwks_cluster},
     {"algorithms", "list", "[RS256, PS256, ES256, EdDSA]", "never none; HS256 only with secret",
@@ -35,7 +36,7 @@ constexpr Key<AuthBlock> kAuth[] = {
      1, 3600},
     {"max_lifetime", "duration|none", "none", "of a token, from its issue",
      &AuthBlock::max_lifetime, 1, 3650.0 * 24 * 3600},
-    {"from", "string", "header:authorization", "or header:NAME; jwt, introspection: cookie:NAME",
+    {"from", "string", "header:authorization", "or header:NAME, cookie:NAME, query:NAME",
      &AuthBlock::from},
     {"forward_claims", "map", "{}", "claim: header; it is removed from what clients send",
      &AuthBlock::forward_claims},
@@ -152,19 +153,18 @@ std::optional<std::string> header_name(Context& ctx, const Node& node) {
 }
 
 void decode_from(Context& ctx, const Node& node, const std::string& from, Auth& auth) {
-    const bool is_header = from.starts_with("header:");
-    const bool is_cookie = from.starts_with("cookie:") && auth.type != Type::api_key;
-    const std::string name = from.substr(std::min(from.size(), std::size_t{7}));
-    if ((is_header || is_cookie) && is_token(name) &&
-        !(is_header && is_ours(lower(std::string(name))))) {
-        auth.from = is_header ? "header:" + lower(std::string(name)) : from;
+    const auto colon = std::min(from.find(':'), from.size());
+    const std::string kind = from.substr(0, colon);
+    const std::string name = from.substr(std::min(colon + 1, from.size()));
+    const bool is_header = kind == "header" && !is_ours(lower(name));
+    if (is_token(name) && (is_header || kind == "cookie" || kind == "query")) {
+        auth.from = is_header ? "header:" + lower(name) : from;
         return;
     }
     complain(ctx, value_of(node, "from"),
              {.code = 119,
               .what = "'" + from + "' is no place for credentials",
-              .note = auth.type == Type::api_key ? "header:x-api-key, say"
-                                                 : "header:NAME or cookie:NAME"});
+              .note = "header:NAME, cookie:NAME or query:NAME"});
 }
 
 std::vector<std::string> texts(Context& ctx, const Node& node, std::string_view key) {
@@ -396,6 +396,22 @@ void decode_auths(Context& ctx,
             into.emplace(entry.key, decode_auth(ctx, entry, defaults, clusters));
         }
     });
+}
+
+void hide_credentials(Config& config) {
+    const auto hide = [&](AccessLog& log) {
+        for (const auto& [name, auth] : config.auth) {
+            const std::string place = lower(auth.from.substr(auth.from.find(':') + 1));
+            if (std::find(log.redact.begin(), log.redact.end(), place) == log.redact.end())
+                log.redact.push_back(place);
+        }
+    };
+    hide(config.access_log);
+    for (Listener& listener : config.listeners) {
+        hide(listener.access_log);
+        for (Route& route : listener.routes)
+            hide(route.access_log);
+    }
 }
 
 std::vector<std::string> decode_any_of(Context& ctx, const Node& node) {

@@ -430,6 +430,7 @@ Config decode_config(Context& ctx, const Node& root) {
         config.clusters.emplace(name, std::move(draft.cluster));
     config.rate_limits = std::move(ctx.rate_limits);
     config.redis = std::move(ctx.redis);
+    hide_credentials(config);
     check_addresses(ctx, config);
     check_proxy_protocol(ctx, config);
     name_files(config, ctx.identity);

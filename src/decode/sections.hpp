@@ -143,6 +143,8 @@ void decode_auths(Context& ctx,
                   std::map<std::string, Auth, std::less<>>& into);
 // `auth` of a listener or a route: names of blocks, or none.
 [[nodiscard]] std::vector<std::string> decode_any_of(Context& ctx, const Node& node);
+// No access log shows what requests prove by who they are.
+void hide_credentials(Config& config);
 // Who a peer may be: SPIFFE ids as they are, names in lower case.
 [[nodiscard]] std::vector<std::string> decode_allow(Context& ctx, const Node& node);
 // Into ctx; clusters are known.

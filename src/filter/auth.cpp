@@ -15,16 +15,35 @@ namespace {
 
 class Strip final : public Filter {
   public:
-    explicit Strip(std::vector<std::string> names) : names_(std::move(names)) {}
+    struct What {
+        std::vector<std::string> headers;
+        std::vector<std::string> cookies;
+        std::vector<std::string> parameters;
+
+        [[nodiscard]] bool is_nothing() const {
+            return headers.empty() && cookies.empty() && parameters.empty();
+        }
+    };
+    explicit Strip(What what) : what_(std::move(what)) {}
 
     Step begin(Pass& pass) const override {
-        auto& removed = pass.edits().removed;
-        removed.insert(removed.end(), names_.begin(), names_.end());
+        Edits& edits = pass.edits();
+        edits.removed.insert(edits.removed.end(), what_.headers.begin(), what_.headers.end());
+        if (!what_.parameters.empty())
+            edits.query = query_without(pass.head().query, what_.parameters);
+        if (!what_.cookies.empty()) remove_cookies(pass.head(), edits);
         return Step::proceed;
     }
 
   private:
-    const std::vector<std::string> names_;
+    void remove_cookies(const http::RequestHead& head, Edits& edits) const {
+        const auto rest = cookies_without(head, what_.cookies);
+        if (!rest) return;
+        edits.removed.emplace_back("cookie");
+        if (!rest->empty()) edits.request_lines.append("cookie: ").append(*rest).append("\r\n");
+    }
+
+    const What what_;
 };
 
 // ---- who it is
@@ -269,12 +288,15 @@ void add_strip(const Making& making, std::vector<FilterPtr>& into) {
             names.insert(header);
         names.insert(section.forward_headers.begin(), section.forward_headers.end());
     }
+    Strip::What what;
     for (const std::string& name : making.route->auth.any_of) {
-        const std::string_view own = own_header(making.config.auth.at(name));
-        if (!own.empty()) names.emplace(own);
+        const OwnPlaces own = own_places(making.config.auth.at(name));
+        if (!own.header.empty()) names.emplace(own.header);
+        if (!own.cookie.empty()) what.cookies.emplace_back(own.cookie);
+        if (!own.parameter.empty()) what.parameters.emplace_back(own.parameter);
     }
-    if (names.empty()) return;
-    into.push_back(std::make_shared<Strip>(std::vector<std::string>(names.begin(), names.end())));
+    what.headers.assign(names.begin(), names.end());
+    if (!what.is_nothing()) into.push_back(std::make_shared<Strip>(std::move(what)));
 }
 
 void add_auth(const Making& making, std::vector<FilterPtr>& into) {

@@ -202,26 +202,22 @@ class Introspection final : public AskingWay {
         const Credentials found = find(pass);
         if (found.state == Credentials::State::absent) return {};
         if (found.state == Credentials::State::twice) return refuse_twice();
-        if (found.text.empty() || found.text.size() > auth::kMostTokenBytes)
+        if (found.text().empty() || found.text().size() > auth::kMostTokenBytes)
             return Verdict::refuse(auth::Failure::malformed, Reason::unauthorized,
                                    "the token is empty, or longer than 8 KiB");
         const auto* const known =
-            caches_.of(pass.context().worker).find(crypto::sha256(found.text), 0, Clock::now());
+            caches_.of(pass.context().worker).find(crypto::sha256(found.text()), 0, Clock::now());
         return known != nullptr ? *known : Verdict{.kind = Verdict::Kind::asking};
     }
 
     std::string challenge(const Verdict& verdict) const override {
-        if (verdict.kind == Verdict::Kind::absent) return "Bearer";
-        const bool is_insufficient = verdict.reason == Reason::forbidden;
-        return std::string("Bearer error=\"") +
-               (is_insufficient ? "insufficient_scope" : "invalid_token") +
-               "\", error_description=\"" + verdict.detail + "\"";
+        return bearer_challenge(verdict);
     }
 
   protected:
     upstream::CallRequest request(const Pass& pass) const override {
         const std::string body =
-            "token=" + form_encoded(find(pass).text) + "&token_type_hint=access_token";
+            "token=" + form_encoded(find(pass).text()) + "&token_type_hint=access_token";
         std::string out = "POST " + section().path + " HTTP/1.1\r\n";
         put(out, "host", section().to);
         put(out, "accept", "application/json");
@@ -238,7 +234,8 @@ class Introspection final : public AskingWay {
         if (answer.error.reason != Reason::none || answer.status != 200) return unavailable();
         const auto json = JsonValue::parse_unique(answer.body);
         if (!json || !json->is_object()) return unavailable();
-        const std::string_view token = find(pass).text;
+        const Credentials found = find(pass);
+        const std::string_view token = found.text();
         WallTime expires = WallTime::max();
         const Verdict verdict = judge_claims(*json, expires);
         const Duration left =

@@ -62,7 +62,7 @@ class Basic final : public Way {
         const Credentials found = find_credentials(pass.head(), kFrom, "basic");
         if (found.state == Credentials::State::absent) return {};
         if (found.state == Credentials::State::twice) return refuse_twice();
-        const auto login = read(found.text);
+        const auto login = read(found.text());
         if (!login)
             return Verdict::refuse(auth::Failure::malformed, Reason::unauthorized,
                                    "the credentials are not those of Basic");
@@ -84,7 +84,7 @@ class Basic final : public Way {
                               const LocalClusterPtr& /*cluster*/,
                               Asker& asker,
                               std::optional<Verdict>& verdict) const override {
-        auto login = read(find_credentials(pass.head(), kFrom, "basic").text);
+        auto login = read(find_credentials(pass.head(), kFrom, "basic").text());
         WEIR_ASSERT(login.has_value());
         auto hashing = std::make_unique<Hashing>(*this, pass, asker, std::move(*login));
         if (hashing->begin()) return hashing;

@@ -1,4 +1,5 @@
 #include "weir/auth/check.hpp"
+#include "weir/auth/discovery.hpp"
 #include "weir/auth/jwt.hpp"
 
 #include "auth_way.hpp"
@@ -35,7 +36,7 @@ class Jwt final : public Way {
             fetched_ = std::make_shared<KeyStore>(section(), *making.cluster);
             cluster_ = making.cluster;
             KeyStore* const before = making.before ? making.before->fetched_keys() : nullptr;
-            if (before != nullptr && making.before->section().jwks == section().jwks)
+            if (before != nullptr && has_keys_of(making.before->section()))
                 fetched_->inherit(*before);
         }
         keys_ = auth::keys_of(section()).set;
@@ -45,17 +46,17 @@ class Jwt final : public Way {
         const Credentials found = find_credentials(pass.head(), section().from, "bearer");
         if (found.state == Credentials::State::absent) return {};
         if (found.state == Credentials::State::twice) return refuse_twice();
-        if (found.text.size() > auth::kMostTokenBytes)
+        if (found.text().size() > auth::kMostTokenBytes)
             return refuse_fault(auth::JwtFault::too_long);
         const TimePoint now = Clock::now();
         const std::uint64_t generation = fetched_ ? fetched_->generation() : 0;
-        const crypto::Digest digest = crypto::sha256(found.text);
+        const crypto::Digest digest = crypto::sha256(found.text());
         Cache& cache = caches_.of(pass.context().worker);
         const auto* const known = cache.find(digest, generation, now);
         if (fetched_ && fetched_->is_due(now))
             (void)fetched_->ask(pass.context(), cluster, nullptr);
         if (known != nullptr) return Verdict::accept(*known);
-        return verify(pass, cluster, found.text, digest);
+        return verify(pass, cluster, found.text(), digest);
     }
 
     std::unique_ptr<Kept> ask(Pass& pass,
@@ -68,11 +69,7 @@ class Jwt final : public Way {
     KeyStore* fetched_keys() const override { return fetched_.get(); }
 
     std::string challenge(const Verdict& verdict) const override {
-        if (verdict.kind == Verdict::Kind::absent) return "Bearer";
-        const bool is_insufficient = verdict.reason == Reason::forbidden;
-        return std::string("Bearer error=\"") +
-               (is_insufficient ? "insufficient_scope" : "invalid_token") +
-               "\", error_description=\"" + verdict.detail + "\"";
+        return bearer_challenge(verdict);
     }
 
   private:
@@ -111,6 +108,12 @@ class Jwt final : public Way {
         Asker& asker_;
         TimerOf<Waiting, &Waiting::on_late> timer_{*this};
     };
+
+    // A document says whose keys they are.
+    [[nodiscard]] bool has_keys_of(const config::Auth& other) const {
+        const bool is_issuers = auth::is_discovery(section().jwks);
+        return other.jwks == section().jwks && (!is_issuers || other.issuer == section().issuer);
+    }
 
     Verdict verify(Pass& pass,
                    const LocalClusterPtr& cluster,

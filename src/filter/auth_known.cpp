@@ -1,8 +1,10 @@
+#include "weir/auth/allowed.hpp"
 #include "weir/auth/key_file.hpp"
 
 #include "auth_way.hpp"
 
-#include <algorithm>
+#include <functional>
+#include <string>
 #include <unordered_map>
 
 // Those whom Weir knows itself: by a key of theirs, or by the certificate of their connection.
@@ -24,7 +26,7 @@ class ApiKey final : public Way {
         const Credentials found = find_credentials(pass.head(), section().from, "apikey");
         if (found.state == Credentials::State::absent) return {};
         if (found.state == Credentials::State::twice) return refuse_twice();
-        const auto key = keys_->find(found.text, Clock::wall());
+        const auto key = keys_->find(found.text(), Clock::wall());
         if (key.name == nullptr)
             return Verdict::refuse(auth::Failure::unknown_key, Reason::unauthorized,
                                    "the key is nobody's");
@@ -43,17 +45,30 @@ class ApiKey final : public Way {
     std::unordered_map<std::string, std::shared_ptr<const auth::Bearer>> bearers_;
 };
 
-// As tls.allow: "spiffe://shop/ns/web/*" takes what is below, "*.shop" one label.
-bool is_allowed(std::string_view pattern, std::string_view name) {
-    if (pattern == name) return true;
-    if (pattern.ends_with("/*")) {
-        pattern.remove_suffix(1);
-        return name.size() > pattern.size() && name.starts_with(pattern);
+// Names that were let in: a connection asks as the same one each time.
+class Bearers {
+  public:
+    [[nodiscard]] std::shared_ptr<const auth::Bearer> of(const config::Auth& section,
+                                                         std::string_view name) {
+        const auto at = known_.find(name);
+        if (at != known_.end()) return at->second;
+        if (known_.size() >= kMost) known_.clear();
+        auto bearer = bearer_named(section, std::string(name));
+        known_.emplace(name, bearer);
+        return bearer;
     }
-    if (!pattern.starts_with("*.")) return false;
-    const auto dot = name.find('.');
-    return dot != std::string_view::npos && dot > 0 && name.substr(dot) == pattern.substr(1);
-}
+
+  private:
+    static constexpr std::size_t kMost = 1024;
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const {
+            return std::hash<std::string_view>()(name);
+        }
+    };
+    std::unordered_map<std::string, std::shared_ptr<const auth::Bearer>, Hash, std::equal_to<>>
+        known_;
+};
 
 class Mtls final : public Way {
   public:
@@ -62,27 +77,20 @@ class Mtls final : public Way {
     Verdict check(Pass& pass, const LocalClusterPtr& /*cluster*/) const override {
         const Caller& caller = pass.caller();
         if (caller.peer.empty() || caller.names == nullptr) return {};
-        const auto& names = caller.names->names;
-        const auto is_one = [&](const std::string& pattern) {
-            return std::any_of(names.begin(), names.end(),
-                               [&](const std::string& name) { return is_allowed(pattern, name); });
-        };
         const auto& allow = section().allow;
-        if (!allow.empty() && std::none_of(allow.begin(), allow.end(), is_one))
+        if (!allow.empty() && !auth::has_allowed(allow, caller.names->names))
             return Verdict::refuse(auth::Failure::claims, Reason::forbidden,
                                    "the certificate is of nobody who may");
-        return Verdict::accept(bearer_named(section(), std::string(caller.peer)));
+        return Verdict::accept(bearers_.of(pass.context().worker).of(section(), caller.peer));
     }
 
     std::string challenge(const Verdict& /*verdict*/) const override { return {}; }
+
+  private:
+    PerWorker<Bearers> bearers_;
 };
 
 }  // namespace
-
-std::string_view own_header(const config::Auth& section) {
-    if (section.type != config::Auth::Type::api_key) return {};
-    return std::string_view(section.from).substr(std::string_view("header:").size());
-}
 
 WayPtr make_api_key(const WayMaking& making) {
     return std::make_shared<ApiKey>(making);

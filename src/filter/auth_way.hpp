@@ -98,16 +98,34 @@ using WayPtr = std::shared_ptr<const Way>;
 struct Credentials {
     enum class State : std::uint8_t { absent, twice, there };
     State state = State::absent;
-    std::string_view text;
+    std::string_view as_sent;  // of the head
+    std::string decoded{};     // what that means, if it is written in another way
+    bool is_decoded = false;
+
+    [[nodiscard]] std::string_view text() const { return is_decoded ? decoded : as_sent; }
 };
 // At `from`: "header:authorization" (then behind the word `scheme`, any case), "header:x-api-key",
-// "cookie:sid". Credentials that are there twice are nobody's: readers differ on which count.
+// "cookie:sid", "query:key". Credentials that are there twice are nobody's: readers differ on which
+// count.
 [[nodiscard]] Credentials find_credentials(const http::RequestHead& head,
                                            std::string_view from,
                                            std::string_view scheme);
 [[nodiscard]] Verdict refuse_twice();
-// The header its credentials come in, if that is nobody's but ours: it goes no further.
-[[nodiscard]] std::string_view own_header(const config::Auth& section);
+// What a 401 or 403 asks of who has a token (RFC 6750, 3).
+[[nodiscard]] std::string bearer_challenge(const Verdict& verdict);
+// What of a request goes no further, as its credentials are nobody's but ours.
+struct OwnPlaces {
+    std::string_view header;
+    std::string_view cookie;
+    std::string_view parameter;
+};
+[[nodiscard]] OwnPlaces own_places(const config::Auth& section);
+// The query without the parameters of these names; nothing if it has none of them.
+[[nodiscard]] std::optional<std::string> query_without(std::string_view query,
+                                                       const std::vector<std::string>& names);
+// The cookies of all fields, as one; nothing if none of these is among them.
+[[nodiscard]] std::optional<std::string> cookies_without(const http::RequestHead& head,
+                                                         const std::vector<std::string>& names);
 
 // The lines of forward_claims.
 [[nodiscard]] std::string claim_lines(const config::Auth& section, const JsonValue& claims);

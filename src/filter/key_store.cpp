@@ -1,7 +1,7 @@
 #include "key_store.hpp"
 
+#include "weir/auth/discovery.hpp"
 #include "weir/core/log.hpp"
-#include "weir/http/headers.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -11,14 +11,18 @@ namespace {
 
 constexpr Duration kFetchTimeout = std::chrono::seconds{5};
 
-// "GET /keys HTTP/1.1" for the URL of a set.
+// "GET /keys HTTP/1.1" for a URL.
 std::string request_for(std::string_view url) {
-    std::string_view rest = url.substr(url.find("://") + 3);
-    const auto slash = std::min(rest.find('/'), rest.size());
-    const std::string_view path = slash == rest.size() ? "/" : rest.substr(slash);
+    const auth::UrlParts parts = auth::split_url(url);
     std::string head = "GET ";
-    head.append(path).append(" HTTP/1.1\r\nhost: ").append(rest.substr(0, slash));
+    head.append(parts.target).append(" HTTP/1.1\r\nhost: ").append(parts.authority);
     return head.append("\r\naccept: application/json\r\nuser-agent: weir\r\n\r\n");
+}
+
+// Of an answer that is of no use; else nothing.
+std::string problem_of(const upstream::CallAnswer& answer) {
+    if (answer.error.reason != Reason::none) return std::string(word(answer.error.reason));
+    return answer.status == 200 ? std::string() : "status " + std::to_string(answer.status);
 }
 
 std::optional<Duration> max_age_of(std::string_view cache_control) {
@@ -37,7 +41,7 @@ std::optional<Duration> max_age_of(std::string_view cache_control) {
 class KeyStore::Fetch final : public upstream::Errand {
   public:
     Fetch(std::shared_ptr<KeyStore> store, upstream::LocalContext& context)
-        : store_(std::move(store)), context_(context), call_(context, store_->route_) {}
+        : store_(std::move(store)), context_(context), first_(context, store_->route_) {}
     Fetch(const Fetch&) = delete;
     Fetch& operator=(const Fetch&) = delete;
     ~Fetch() override {
@@ -45,29 +49,57 @@ class KeyStore::Fetch final : public upstream::Errand {
     }
 
     void start(const LocalClusterPtr& cluster) {
-        call_.start(cluster,
-                    {.head = store_->request_,
-                     .body = {},
-                     .timeout = kFetchTimeout,
-                     .most = crypto::kMostJwksBytes},
-                    [this](const upstream::CallAnswer& answer) {
-                        is_done_ = true;
-                        store_->on_fetched(answer);
-                        context_.errands.end(context_.loop, *this);
-                    });
+        cluster_ = cluster;
+        ask(first_, store_->section_.jwks, [this](const upstream::CallAnswer& answer) {
+            if (store_->is_discovered_) return on_document(answer);
+            on_keys(answer);
+        });
     }
 
   private:
+    void ask(upstream::Call& call, std::string_view url, upstream::Call::Done done) {
+        call.start(cluster_,
+                   {.head = request_for(url),
+                    .body = {},
+                    .timeout = kFetchTimeout,
+                    .most = crypto::kMostJwksBytes},
+                   std::move(done));
+    }
+
+    // It is inside the first call, so the keys are asked for by another.
+    void on_document(const upstream::CallAnswer& answer) {
+        auth::KeysPlace place{{}, problem_of(answer)};
+        if (place.problem.empty())
+            place = auth::find_keys(answer.body, store_->section_.jwks, store_->section_.issuer);
+        if (place.url.empty()) return end({nullptr, std::move(place.problem)}, std::nullopt);
+        second_.emplace(context_, store_->route_);
+        ask(*second_, place.url, [this](const upstream::CallAnswer& keys) { on_keys(keys); });
+    }
+
+    void on_keys(const upstream::CallAnswer& answer) {
+        crypto::JwksText text{nullptr, problem_of(answer)};
+        if (text.problem.empty()) text = crypto::parse_jwks(answer.body, false);
+        end(text, max_age_of(answer.field("cache-control")));
+    }
+
+    void end(const crypto::JwksText& text, std::optional<Duration> max_age) {
+        is_done_ = true;
+        store_->on_fetched(text, max_age);
+        context_.errands.end(context_.loop, *this);
+    }
+
     const std::shared_ptr<KeyStore> store_;
     upstream::LocalContext& context_;
-    upstream::Call call_;
+    LocalClusterPtr cluster_;
+    upstream::Call first_;  // of the keys, or of the document that names their place
+    std::optional<upstream::Call> second_;  // then, of the keys
     bool is_done_ = false;
 };
 
 KeyStore::KeyStore(const config::Auth& section, upstream::Cluster& cluster)
     : section_(section),
       route_(cluster, "auth:" + section.name),
-      request_(request_for(section.jwks)),
+      is_discovered_(auth::is_discovery(section.jwks)),
       source_({.min_refetch = section.min_refetch, .max_stale = section.max_stale},
               Random::from_system()) {}
 
@@ -98,20 +130,11 @@ KeyStore::Answer KeyStore::ask(upstream::LocalContext& context,
     return answer;
 }
 
-void KeyStore::on_fetched(const upstream::CallAnswer& answer) {
-    const bool is_ok = answer.error.reason == Reason::none && answer.status == 200;
-    crypto::JwksText text;
-    if (is_ok) {
-        text = crypto::parse_jwks(answer.body, false);
-    } else if (answer.error.reason != Reason::none) {
-        text.problem = std::string(word(answer.error.reason));
-    } else {
-        text.problem = "status " + std::to_string(answer.status);
-    }
+void KeyStore::on_fetched(const crypto::JwksText& text, std::optional<Duration> max_age) {
     const TimePoint now = Clock::now();
     const std::lock_guard lock(mutex_);
     if (text.set) {
-        source_.on_fetched(text.set, max_age_of(answer.field("cache-control")), now);
+        source_.on_fetched(text.set, max_age, now);
         generation_.store(source_.generation(), std::memory_order_release);
     } else {
         source_.on_failed(now);

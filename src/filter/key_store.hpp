@@ -70,13 +70,13 @@ class KeyStore : public std::enable_shared_from_this<KeyStore> {
   private:
     class Fetch;
 
-    void on_fetched(const upstream::CallAnswer& answer);
+    void on_fetched(const crypto::JwksText& text, std::optional<Duration> max_age);
     void on_abandoned();
     void wake();  // with mutex_ held: whoever waits is still there, and its loop
 
     const config::Auth section_;
     const upstream::CallRoute route_;
-    std::string request_;  // as HTTP/1 says it
+    const bool is_discovered_;  // by a document at that URL, which says where they are
     std::mutex mutex_;
     auth::KeySource source_;        // guarded by mutex_
     std::vector<Waiter*> waiting_;  // guarded by mutex_

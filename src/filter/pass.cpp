@@ -7,6 +7,7 @@ namespace weir::filter {
 void Edits::clear() {
     removed.clear();
     request_lines.clear();
+    query.reset();
     removed_of_answer.clear();
     answer_lines.clear();
 }

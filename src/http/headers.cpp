@@ -1,6 +1,7 @@
 #include "weir/http/headers.hpp"
 
 #include "weir/http/cookies.hpp"
+#include "weir/http/query.hpp"
 
 #include "http/known.hpp"
 #include "http/words.hpp"
@@ -10,6 +11,13 @@ namespace {
 
 char lower(char letter) {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter | 0x20) : letter;
+}
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
 }
 
 HeaderId by_prefix(std::string_view name) {
@@ -79,6 +87,45 @@ std::string_view find_cookie(const HeaderList& headers, std::string_view name) {
         }
     }
     return {};
+}
+
+// ---- queries
+
+char take_decoded(std::string_view& text) {
+    const char c = text.front();
+    if (c == '%' && text.size() > 2 && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
+        const int byte = hex_digit(text[1]) * 16 + hex_digit(text[2]);
+        text.remove_prefix(3);
+        return static_cast<char>(byte);
+    }
+    text.remove_prefix(1);
+    return c == '+' ? ' ' : c;
+}
+
+bool equals_decoded(std::string_view encoded, std::string_view plain) {
+    while (!encoded.empty() && !plain.empty()) {
+        if (take_decoded(encoded) != plain.front()) return false;
+        plain.remove_prefix(1);
+    }
+    return encoded.empty() && plain.empty();
+}
+
+std::string decoded(std::string_view encoded) {
+    std::string plain;
+    while (!encoded.empty())
+        plain += take_decoded(encoded);
+    return plain;
+}
+
+std::string_view take_parameter(std::string_view& query) {
+    const std::size_t end = query.find('&');
+    const std::string_view parameter = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+    return parameter;
+}
+
+bool is_named(std::string_view parameter, std::string_view name) {
+    return equals_decoded(parameter.substr(0, parameter.find('=')), name);
 }
 
 }  // namespace weir::http

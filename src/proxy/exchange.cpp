@@ -162,14 +162,18 @@ void Exchange::begin(Downstream& downstream, const http::RequestHead& head) {
         metrics_ = route_->metrics.get();
         max_body_ = route_->config->max_body;
     }
-    if (head.has_escaped_slash && !takes_escaped_slash()) {
-        context_.shard.add(listener_->refused(Reason::bad_request));
-        return reply({Reason::bad_request, Error::Origin::downstream, Error::Retry::never,
-                      "%2F or %5C in the path"},
-                     {});
-    }
+    if (head.has_escaped_slash && !takes_escaped_slash())
+        return refuse_path("%2F or %5C in the path");
+    if (listener.has_guards && hides_guarded(head))
+        return refuse_path("without its parameters the path is one that is guarded");
     const auto& filters = route_ != nullptr ? route_->filters : listener.filters;
-    if (filters.empty() || passes(head, filters)) serve(head);
+    if (filters.empty()) return serve(head);
+    if (passes(head, filters)) serve_filtered(head);
+}
+
+void Exchange::refuse_path(const char* detail) {
+    context_.shard.add(listener_->refused(Reason::bad_request));
+    reply({Reason::bad_request, Error::Origin::downstream, Error::Retry::never, detail}, {});
 }
 
 bool Exchange::takes_escaped_slash() const {
@@ -242,12 +246,11 @@ void Exchange::remember(const http::RequestHead& head) {
     request_id_line_ = {line, static_cast<std::size_t>(at - line)};
     client_ = downstream_->client().ip;
     if (!downstream_->client().is_trusted) return;
-    const http::HeaderField* const forwarded = head.headers.find(http::HeaderId::x_forwarded_for);
-    if (forwarded == nullptr) return;
+    if (head.headers.find(http::HeaderId::x_forwarded_for) == nullptr) return;
     const config::Listener& listener = listener_->config;
     const std::size_t begin = facts_.size();
-    facts_.append(http::real_client(forwarded->value, client_, listener.trusted_proxies,
-                                    listener.trusted_hops));
+    facts_.append(
+        http::real_client(head.headers, client_, listener.trusted_proxies, listener.trusted_hops));
     client_ = std::string_view(facts_).substr(begin);
 }
 

@@ -126,6 +126,9 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     [[nodiscard]] bool recode(std::string_view& data, bool is_last, std::string_view& trailers);
     void keep_early_body(std::string_view data);
     void serve(const http::RequestHead& head);
+    void refuse_path(const char* detail);
+    [[nodiscard]] bool hides_guarded(const http::RequestHead& head) const;
+    void serve_filtered(const http::RequestHead& head);
     // In the listener's table, which has all routes but those of passthrough.
     [[nodiscard]] std::uint32_t route_index() const {
         return static_cast<std::uint32_t>(route_ - listener_->routes.data());

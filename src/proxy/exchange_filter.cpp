@@ -12,6 +12,26 @@
 // What may stop a request once its route is known, or keep it waiting; and what a route does
 // besides forwarding it.
 namespace weir::proxy {
+namespace {
+
+std::size_t parameters_of(std::string_view segment) {
+    return std::min({segment.find(';'), segment.find("%3B"), segment.size()});
+}
+
+// "/a;x=1/;/b" is "/a/b" to servers that cut parameters off.
+std::string without_parameters(std::string_view path) {
+    std::string out;
+    while (!path.empty()) {
+        path.remove_prefix(1);
+        const std::string_view segment = path.substr(0, path.find('/'));
+        path.remove_prefix(segment.size());
+        const std::string_view name = segment.substr(0, parameters_of(segment));
+        if (!name.empty() || path.empty()) out.append("/").append(name);
+    }
+    return out;
+}
+
+}  // namespace
 
 // False: it waits, or was answered.
 bool Exchange::passes(const http::RequestHead& head,
@@ -41,12 +61,36 @@ bool Exchange::passes(const http::RequestHead& head,
     return false;
 }
 
+// Whether a server that cuts parameters off would serve what another route guards in another way.
+bool Exchange::hides_guarded(const http::RequestHead& head) const {
+    if (route_ == nullptr || parameters_of(head.path) == head.path.size()) return false;
+    const std::string path = without_parameters(head.path);
+    http::RequestHead other = head;
+    other.path = path;
+    other.unmerged_path = {};
+    const auto match = listener_->table.match(other);
+    if (!match) return false;
+    const config::RouteAuth& guard = listener_->routes[*match].config->auth;
+    const config::RouteAuth& ours = route_->config->auth;
+    return !guard.is_none() && (guard.any_of != ours.any_of || guard.require != ours.require);
+}
+
 // It has waited. What came of the body meanwhile is kept.
 void Exchange::on_passed(filter::Step step) {
     if (step == filter::Step::refused) return refuse_by_filter();
     keep_answer_lines();
-    serve(pass_->head());
+    serve_filtered(pass_->head());
     if (state_ != State::over && !is_request_full()) downstream_->resume_request();
+}
+
+// The route was chosen by the query that came; what is left of it is what goes on.
+void Exchange::serve_filtered(const http::RequestHead& head) {
+    const auto& query = pass_->edits().query;
+    if (!query) return serve(head);
+    http::RequestHead edited = head;
+    edited.query = *query;
+    edited.has_query = !query->empty();
+    serve(edited);
 }
 
 void Exchange::keep_answer_lines() {

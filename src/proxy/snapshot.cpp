@@ -204,6 +204,8 @@ ListenerState::ListenerState(const config::Listener& listener,
     const bool goes_where_meant =
         listener.transparent && listener.mode == config::Mode::outbound && !match;
     takes_opaque = may_be_opaque && (has_route || goes_where_meant);
+    has_guards = std::any_of(listener.routes.begin(), listener.routes.end(),
+                             [](const config::Route& route) { return !route.auth.is_none(); });
     const auto has_host = [](const config::Route& route) { return !route.hosts.empty(); };
     wants_name = listener.protocol == config::Protocol::tcp &&
                  std::any_of(listener.routes.begin(), listener.routes.end(), has_host);

@@ -1,6 +1,7 @@
 #include "route/condition.hpp"
 
 #include "weir/http/grpc.hpp"
+#include "weir/http/query.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,34 +13,6 @@ namespace {
 using Kind = config::Matcher::Kind;
 
 constexpr std::string_view kRequestedMethod = "access-control-request-method";
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-// The next character of a query's name or value: "+" is a blank, "%41" an A, a broken escape
-// itself.
-char take_decoded(std::string_view& text) {
-    const char c = text.front();
-    if (c == '%' && text.size() > 2 && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
-        const int byte = hex_digit(text[1]) * 16 + hex_digit(text[2]);
-        text.remove_prefix(3);
-        return static_cast<char>(byte);
-    }
-    text.remove_prefix(1);
-    return c == '+' ? ' ' : c;
-}
-
-bool equals_decoded(std::string_view encoded, std::string_view plain) {
-    while (!encoded.empty() && !plain.empty()) {
-        if (take_decoded(encoded) != plain.front()) return false;
-        plain.remove_prefix(1);
-    }
-    return encoded.empty() && plain.empty();
-}
 
 std::string describe(const char* what,
                      const std::string& name,
@@ -66,14 +39,6 @@ std::string joined(std::string_view name, const http::HeaderList& headers) {
         all += field.value;
     }
     return all;
-}
-
-// What expressions see of a query's value.
-std::string decoded(std::string_view encoded) {
-    std::string plain;
-    while (!encoded.empty())
-        plain += take_decoded(encoded);
-    return plain;
 }
 
 bool is_call(const http::RequestHead& head) {
@@ -159,15 +124,14 @@ bool Condition::header_holds(const Field& field, const http::RequestHead& head) 
 
 bool Condition::query_holds(const Field& field, std::string_view query) {
     while (!query.empty()) {
-        const std::size_t end = query.find('&');
-        const std::string_view pair = query.substr(0, end);
-        query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+        const std::string_view pair = http::take_parameter(query);
+        if (pair.empty() || !http::is_named(pair, field.name)) continue;
         const std::size_t equals = pair.find('=');
-        if (pair.empty() || !equals_decoded(pair.substr(0, equals), field.name)) continue;
         const std::string_view value =
             equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-        const bool does_hold = field.kind == Kind::exact   ? equals_decoded(value, field.value)
-                               : field.kind == Kind::regex ? field.takes(decoded(value))
+        // Expressions see what is meant.
+        const bool does_hold = field.kind == Kind::exact ? http::equals_decoded(value, field.value)
+                               : field.kind == Kind::regex ? field.takes(http::decoded(value))
                                                            : true;
         if (does_hold) return true;
     }

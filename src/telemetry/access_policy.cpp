@@ -2,6 +2,7 @@
 
 #include "weir/core/json.hpp"
 #include "weir/http/headers.hpp"
+#include "weir/http/query.hpp"
 #include "weir/telemetry/access_log.hpp"
 
 #include "telemetry/access_record.hpp"
@@ -33,28 +34,6 @@ std::string_view find_pair(std::string_view pairs, std::string_view name, char s
         }
     }
     return {};
-}
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char lower = static_cast<char>(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-// As an origin would read it.
-std::string decoded(std::string_view name) {
-    std::string out;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        const int high = i + 2 < name.size() && name[i] == '%' ? hex_digit(name[i + 1]) : -1;
-        const int low = high >= 0 ? hex_digit(name[i + 2]) : -1;
-        if (low >= 0) {
-            out += static_cast<char>(high * 16 + low);
-            i += 2;
-        } else {
-            out += name[i];
-        }
-    }
-    return out;
 }
 
 }  // namespace
@@ -206,7 +185,7 @@ std::string_view AccessPolicy::redact_query(std::string_view path,
         if (pair.empty() || !may_begin_[static_cast<unsigned char>(pair.front())]) continue;
         const std::size_t size = pair.find('=');
         if (size == std::string_view::npos || size + 1 == pair.size()) continue;
-        if (!is_redacted(decoded(pair.substr(0, size)))) continue;
+        if (!is_redacted(http::decoded(pair.substr(0, size)))) continue;
         const std::size_t equals = end - pair.size() + size;
         if (copied == 0) scratch.clear();
         scratch.append(path.substr(copied, equals + 1 - copied)).append(kHidden);

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "crypto/openssl.hpp"
 #include <openssl/bio.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -13,18 +13,12 @@
 // OpenSSL's objects as owned ones. For transport alone.
 namespace weir::transport::ossl {
 
-template <auto Free>
-struct Freer {
-    template <typename T>
-    void operator()(T* object) const {
-        Free(object);
-    }
-};
+using crypto::ossl::Freer;
+using crypto::ossl::Key;
 using Bio = std::unique_ptr<BIO, Freer<BIO_free>>;
 using BioMethod = std::unique_ptr<BIO_METHOD, Freer<BIO_meth_free>>;
 using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
 using Crl = std::unique_ptr<X509_CRL, Freer<X509_CRL_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using Context = std::unique_ptr<SSL_CTX, Freer<SSL_CTX_free>>;
 using Connection = std::unique_ptr<SSL, Freer<SSL_free>>;
 using Session = std::unique_ptr<SSL_SESSION, Freer<SSL_SESSION_free>>;

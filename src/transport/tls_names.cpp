@@ -1,3 +1,4 @@
+#include "weir/auth/allowed.hpp"
 #include "weir/core/address.hpp"
 #include "weir/core/clock.hpp"
 
@@ -99,23 +100,6 @@ std::string day_of(const ASN1_TIME* time) {
 
 namespace {
 
-// "spiffe://shop/ns/web/*" takes what is below; "*.shop" one label.
-bool matches(std::string_view pattern, std::string_view name) {
-    if (pattern == name) return true;
-    if (pattern.ends_with("/*")) {
-        pattern.remove_suffix(1);
-        return name.size() > pattern.size() && name.starts_with(pattern);
-    }
-    if (!pattern.starts_with("*.")) return false;
-    const auto dot = name.find('.');
-    return dot != std::string_view::npos && dot > 0 && name.substr(dot) == pattern.substr(1);
-}
-
-bool has(const std::vector<std::string>& names, std::string_view pattern) {
-    return std::any_of(names.begin(), names.end(),
-                       [&](const std::string& name) { return matches(pattern, name); });
-}
-
 WallTime to_wall(const ASN1_TIME* time) {
     std::tm parts{};
     if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
@@ -184,9 +168,9 @@ std::string client_cert(const X509* own, X509* client) {
 
 bool is_allowed(const config::Tls& section, const ossl::Names& names) {
     if (section.allow.empty()) return true;
-    return std::any_of(section.allow.begin(), section.allow.end(), [&](const std::string& entry) {
-        return has(names.uris, entry) || has(names.dns, entry) || has(names.ips, entry);
-    });
+    return auth::has_allowed(section.allow, names.uris) ||
+           auth::has_allowed(section.allow, names.dns) ||
+           auth::has_allowed(section.allow, names.ips);
 }
 
 TlsCertificate describe(const config::CertificateFiles& files, X509* certificate) {

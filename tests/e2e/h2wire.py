@@ -8,6 +8,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+
+from wire import Headers, Message
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
@@ -49,6 +52,83 @@ def head(stream: int, method: str = "GET", path: str = "/", more: list[tuple[byt
                  block(pseudo(method, path) + (more or [])))
 
 
+# ---- HPACK as a peer writes it who may not remember anything: HEADER_TABLE_SIZE is 0
+
+NAMES = (":authority :method :method :path :path :scheme :scheme :status :status :status :status :status :status :status "
+         "accept-charset accept-encoding accept-language accept-ranges accept access-control-allow-origin age allow "
+         "authorization cache-control content-disposition content-encoding content-language content-length "
+         "content-location content-range content-type cookie date etag expect expires from host if-match "
+         "if-modified-since if-none-match if-range if-unmodified-since last-modified link location max-forwards "
+         "proxy-authenticate proxy-authorization range referer refresh retry-after server set-cookie "
+         "strict-transport-security transfer-encoding user-agent vary via www-authenticate").split()
+STATUSES = {8: "200", 9: "204", 10: "206", 11: "304", 12: "400", 13: "404", 14: "500"}
+# By the length of their codes, which are canonical: in order of length, then of the character.
+BY_LENGTH = {5: "012aceiost", 6: " %-./3456789=A_bdfghlmnpru", 7: ":BCDEFGHIJKLMNOPQRSTUVWYjkqvwxyz", 8: "&*,;XZ",
+             10: "!\"()?", 11: "'+|", 12: "#>", 13: "\0$@[]~", 14: "^}", 15: "<`{"}
+
+
+@cache
+def codes() -> dict[str, str]:
+    made, code, before = {}, 0, 5
+    for length, characters in BY_LENGTH.items():
+        code <<= length - before
+        before = length
+        for character in characters:
+            made[format(code, f"0{length}b")] = character
+            code += 1
+    return made
+
+
+def from_huffman(data: bytes) -> str:
+    bits, out, begin = "".join(format(byte, "08b") for byte in data), "", 0
+    for end in range(1, len(bits) + 1):
+        character = codes().get(bits[begin:end])
+        if character is not None:
+            out, begin = out + character, end
+    if set(bits[begin:]) - {"1"} or len(bits) - begin > 7:
+        raise AssertionError(f"no text of usual characters: {data!r}")
+    return out
+
+
+class HeadReader:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def integer(self, bits: int) -> int:
+        most = (1 << bits) - 1
+        value, self.data = self.data[0] & most, self.data[1:]
+        if value < most:
+            return value
+        shift = 0
+        while True:
+            byte, self.data = self.data[0], self.data[1:]
+            value += (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    def text(self) -> str:
+        is_huffman = bool(self.data[0] & 128)
+        size = self.integer(7)
+        text, self.data = self.data[:size], self.data[size:]
+        return from_huffman(text) if is_huffman else text.decode("latin-1")
+
+    def fields(self) -> Headers:
+        found: Headers = []
+        while self.data:
+            first = self.data[0]
+            if first & 0xe0 == 0x20:  # the size of the table
+                self.integer(5)
+            elif first & 128:
+                index = self.integer(7)
+                found.append((NAMES[index - 1], STATUSES.get(index, "")))
+            else:
+                index = self.integer(6 if first & 64 else 4)
+                name = NAMES[index - 1] if index else self.text()
+                found.append((name, self.text()))
+        return found
+
+
 @dataclass
 class Frame:
     kind: int
@@ -70,13 +150,16 @@ class H2Client:
     """A connection that has said its preface and settings."""
 
     def __init__(self, port: int, timeout: float = 10, window: int | None = None,
-                 sock: socket.socket | None = None) -> None:
+                 sock: socket.socket | None = None, reads_heads: bool = False) -> None:
         self.sock = sock or socket.create_connection(("127.0.0.1", port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.frames: list[Frame] = []
         self.has_ended = False
         self.buffer = b""
         settings = b"" if window is None else b"\x00\x04" + window.to_bytes(4, "big")
+        if reads_heads:
+            settings += b"\x00\x01" + bytes(4)
+        self.next_stream = 1
         self.send(PREFACE + frame(SETTINGS, payload=settings))
 
     def __enter__(self) -> H2Client:
@@ -140,6 +223,22 @@ class H2Client:
 
     def body(self, stream: int) -> bytes:
         return b"".join(f.payload for f in self.frames if f.stream == stream and f.kind == DATA)
+
+    def ask(self, fields: list[tuple[bytes, bytes]], after: bytes = b"") -> Message | int:
+        """One request, pseudo fields included, with what follows its head; the answer, or the code of a reset. Of a
+        client that reads heads."""
+        stream = self.next_stream
+        self.next_stream += 2
+        self.send(frame(HEADERS, END_HEADERS | (0 if after else END_STREAM), stream, block(fields)) +
+                  after.replace(b"STREAM", stream.to_bytes(4, "big")))
+        end = self.end_of(stream)
+        if end.kind == RST_STREAM:
+            return end.code
+        heads = [f for f in self.frames if f.stream == stream and f.kind == HEADERS]
+        told = HeadReader(heads[0].payload).fields()
+        body = self.body(stream)
+        self.frames = [f for f in self.frames if f.stream != stream]
+        return Message(f"HTTP/2 {told[0][1]}", told[1:], body)
 
     def is_good(self, stream: int) -> bool:
         """Its head begins with :status 200, as the static table has it."""

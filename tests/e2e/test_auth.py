@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import posixpath
 import random
 import socket
 import subprocess
 import time
 import unittest
+import urllib.parse
 from pathlib import Path
 
-from harness import BINARY, Metrics, RawOrigin, Weir, WeirTest
+from h2wire import H2Client
+from harness import BINARY, Metrics, RawOrigin, Weir, WeirTest, eventually
 from pki import Authority, Pair
 from tokens import SECRET, Signer, b64, claims, encoded, hs256, jwks
 from wire import Message, request
@@ -133,6 +136,33 @@ def malicious(signer: Signer) -> list[tuple[str, str, str]]:
             *((what, hs256(payload=payload), reason) for what, payload, reason in times)]
 
 
+def changes(before: Metrics, after: Metrics) -> dict[str, float]:
+    """Failures by their reason."""
+    name = "weir_auth_failures_total"
+    reasons = after.label(name, "reason")
+    all_of = {reason: after.sum(name, reason=reason) - before.sum(name, reason=reason) for reason in reasons}
+    return {reason: count for reason, count in all_of.items() if count}
+
+
+def paths() -> tuple[str, ...]:
+    """Ways to write /admin/x, or to try."""
+    return ("/admin/x", "//admin/x", "/./admin/x", "/a/../admin/x", "/%61dmin/x", "/admin//x", "/admin/./x",
+            "/admin/y/../x", "/%2e/admin/x", "/a/%2e%2e/admin/x", "/x/..//admin/x", "/admin/x?/../../y",
+            "/admin%2Fx", "/admin/..;/x", "/admin\\x", "/admin%5Cx", "/admin/x%00", "/admin/x#/y",
+            "/..;/admin/x", "/;/../admin/x", "/%252e%252e/admin/x", "/ADMIN/../admin/x", "/a/..;/admin/x",
+            "/a/.%2e/admin/x", "/a/%2e./admin/x", "/a/%2E%2E/admin/x", "/a%2f..%2fadmin/x", "/%2fadmin/x", "/admin%2f%2e%2e%2fx",
+            "/%5cadmin/x", "/a/..%2fadmin/x", "/a/..%5cadmin/x", "/%41dmin/../admin/x", "/admin;x=1/x", "/admin/;/x", "///admin///x",
+            "/%2561dmin/x", "/%u0061dmin/x", "/admin/x/.", "/admin/x/..", "/../admin/x", "/admin/%", "/admin/%zz", "/%c0%afadmin/x",
+            "/%c0%ae%c0%ae/admin/x", "/a/...//../../admin/x")
+
+
+def as_read(target: str) -> str:
+    """The path as a credulous origin would take it: decoded, without parameters of segments, dots followed."""
+    path = urllib.parse.unquote(target.split("?")[0]).replace("\\", "/")
+    path = "/".join(segment.split(";")[0] for segment in path.split("/"))
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
 class Tokens(AuthTest):
     def test_no_malicious_token_gets_through(self) -> None:
         weir, origin = self.guard(secrets(self))
@@ -150,16 +180,10 @@ class Tokens(AuthTest):
                     self.assert_refused(answer, 401, "unauthorized")
                     challenge = answer.get("www-authenticate") or ""
                     self.assertTrue(challenge.startswith('Bearer error="invalid_token"'), challenge)
-                    self.assertEqual(self.changes(before, after), {reason: 1})
+                    self.assertEqual(changes(before, after), {reason: 1})
                 before = after
         self.assertEqual(origin.requests, [])
         self.assertNotIn("eyJ", weir.output() + weir.errors())
-
-    def changes(self, before: Metrics, after: Metrics) -> dict[str, float]:
-        name = "weir_auth_failures_total"
-        reasons = after.label(name, "reason")
-        all_of = {reason: after.sum(name, reason=reason) - before.sum(name, reason=reason) for reason in reasons}
-        return {reason: count for reason, count in all_of.items() if count}
 
     def test_no_way_to_write_the_header_lets_a_bad_token_in(self) -> None:
         weir, origin = self.guard(secrets(self))
@@ -298,20 +322,32 @@ class Rules(AuthTest):
         routes = '{path: /admin/*, require: \'claims.sub == "root"\', to: c}, {path: /admin, respond: {status: 404}}, {path: /*, to: c}'
         weir, origin = self.guard(secrets(self), routes=routes)
         token = hs256()
-        for target in ("/admin/x", "//admin/x", "/./admin/x", "/a/../admin/x", "/%61dmin/x", "/admin//x", "/admin/./x",
-                       "/admin/y/../x", "/%2e/admin/x", "/a/%2e%2e/admin/x", "/x/..//admin/x", "/admin/x?/../../y",
-                       "/admin%2Fx", "/admin/..;/x", "/admin\\x", "/admin%5Cx", "/admin/x%00", "/admin/x#/y",
-                       "/..;/admin/x", "/;/../admin/x", "/%252e%252e/admin/x", "/ADMIN/../admin/x"):
+        for target in paths():
             with self.subTest(target):
                 answer = self.bearer(weir, token, target)
                 reached = [told.target for told in origin.requests]
-                self.assertFalse([path for path in reached if "/admin/" in path.split("?")[0] and "%252e" not in path], reached)
+                origin.requests.clear()
+                self.assertFalse([path for path in reached if as_read(path).startswith("/admin/")], reached)
                 if answer.status == 200:
                     self.assertTrue(reached)
                 else:
                     self.assertIn(answer.status, (400, 403, 404))
-                origin.requests.clear()
         self.assertEqual(self.bearer(weir, hs256(payload=claims(sub="root")), "/admin/x").status, 200)
+
+    def test_parameters_of_segments_pass_where_they_are_beside_no_rule(self) -> None:
+        routes = ('{path: /admin/*, require: \'claims.sub == "root"\', to: c}, {path: /cars, auth: none, to: c}, '
+                  '{path: /cars/*, to: c}, {path: /*, to: c}')
+        weir, origin = self.guard(secrets(self), routes=routes)
+        token = hs256()
+        for target in ("/a;x=1/b", "/cars/red;age=3", "/cars;color=red/x", "/x;/admin;a/y", "/cars/x%3By", "/a;b;c"):
+            with self.subTest(target):
+                self.assertEqual(self.bearer(weir, token, target).status, 200)
+                self.assertEqual(origin.requests[-1].target, target)
+        for target in ("/admin;x/y", "/admin;/y", "/;/admin/y", "/;x/;y/admin/y", "/admin%3Bx/y", "/admin;x;y/y;z", "/%61dmin;x/y"):
+            with self.subTest(target):
+                self.assert_refused(self.bearer(weir, token, target), 400, "bad_request")
+        # Nobody is asked at /cars: what is more open than the route itself is no way around it.
+        self.assertEqual(self.bearer(weir, token, "/cars;x").status, 200)
 
     def test_a_required_claim_is_another_matter_than_a_bad_token(self) -> None:
         auth = f"{{type: jwt, secret: {{file: {self.keys('secret', SECRET)}}}, require: {{scope: [write, admin]}}}}"
@@ -394,6 +430,76 @@ class ApiKeys(AuthTest):
         self.assert_refused(answer, 401, "unauthorized")
         self.assertEqual(len(answer.values("www-authenticate")), 2)
         self.assertEqual(weir.ask("/").status, 401)
+
+
+class Places(AuthTest):
+    """Credentials in the query and in cookies: they end here, and no log has them."""
+
+    def key(self, place: str, routes: str = "", more: str = "") -> tuple[Weir, RawOrigin]:
+        line = "".join(f"{name}:{hashlib.sha256(key).hexdigest()}\n" for name, key in (("acme", b"key-1"), ("odd", b"a+b c/=")))
+        return self.guard(f"{{type: api_key, from: '{place}', keys: {{file: {self.keys('keys', line)}}}, forward_claims: {{sub: x-client}}}}",
+                          routes=routes, rest=more)
+
+    def test_a_key_in_the_query_goes_no_further(self) -> None:
+        weir, origin = self.key("query:key")
+        for target, told in (("/a?key=key-1", "/a"), ("/a?x=1&key=key-1&y=%20+", "/a?x=1&y=%20+"), ("/a?k%65y=key-1&x", "/a?x"),
+                             ("/a?keys=2&key=key-1", "/a?keys=2")):
+            with self.subTest(target):
+                self.assertEqual(weir.ask(target).status, 200)
+                self.assertEqual(origin.requests[-1].target, told)
+                self.assertEqual(origin.requests[-1].values("x-client"), ["acme"])
+        self.assertEqual(weir.ask("/?key=a%2Bb+c%2F%3d").status, 200)
+        self.assertEqual(origin.requests[-1].values("x-client"), ["odd"])
+        with H2Client(weir.port, reads_heads=True) as client:
+            answer = client.ask([(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"t"), (b":path", b"/h2?a=1&key=key-1")])
+            assert isinstance(answer, Message)
+            self.assertEqual((answer.status, origin.requests[-1].target), (200, "/h2?a=1"))
+        origin.requests.clear()
+        for target in ("/", "/?", "/?key", "/?key=", "/?key=key-2", "/?Key=key-1", "/?key=key-1&key=key-1", "/?key=key-1&k%65y=x",
+                       "/?x=1;key=key-1", "/?x#key=key-1", "/key=key-1", "/?key%3Dkey-1", "/?%26key=key-1", "/?key[]=key-1", "/?key%00=key-1"):
+            with self.subTest(target):
+                self.assertIn(weir.ask(target).status, (400, 401))
+        self.assertEqual(weir.ask("/", headers={"Key": "key-1", "Cookie": "key=key-1"}).status, 401)
+        self.assertEqual(origin.requests, [])
+
+    def test_nor_does_it_reach_a_log(self) -> None:
+        weir, _ = self.key("query:key", routes="{path: /moved, redirect: 'https://other.test/there'}, {path: /*, to: c}",
+                           more="access_log: {redact: [], fields: {k: 'query:key', c: 'cookie:key'}}")
+        for target in ("/a?x=1&key=key-1", "/b?key=key-2", "/c?k%65y=key-3&key=key-4"):
+            weir.ask(target, headers={"Cookie": "key=key-5"})
+        answer = weir.ask("/moved?x=1&key=key-1")
+        self.assertEqual((answer.status, answer.get("location")), (308, "https://other.test/there?x=1"))
+        entries = eventually(lambda: len(weir.access_log()) == 4 and weir.access_log(), "access records")
+        self.assertEqual(entries[0]["path"], "/a?x=1&key=***")
+        self.assertEqual(entries[2]["path"], "/c?k%65y=***&key=***")
+        told = weir.output() + weir.errors() + "".join(weir.admin(path)[1] for path in ("/api/v1/failures", "/metrics", "/api/v1/config"))
+        self.assertNotRegex(told, "key-[1-5]")
+
+    def test_a_key_in_a_cookie_goes_no_further(self) -> None:
+        weir, origin = self.key("cookie:key")
+        for cookie, told in (("key=key-1", []), ("a=1; key=key-1; b=2", ["a=1; b=2"]), ("a=1;key=key-1", ["a=1"])):
+            with self.subTest(cookie):
+                self.assertEqual(weir.ask("/", headers={"Cookie": cookie}).status, 200)
+                self.assertEqual(origin.requests[-1].values("cookie"), told)
+        with H2Client(weir.port, reads_heads=True) as client:
+            answer = client.ask([(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"t"), (b":path", b"/"), (b"cookie", b"a=1"),
+                                 (b"cookie", b"key=key-1"), (b"cookie", b"b=2")])
+            assert isinstance(answer, Message)
+            self.assertEqual((answer.status, origin.requests[-1].values("cookie")), (200, ["a=1; b=2"]))
+        origin.requests.clear()
+        for cookie in ("", "key", "key=", "key=key-2", "Key=key-1", "key=key-1; key=key-1", "key=key-1,x", "xkey=key-1", "x=\"; key=key-2\""):
+            with self.subTest(cookie):
+                self.assert_refused(weir.ask("/", headers={"Cookie": cookie}), 401, "unauthorized")
+        self.assert_refused(weir.ask("/?key=key-1", headers={"Key": "key-1"}), 401, "unauthorized")
+        self.assertEqual(origin.requests, [])
+
+    def test_a_token_may_be_in_the_query(self) -> None:
+        weir, origin = self.guard(f"{{type: jwt, from: 'query:access_token', secret: {{file: {self.keys('secret', SECRET)}}}}}")
+        self.assertEqual(weir.ask(f"/a?access_token={hs256()}&b=1").status, 200)
+        self.assertEqual(origin.requests[-1].target, "/a?b=1")
+        self.assert_refused(weir.ask(f"/a?access_token={hs256(secret=b'x' * 32)}"), 401, "unauthorized")
+        self.assert_refused(self.bearer(weir, hs256()), 401, "unauthorized")
+        self.assertNotIn("eyJ", weir.output() + weir.errors())
 
 
 class Certificates(AuthTest):

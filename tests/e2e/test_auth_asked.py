@@ -17,7 +17,25 @@ from tokens import Signer, b64, claims, encoded, jwks
 from wire import Message
 
 
-class FetchedKeys(AuthTest):
+class IssuerTest(AuthTest):
+    def hold(self, source: RawOrigin) -> threading.Event:
+        """The source answers when that is set."""
+        gate = threading.Event()
+
+        def slow(peer: Peer, request: Message) -> None:
+            gate.wait(10)
+            fixed(200, jwks(self.signer).encode())(peer, request)
+
+        source.answer = slow
+        return gate
+
+    def second(self) -> Signer:
+        other = Signer("two")
+        self.addCleanup(other.close)
+        return other
+
+
+class FetchedKeys(IssuerTest):
     """The issuer is a server of its own, which tests stop, change and start."""
 
     def issuer(self, *signers: Signer, more: str = "", answer: str | None = None) -> tuple[Weir, RawOrigin, RawOrigin]:
@@ -30,20 +48,9 @@ class FetchedKeys(AuthTest):
                          f"  issuer: {{endpoints: [{source.address}], breaker: off, outlier: off}}\n")
         return weir, source, origin
 
-    def second(self) -> Signer:
-        other = Signer("two")
-        self.addCleanup(other.close)
-        return other
-
     def test_they_are_fetched_once_for_all_who_wait(self) -> None:
         weir, source, _ = self.issuer(self.signer)
-        gate = threading.Event()
-
-        def slow(peer: Peer, request: Message) -> None:
-            gate.wait(10)
-            fixed(200, jwks(self.signer).encode())(peer, request)
-
-        source.answer = slow
+        gate = self.hold(source)
         token = self.signer.token()
         with ThreadPoolExecutor(20) as pool:
             asked = [pool.submit(self.bearer, weir, token) for _ in range(20)]
@@ -128,13 +135,7 @@ class FetchedKeys(AuthTest):
 
     def test_clients_that_leave_take_nothing_with_them(self) -> None:
         weir, source, _ = self.issuer(self.signer)
-        gate = threading.Event()
-
-        def slow(peer: Peer, request: Message) -> None:
-            gate.wait(10)
-            fixed(200, jwks(self.signer).encode())(peer, request)
-
-        source.answer = slow
+        gate = self.hold(source)
         for _ in range(5):
             client = weir.connect()
             client.send(f"GET / HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {self.signer.token()}\r\n\r\n")
@@ -146,13 +147,7 @@ class FetchedKeys(AuthTest):
 
     def test_a_body_that_comes_while_it_waits_is_not_lost(self) -> None:
         weir, source, origin = self.issuer(self.signer)
-        gate = threading.Event()
-
-        def slow(peer: Peer, request: Message) -> None:
-            gate.wait(10)
-            fixed(200, jwks(self.signer).encode())(peer, request)
-
-        source.answer = slow
+        gate = self.hold(source)
         body = bytes(range(256)) * 400
         with weir.connect() as client:
             client.send(f"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n"
@@ -163,6 +158,72 @@ class FetchedKeys(AuthTest):
             gate.set()
             self.assertEqual(client.answer("POST").body, body)
         self.assertEqual(origin.requests[-1].body, body)
+
+
+class Discovery(IssuerTest):
+    """The issuer's document says where its keys are."""
+
+    URL = "http://issuer.test:8080/realm/.well-known/openid-configuration"
+
+    def found(self, document: object, keys: str | None = None) -> tuple[Weir, RawOrigin, RawOrigin]:
+        text = document if isinstance(document, str) else json.dumps(document)
+
+        def answer(peer: Peer, request: Message) -> None:
+            is_document = request.target.startswith("/realm/.well-known/")
+            fixed(200, (text if is_document else keys or jwks(self.signer)).encode())(peer, request)
+
+        source = self.origin(answer)
+        origin = self.origin()
+        weir = self.weir("version: 1\nthreads: 2\nlisteners:\n  - {listen: $LISTEN, auth: users, to: c}\n"
+                         f"auth:\n  users: {{type: jwt, jwks: '{self.URL}', jwks_cluster: issuer, min_refetch: 1s, issuer: 'https://issuer.test/'}}\n"
+                         f"clusters:\n  c: {{endpoints: [{origin.address}], retry: off}}\n"
+                         f"  issuer: {{endpoints: [{source.address}], breaker: off, outlier: off}}\n")
+        return weir, source, origin
+
+    def test_its_keys_are_used(self) -> None:
+        weir, source, _ = self.found({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/realm/keys?v=1"})
+        with ThreadPoolExecutor(10) as pool:
+            token = self.signer.token()
+            self.assertEqual(set(pool.map(lambda _: self.bearer(weir, token).status, range(10))), {200})
+        self.assertEqual([(told.target, told.get("host")) for told in source.requests],
+                         [("/realm/.well-known/openid-configuration", "issuer.test:8080"), ("/realm/keys?v=1", "issuer.test:8080")])
+
+    def test_a_document_that_proves_nothing_has_no_keys(self) -> None:
+        uri = "http://issuer.test:8080/keys"
+        for document, why in (({"issuer": "https://evil.test/", "jwks_uri": uri}, "of another issuer"),
+                              ({"issuer": "https://issuer.test", "jwks_uri": uri}, "of another issuer"),
+                              ({"jwks_uri": uri}, "of another issuer"), ({"issuer": "https://issuer.test/"}, "no URL in jwks_uri"),
+                              ({"issuer": "https://issuer.test/", "jwks_uri": "http://evil.test/keys"}, "jwks_uri is elsewhere, at http://evil.test/keys"),
+                              ({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test/keys"}, "elsewhere"),
+                              ({"issuer": "https://issuer.test/", "jwks_uri": f"{uri}\r\nx: 1"}, "no URL"),
+                              (f'{{"issuer":"https://issuer.test/","jwks_uri":"http://evil.test/","jwks_uri":"{uri}"}}', "each member once"),
+                              ("<html>", "not a JSON object"), (jwks(self.signer), "of another issuer")):
+            with self.subTest(document):
+                weir, source, origin = self.found(document)
+                self.assert_refused(self.bearer(weir, self.signer.token()), 503, "auth_unavailable")
+                self.assertEqual(len(source.requests), 1)
+                self.assertEqual(origin.requests, [])
+                eventually(lambda: why in weir.errors(), "the log says why")
+
+    def test_keys_that_do_not_come_are_none(self) -> None:
+        weir, source, _ = self.found({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/keys"}, keys="<html>")
+        self.assert_refused(self.bearer(weir, self.signer.token()), 503, "auth_unavailable")
+        self.assertEqual(len(source.requests), 2)
+
+    def test_the_document_is_asked_for_again_when_keys_change(self) -> None:
+        weir, source, _ = self.found({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/old"})
+        other = self.second()
+        self.assertEqual(self.bearer(weir, self.signer.token()).status, 200)
+
+        def moved(peer: Peer, request: Message) -> None:
+            document = json.dumps({"issuer": "https://issuer.test/", "jwks_uri": "http://issuer.test:8080/new"})
+            fixed(200, (jwks(other) if request.target == "/new" else document).encode())(peer, request)
+
+        source.answer = moved
+        eventually(lambda: self.bearer(weir, other.token()).status == 200, "the new keys")
+        self.assertEqual(source.requests[-1].target, "/new")
+        source.refuse()
+        self.assertEqual(self.bearer(weir, other.token(claims(sub="9"))).status, 200)
 
 
 def crypt(password: str, setting: str) -> str:

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,7 @@ struct LimitNote {
 struct Edits {
     std::vector<std::string_view> removed;  // of the request, in lower case; texts of the snapshot
     std::string request_lines;
+    std::optional<std::string> query;  // in place of the request's, without '?'
     std::vector<std::string_view> removed_of_answer;
     std::string answer_lines;
 

@@ -98,6 +98,8 @@ struct ListenerState {
     bool wants_name = false;
     // So is the protocol: what is no HTTP has somewhere to go. Elsewhere it is a bad request.
     bool takes_opaque = false;
+    // Some route asks who it is, or has a rule: no spelling of a path may be a way around it.
+    bool has_guards = false;
 
     // Of weir_protocol_refused_total; `overloaded` are connections above limits.connections.
     [[nodiscard]] telemetry::CellId refused(Reason reason) const {

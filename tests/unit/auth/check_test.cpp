@@ -54,6 +54,13 @@ TEST_F(AuthCheck, FindsSetsOfNoUse) {
     EXPECT_EQ(problems("type: jwt, algorithms: [HS512], jwks: " + path).substr(0, 3), "201");
 }
 
+TEST_F(AuthCheck, FindsADocumentOfNobodyInParticular) {
+    const std::string fetched =
+        "type: jwt, jwks_cluster: c, jwks: 'https://i.test/.well-known/openid-configuration'";
+    EXPECT_EQ(problems(fetched).substr(0, 3), "114");
+    EXPECT_EQ(problems(fetched + ", issuer: 'https://i.test'"), "");
+}
+
 TEST_F(AuthCheck, FindsFilesOfKeysWithTheirLine) {
     const auto keys = problems("type: api_key, keys: " + file("# keys\nacme:hunter2\n"));
     EXPECT_NE(keys.find("line 2"), std::string::npos) << keys;

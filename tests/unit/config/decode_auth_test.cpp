@@ -1,5 +1,7 @@
 #include "support.hpp"
 
+#include <algorithm>
+
 namespace weir::config {
 namespace {
 
@@ -146,9 +148,37 @@ TEST(ConfigAuth, RefusesHeadersThatAreNotForIt) {
             << header;
     }
     for (const char* from :
-         {"query:key", "header:", "authorization", "header:a b", "cookie:", "header:host"}) {
+         {"query:", "query:a b", "query:a=b", "body:key", "header:", "authorization", "header:a b",
+          "cookie:", "cookie:a;b", "header:host", ":key", "query"}) {
         EXPECT_EQ(codes(with_auth(inline_jwt(", from: '" + std::string(from) + "'"))), "119")
             << from;
+    }
+}
+
+TEST(ConfigAuth, CredentialsMayStandInAHeaderACookieOrTheQuery) {
+    const test::Folder folder;
+    const std::string keys = folder.write("keys", "a:1\n");
+    for (const char* from : {"query:Key", "cookie:Key", "header:x-key"}) {
+        const std::string key =
+            "type: api_key, from: '" + std::string(from) + "', keys: {file: " + keys + "}";
+        EXPECT_EQ(good(with_auth(one(key))).auth.at("users").from, from);
+        const std::string jwt = ", from: '" + std::string(from) + "'";
+        EXPECT_EQ(good(with_auth(inline_jwt(jwt))).auth.at("users").from, from);
+    }
+}
+
+TEST(ConfigAuth, AccessLogsShowNoCredentials) {
+    const Config made = good(with_auth(inline_jwt(", from: 'query:Token'") +
+                                           "  pages: {type: introspection, to: c, "
+                                           "from: 'cookie:sid'}\n",
+                                       "to: c", "access_log: {redact: []}\n"));
+    const auto hides = [](const AccessLog& log, const char* name) {
+        return std::count(log.redact.begin(), log.redact.end(), name) == 1;
+    };
+    for (const AccessLog* const log : {&made.access_log, &made.listeners[0].access_log,
+                                       &made.listeners[0].routes[0].access_log}) {
+        EXPECT_TRUE(hides(*log, "token"));
+        EXPECT_TRUE(hides(*log, "sid"));
     }
 }
 
