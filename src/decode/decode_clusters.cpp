@@ -102,6 +102,11 @@ std::map<std::string, std::string> decode_options(Context& ctx,
                                  "one of: " + joined(known)});
         } else if (expect(ctx, entry.value, Node::Kind::scalar, entry.key, "one value")) {
             const bool is_file = entry.key.ends_with("_file");
+            if (entry.key.ends_with("_timeout")) {
+                auto read = read_duration(entry.value.text);
+                if (auto* complaint = std::get_if<Complaint>(&read))
+                    complain(ctx, entry.value, std::move(*complaint));
+            }
             options[entry.key] =
                 is_file ? resolved(ctx, entry.value.place, entry.value.text) : entry.value.text;
         }

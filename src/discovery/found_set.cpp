@@ -199,7 +199,7 @@ Duration FoundSet::least_gap() const {
     return std::max(kLeastGap, kGapEach * static_cast<Duration::rep>(status_.size));
 }
 
-void FoundSet::changed(std::function<std::vector<Found>()> make) {
+void FoundSet::changed(Make make) {
     make_ = std::move(make);
     if (making_.is_running()) return;
     const TimePoint now = Clock::refresh();
@@ -219,7 +219,7 @@ void FoundSet::make_now() {
     const auto make = std::exchange(make_, nullptr);
     if (!make) return;
     made_at_ = Clock::refresh();
-    answered(make());
+    if (auto endpoints = make()) answered(std::move(*endpoints));
 }
 
 // ---- the snapshot

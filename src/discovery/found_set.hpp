@@ -48,8 +48,10 @@ class FoundSet {
     void failed(std::string error);
 
     // For sources that change faster than sets are made of them: something changed. `make` is
-    // called when the set is wanted, now or in a moment, and its answer goes to answered().
-    void changed(std::function<std::vector<Found>()> make);
+    // called when the set is wanted, now or in a moment, and its answer goes to answered(); none:
+    // to nobody.
+    using Make = std::function<std::optional<std::vector<Found>>()>;
+    void changed(Make make);
 
     [[nodiscard]] const Status& status() const { return status_; }
     [[nodiscard]] const std::vector<Found>& endpoints() const { return last_.endpoints; }
@@ -75,7 +77,7 @@ class FoundSet {
     bool is_unsaved_ = false;
     std::optional<TimePoint> saved_contact_;
     bool has_complained_ = false;  // that it cannot be saved
-    std::function<std::vector<Found>()> make_;
+    Make make_;
     TimePoint made_at_ = TimePoint::min();
     transport::TaskHandle making_;
     transport::TaskHandle rechecking_;

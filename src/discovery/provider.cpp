@@ -12,6 +12,8 @@ std::unique_ptr<Provider> make_provider(const config::Cluster& cluster,
     switch (cluster.discovery.type) {
         case file:
             return make_file_provider(cluster, executor);
+        case kubernetes:
+            return make_kubernetes_provider(cluster, executor, surroundings);
         default:
             return make_list_provider(cluster, executor);
     }
