@@ -287,8 +287,12 @@ Task<Duration> KubernetesProvider::follow(TaskScope& scope) {
         co_await learn_port(scope);
     }
     End end = End::renew;
-    if (version_.empty() && !takes_initial_) end = co_await list(scope);
-    if (end == End::renew) end = co_await watch(scope);
+    if (version_.empty() && !takes_initial_) {
+        end = co_await list(scope);
+    }
+    if (end == End::renew) {
+        end = co_await watch(scope);
+    }
     client_.close();
     if (end == End::expired) {
         version_.clear();
@@ -296,8 +300,8 @@ Task<Duration> KubernetesProvider::follow(TaskScope& scope) {
     }
     if (end == End::failed) servers_.advance();
     const bool was_short = Clock::refresh() - began < kShortest;
+    if (!was_short) backoff_.succeeded();
     if (end != End::failed && !was_short) {
-        backoff_.succeeded();
         // So that those who were cut off together do not come back together.
         co_return std::chrono::milliseconds{random_.below(200)};
     }

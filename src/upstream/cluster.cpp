@@ -247,7 +247,11 @@ unsigned Cluster::choose_level() const {
         if (member.level == kLast) continue;
         has_serving = true;
         last = std::max(last, member.level);
-        if (member.level < first && member.endpoint->is_selectable()) first = member.level;
+        // One that only the guard keeps is not well.
+        const Endpoint& endpoint = *member.endpoint;
+        const bool is_well =
+            endpoint.is_selectable() && !endpoint.detector().machine().is_penalized();
+        if (member.level < first && is_well) first = member.level;
     }
     return has_serving ? std::min(first, last) : kLast;
 }

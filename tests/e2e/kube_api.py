@@ -75,6 +75,7 @@ class KubeApi:
         self.requests: list[str] = []  # targets
         self.tokens: set[str] = set()  # that were shown
         self.condition = threading.Condition()
+        self.watching = 0  # watches that wait for news
         self.socks: set[socket.socket] = set()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port: int = self.listener.getsockname()[1]
@@ -263,7 +264,13 @@ class KubeApi:
                 stream.event({"type": "ADDED", "object": item})
             if self.tells_bookmarks:
                 stream.event(self._bookmark(seen, is_end=True))
-        self._follow(stream, seen, time.monotonic() + float(query["timeoutSeconds"][0]))
+        with self.condition:
+            self.watching += 1
+        try:
+            self._follow(stream, seen, time.monotonic() + float(query["timeoutSeconds"][0]))
+        finally:
+            with self.condition:
+                self.watching -= 1
         stream.end()
         return True
 
