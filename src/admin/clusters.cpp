@@ -228,7 +228,8 @@ void write_endpoint(JsonWriter& json,
     const auto totals = endpoint.totals();
     const bool is_out = machine.state == resilience::State::open;
     json.begin_object();
-    json.field("address", endpoint.name()).key("zone").null();
+    json.field("address", endpoint.name()).key("zone");
+    endpoint.zone().empty() ? json.null() : json.value(endpoint.zone());
     json.field("weight", endpoint.weight());
     json.field("effective_weight", endpoint.weight() * endpoint.detector().weight(wall.now()));
     json.field("state", endpoint.state_word());
@@ -312,7 +313,7 @@ void write_source(JsonWriter& json,
                   const WallClock& wall) {
     json.begin_object();
     json.field("cluster", cluster).field("type", status.type);
-    json.field("answered", status.has_answered);
+    json.field("answered", status.has_answered).field("snapshot", status.is_snapshot);
     write_time(json, "last_contact",
                status.last_contact ? std::optional(wall(*status.last_contact)) : std::nullopt);
     json.key("age_s");
@@ -396,8 +397,11 @@ Response endpoints(const Request& request, const Context& context) {
     json.begin_array();
     const upstream::Peers peers = upstream::look_at_peers(*found, wall.now());
     const EndpointDetail detail{.has_history = request.has_flag("history"), .peers = &peers};
-    for (const auto& endpoint : found->endpoints()->endpoints)
-        write_endpoint(json, *found, *endpoint, wall, detail);
+    const auto set = found->endpoints();
+    for (const auto* const list : {&set->endpoints, &set->others}) {
+        for (const auto& endpoint : *list)
+            write_endpoint(json, *found, *endpoint, wall, detail);
+    }
     json.end_array();
     response.body += '\n';
     return response;

@@ -111,9 +111,21 @@ std::string_view word(config::Discovery::Type type) {
         case config::Discovery::Type::file:
             return "file";
         case config::Discovery::Type::dns:
+            return "dns";
+        case config::Discovery::Type::kubernetes:
+            return "kubernetes";
+        case config::Discovery::Type::dns_srv:
+            return "dns-srv";
+        case config::Discovery::Type::plugin:
+            return "plugin";
+        case config::Discovery::Type::registry:
+            return "registry";
+        case config::Discovery::Type::etcd:
+            return "etcd";
+        case config::Discovery::Type::consul:
             break;
     }
-    return "dns";
+    return "consul";
 }
 
 std::string_view word(config::Mode mode) {

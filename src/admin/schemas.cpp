@@ -49,7 +49,7 @@ constexpr std::array<Schema, 56> kSchemas{{
 
     {"Cluster", "name string; state enum(ok,degraded,down); endpoints EndpointCounts; breaker enum(closed,open,half_open);"
                 "rps number; error_rate number; p50_ms number|null; p99_ms number|null; inline boolean; lb string;"
-                "discovery enum(static,file,dns); metrics_per_endpoint boolean; policy Policy; settings [Setting]",
+                "discovery enum(static,file,dns,dns-srv,kubernetes,consul,etcd,registry,plugin); metrics_per_endpoint boolean; policy Policy; settings [Setting]",
      "settings: every key in force, with where it comes from."},
     {"Policy", "breaker BreakerPolicy; outlier OutlierPolicy; retry RetryPolicy; timeout Timeouts; limits ClusterLimits", ""},
     {"BreakerPolicy", "mode enum(enforce,shadow,off); consecutive_failures integer; consecutive_for string; failure_rate string; window string;"
@@ -67,7 +67,7 @@ constexpr std::array<Schema, 56> kSchemas{{
     {"Place", "file string; line integer; column integer", ""},
 
     {"Endpoint", "address string; zone string|null; weight integer; effective_weight number;"
-                 "state enum(healthy,penalized,half_open,ejected,unhealthy,draining); reason string; since time; ejected_until time|null;"
+                 "state enum(healthy,penalized,half_open,ejected,unhealthy,draining,standby,terminating); reason string; since time; ejected_until time|null;"
                  "forced Override|null; ejections integer; penalties integer; ramping boolean; consecutive_failures integer;"
                  "consecutive_local integer; active integer; connections integer; ewma_ms number|null; requests integer; errors integer;"
                  "health EndpointHealth|null; last_error string|null; window Window; why string; trips_next [Rule]; next_probe_at time|null; next_probe_by string|null;"
@@ -91,7 +91,7 @@ constexpr std::array<Schema, 56> kSchemas{{
      "Of requests into that cluster, of that route, or of any; abort: the status they are answered with."},
     {"FaultOrder", "cluster? string; route? string; delay? string; abort? integer; percent? string; for? string; reason? string",
      "delay, abort, or both; percent: 10%; for: a duration up to 24h."},
-    {"Source", "cluster string; type enum(static,file,dns); answered boolean; last_contact time|null; age_s number|null; error string|null;"
+    {"Source", "cluster string; type enum(static,file,dns,dns-srv,kubernetes,consul,etcd,registry,plugin); answered boolean; snapshot boolean; last_contact time|null; age_s number|null; error string|null;"
                "size integer; updates integer; failures integer", ""},
     {"Certificate", "subject_name string; side enum(downstream,upstream); listener? string; cluster? string; file string; subject string; issuer string;"
                     "names [string]; not_before time; not_after time; serial string; sha256 string; reloads integer",

@@ -68,7 +68,7 @@ void collect_discovery(Collector& out,
     out.counter(Family::discovery_updates, {name, status.type, "success"}, status.updates);
     out.counter(Family::discovery_updates, {name, status.type, "failure"}, status.failures);
     // A file never goes stale: an alert on its age would be false.
-    if (cluster.config().discovery.type != config::Discovery::Type::dns) return;
+    if (cluster.config().discovery.type == config::Discovery::Type::file) return;
     if (!status.last_contact) return;
     const auto since_epoch = wall(*status.last_contact).time_since_epoch();
     out.gauge(Family::discovery_last_success, {name, status.type},

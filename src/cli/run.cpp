@@ -21,6 +21,18 @@ namespace {
 
 constexpr const char* kCommandLine = "<command line>";
 
+// Where what is known may outlive the process: WEIR_STATE_DIR, else what systemd names
+// (StateDirectory=), else nowhere.
+std::string state_dir() {
+    for (const char* const name : {"WEIR_STATE_DIR", "STATE_DIRECTORY"}) {
+        const char* const value = std::getenv(name);
+        if (value == nullptr || *value == '\0') continue;
+        const std::string_view folders = value;
+        return std::string(folders.substr(0, folders.find(':')));
+    }
+    return {};
+}
+
 // On a terminal, what is wrong with a file as `weir check` says it. Else the log has the first of
 // it.
 void tell_of_reload(const admin::ConfigResult& result) {
@@ -135,6 +147,7 @@ int run(const RunCommand& command) {
     runtime::Server server(main, {.config = loaded.config,
                                   .document = loaded.document,
                                   .file = command.file,
+                                  .state_dir = state_dir(),
                                   .configures_log = true,
                                   .has_screen = has_screen,
                                   .on_reload = tell_of_reload,

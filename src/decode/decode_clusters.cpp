@@ -13,17 +13,36 @@ bool has_name(const std::vector<Endpoint>& endpoints) {
                        [](const Endpoint& e) { return !e.address; });
 }
 
+// What a kind of discovery knows; other keys and options are an error there. An option "*": any.
 struct Meaning {
     std::string_view type;
     std::vector<std::string_view> keys;
+    std::vector<std::string_view> options{};
+    bool asks_servers = false;  // `servers` are asked by HTTP; else they are resolvers
 };
-// Keys that mean something to a kind of discovery; others are an error there.
 const Meaning& meaning_of(Discovery::Type type) {
-    static const Meaning kMeanings[] = {
-        {"static", {"type"}},
-        {"file", {"type", "path", "refresh", "keep_last", "empty_hold"}},
-        {"dns", {"type", "name", "port", "servers", "refresh", "keep_last", "empty_hold"}}};
-    return kMeanings[static_cast<std::size_t>(type)];
+    using enum Discovery::Type;
+    static const Meaning kStatic{"static", {"type"}};
+    static const Meaning kFile{"file", {"type", "path", "refresh", "keep_last", "empty_hold"}};
+    static const Meaning kDns{
+        "dns", {"type", "name", "port", "servers", "refresh", "keep_last", "empty_hold"}};
+    static const Meaning kKubernetes{
+        .type = "kubernetes",
+        .keys = {"type", "name", "port", "servers", "keep_last", "empty_hold", "keep_last_max_age",
+                 "options"},
+        .options = {"namespace", "node", "token_file", "ca_file", "cert_file", "key_file",
+                    "namespace_file", "cluster_domain", "watch_timeout"},
+        .asks_servers = true};
+    switch (type) {
+        case file:
+            return kFile;
+        case dns:
+            return kDns;
+        case kubernetes:
+            return kKubernetes;
+        default:
+            return kStatic;
+    }
 }
 
 std::vector<Address> decode_servers(Context& ctx, const Node& node) {
@@ -39,8 +58,71 @@ std::vector<Address> decode_servers(Context& ctx, const Node& node) {
     return servers;
 }
 
+// "consul:8500", "https://10.96.0.1:443".
+std::vector<Discovery::Source> decode_asked(Context& ctx, const Node& node) {
+    std::vector<Discovery::Source> sources;
+    for (const Node* item : scalars(ctx, node, "servers")) {
+        std::string_view text = item->text;
+        Discovery::Source source;
+        for (const std::string_view scheme : {"http://", "https://"}) {
+            if (!text.starts_with(scheme)) continue;
+            text.remove_prefix(scheme.size());
+            source.uses_tls = scheme == "https://";
+        }
+        if (source.uses_tls && text.ends_with('/')) text.remove_suffix(1);
+        auto read = read_endpoint(text);
+        if (auto* complaint = std::get_if<Complaint>(&read)) {
+            complaint->size = 0;
+            complain(ctx, *item, std::move(*complaint));
+            continue;
+        }
+        source.endpoint = std::get<Endpoint>(std::move(read));
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+std::map<std::string, std::string> decode_options(Context& ctx,
+                                                  const Node& node,
+                                                  const std::string& path,
+                                                  const Meaning& meaning) {
+    std::map<std::string, std::string> options;
+    if (!expect(ctx, node, Node::Kind::map, "options", "a map: option: value")) return options;
+    walk_names(ctx, node, path, [&](const Entry& entry) {
+        const auto& known = meaning.options;
+        const bool is_known = std::find(known.begin(), known.end(), entry.key) != known.end();
+        if (!is_known && known != std::vector<std::string_view>{"*"}) {
+            const auto meant = nearest(entry.key, known);
+            complain_at(ctx, entry.place, entry.width,
+                        {.code = 115,
+                         .what = "'" + entry.key +
+                                 "' is no option of discovery: " + std::string(meaning.type),
+                         .note = (meant.empty() ? std::string()
+                                                : "did you mean '" + std::string(meant) + "'?   ") +
+                                 "one of: " + joined(known)});
+        } else if (expect(ctx, entry.value, Node::Kind::scalar, entry.key, "one value")) {
+            const bool is_file = entry.key.ends_with("_file");
+            if (entry.key.ends_with("_timeout")) {
+                auto read = read_duration(entry.value.text);
+                if (auto* complaint = std::get_if<Complaint>(&read))
+                    complain(ctx, entry.value, std::move(*complaint));
+            }
+            options[entry.key] =
+                is_file ? resolved(ctx, entry.value.place, entry.value.text) : entry.value.text;
+        }
+    });
+    return options;
+}
+
 // `discovery: dns` without endpoints: the one endpoint is name:port.
 void decode_dns_name(Context& ctx, const Node& node, const DiscoveryBlock& from, Cluster& cluster) {
+    if (!from.port_name.empty()) {
+        complain(ctx, value_of(node, "port"),
+                 {.code = 104,
+                  .what = "'" + from.port_name + "' is no number",
+                  .note = "names of DNS have no named ports; those of dns-srv do"});
+        return;
+    }
     if (from.port == 0) {
         complain(ctx, node,
                  {.code = 114,
@@ -91,12 +173,14 @@ void check_discovery(Context& ctx,
                   .what = "discovery: static takes addresses, not host names",
                   .note = "leave it out, and the names are resolved"});
     }
-    if (type != Discovery::Type::file) return;
-    if (cluster.discovery.path.empty())
+    if (type == Discovery::Type::static_list || type == Discovery::Type::dns) return;
+    if (type == Discovery::Type::file && cluster.discovery.path.empty())
         complain(ctx, node, {.code = 114, .what = "discovery by file needs a path"});
     if (!cluster.endpoints.empty()) {
         complain(ctx, node,
-                 {.code = 115, .what = "discovery: file and endpoints exclude each other"});
+                 {.code = 115,
+                  .what = "discovery: " + std::string(meaning.type) +
+                          " and endpoints exclude each other"});
     }
 }
 
@@ -106,16 +190,23 @@ void decode_discovery(Context& ctx, const Node& node, const std::string& path, C
     const auto before = ctx.report.errors();
     decode(ctx, node, path, from, &origins);
     if (ctx.report.errors() != before || node.is_broken || !has_type(ctx, node, origins)) return;
-    cluster.discovery = {
-        .type = from.type,
-        .name = from.name,
-        .port = from.port,
-        .servers =
-            from.servers != nullptr ? decode_servers(ctx, *from.servers) : std::vector<Address>{},
-        .path = from.path.empty() ? from.path : resolved(ctx, node.place, from.path),
-        .refresh = from.refresh,
-        .keep_last = from.keep_last,
-        .empty_hold = from.empty_hold};
+    const Meaning& meaning = meaning_of(from.type);
+    Discovery& into = cluster.discovery;
+    into.type = from.type;
+    into.name = from.name;
+    into.port = from.port;
+    into.port_name = from.port_name;
+    if (from.servers != nullptr && meaning.asks_servers)
+        into.sources = decode_asked(ctx, *from.servers);
+    if (from.servers != nullptr && !meaning.asks_servers)
+        into.servers = decode_servers(ctx, *from.servers);
+    into.path = from.path.empty() ? from.path : resolved(ctx, node.place, from.path);
+    into.refresh = from.refresh;
+    into.keep_last = from.keep_last;
+    into.empty_hold = from.empty_hold;
+    into.keep_last_max_age = from.keep_last_max_age;
+    if (from.options != nullptr)
+        into.options = decode_options(ctx, *from.options, path + ".options", meaning);
     check_discovery(ctx, node, cluster, origins);
     if (from.type == Discovery::Type::dns && cluster.endpoints.empty()) {
         decode_dns_name(ctx, node, from, cluster);
@@ -291,6 +382,37 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
 }
 
 }  // namespace
+
+void read_discovery_port(Context& ctx,
+                         const Node& node,
+                         const std::string& /*path*/,
+                         DiscoveryBlock& into) {
+    constexpr unsigned kMost = 65535;
+    constexpr std::size_t kLongestName = 63;
+    if (!expect(ctx, node, Node::Kind::scalar, "port", "a number, or the name of a port")) return;
+    const std::string& text = node.text;
+    const auto is_name_byte = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_';
+    };
+    const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+    unsigned number = 0;
+    if (is_number && text.size() <= 5) number = static_cast<unsigned>(std::stoul(text));
+    if (is_number && number > 0 && number <= kMost) {
+        into.port = static_cast<std::uint16_t>(number);
+    } else if (is_number || text.starts_with('-')) {
+        complain(ctx, node,
+                 {.code = 117, .what = "'port' is " + text, .note = "it must be from 1 to 65535"});
+    } else if (text.empty() || text.size() > kLongestName ||
+               !std::all_of(text.begin(), text.end(), is_name_byte)) {
+        complain(ctx, node,
+                 {.code = 104,
+                  .what = "'" + text + "' is no number, and no name of a port",
+                  .note = "write port: 8080, or port: http"});
+    } else {
+        into.port_name = text;
+    }
+}
 
 void read_hash_key(Context& ctx, const Node& node, const std::string& /*path*/, LbBlock& into) {
     using From = HashKey::Source;

@@ -400,6 +400,7 @@ Config decode_config(Context& ctx, const Node& root) {
     config.telemetry = std::move(telemetry);
     if (is_admin_whole) check_admin(ctx, config);
     config.node_name = node.name;
+    config.node_zone = node.zone;
     config.threads = from.threads;
     config.drain = from.drain;
 
@@ -426,8 +427,11 @@ Config decode_config(Context& ctx, const Node& root) {
         std::any_of(config.listeners.begin(), config.listeners.end(),
                     [](const Listener& each) { return each.transparent && each.may_pass_through; });
     if (passes_through) decode_passthrough(ctx, defaults, config);
-    for (auto& [name, draft] : clusters)
+    for (auto& [name, draft] : clusters) {
+        Discovery& discovery = draft.cluster.discovery;
+        if (discovery.type == Discovery::Type::kubernetes) discovery.zone = config.node_zone;
         config.clusters.emplace(name, std::move(draft.cluster));
+    }
     config.rate_limits = std::move(ctx.rate_limits);
     config.redis = std::move(ctx.redis);
     hide_credentials(config);

@@ -378,20 +378,17 @@ struct Later {
     std::span<const std::string_view> words;
 };
 constexpr std::string_view kLaterRoot[] = {"kafka", "consumers", "tracing"};
-constexpr std::string_view kLaterNode[] = {"zone"};
+constexpr std::string_view kLaterEndpoint[] = {"zone"};
 constexpr std::string_view kLaterRoute[] = {"publish"};
-constexpr std::string_view kLaterDiscovery[] = {"keep_last_max_age", "options"};
-constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "kubernetes", "consul", "etcd",
-                                                    "xds",     "registry",   "plugin"};
+constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "consul",   "etcd",
+                                                    "xds",     "registry", "plugin"};
 constexpr std::string_view kLaterLb[] = {"zone_aware"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};
 constexpr std::string_view kLaterLimits[] = {"body_rate", "memory"};
 constexpr Later kLater[] = {{"", kLaterRoot},
-                            {"node", kLaterNode},
                             {"listeners[].routes[]", kLaterRoute},
-                            {"clusters{}.endpoints[]", kLaterNode},
-                            {"clusters{}.discovery", kLaterDiscovery},
+                            {"clusters{}.endpoints[]", kLaterEndpoint},
                             {"clusters{}.discovery.type", kLaterDiscoveryType},
                             {"clusters{}.lb", kLaterLb},
                             {"admin", kLaterAdmin},

@@ -45,6 +45,8 @@ constexpr Key<RootBlock> kRoot[] = {
 };
 constexpr Key<NodeBlock> kNode[] = {
     {"name", "string", "hostname", "shows in logs and metrics", &NodeBlock::name},
+    {"zone", "string", "\"\"", "endpoints of the same zone come first where discovery hints so",
+     &NodeBlock::zone},
 };
 constexpr Key<AdminBlock> kAdmin[] = {
     {"listen", "address|off", "127.0.0.1:9347", "or unix:/run/weir/admin.sock",
@@ -182,17 +184,23 @@ constexpr Key<EndpointBlock> kEndpoint[] = {
     {"weight", "int", "100", "", &EndpointBlock::weight, 1, 65535},
 };
 constexpr Key<DiscoveryBlock> kDiscovery[] = {
-    {"type", "enum:static,file,dns", "required", "", word<&DiscoveryBlock::type, DiscoveryBlock>(),
-     0, kNoMost, "kind of discovery"},
-    {"name", "string", "cluster name", "what to look up", &DiscoveryBlock::name},
-    {"port", "int", "-", "of the addresses found by name", &DiscoveryBlock::port, 1, 65535},
-    {"servers", "list", "system", "resolvers", &DiscoveryBlock::servers},
+    {"type", "enum:static,file,dns,kubernetes", "required", "",
+     word<&DiscoveryBlock::type, DiscoveryBlock>(), 0, kNoMost, "kind of discovery"},
+    {"name", "string", "cluster name", "what to look up: a DNS name, NAMESPACE/SERVICE",
+     &DiscoveryBlock::name},
+    {"port", "int|string", "-", "of the addresses found by name; kubernetes: or its name",
+     &read_discovery_port},
+    {"servers", "list", "system", "resolvers; of kubernetes the API server",
+     &DiscoveryBlock::servers},
     {"path", "path", "-", "file", &DiscoveryBlock::path},
     {"refresh", "duration|ttl", "ttl", "min 1s", &DiscoveryBlock::refresh, 1, kDay},
     {"keep_last", "bool", "true", "keep the last good set while the source fails",
      &DiscoveryBlock::keep_last},
     {"empty_hold", "duration", "10s", "an authoritative empty set is honoured after this",
      &DiscoveryBlock::empty_hold, 0, kDay},
+    {"keep_last_max_age", "duration", "15m", "a snapshot on disk is used at start only if younger",
+     &DiscoveryBlock::keep_last_max_age, 1, 30 * kDay},
+    {"options", "map", "{}", "the module's own: option: value", &DiscoveryBlock::options},
 };
 constexpr Key<LbBlock> kLb[] = {
     {"policy", "enum:p2c_ewma,round_robin,least_request,random,maglev,ring_hash", "p2c_ewma", "",

@@ -106,6 +106,7 @@ struct RootBlock {
 };
 struct NodeBlock {
     std::string name;
+    std::string zone;
 };
 struct AddressBlock {  // admin, telemetry
     const Node* listen = nullptr;
@@ -223,11 +224,14 @@ struct DiscoveryBlock {
     Discovery::Type type = Discovery::Type::static_list;
     std::string name;
     std::uint16_t port = 0;
+    std::string port_name;
     const Node* servers = nullptr;
     std::string path;
     std::optional<Duration> refresh;
     bool keep_last = true;
     Duration empty_hold = Discovery().empty_hold;
+    Duration keep_last_max_age = Discovery().keep_last_max_age;
+    const Node* options = nullptr;
 };
 struct LbBlock {
     Policy policy = Policy::p2c_ewma;
@@ -372,6 +376,10 @@ void read_fallback(Context& ctx, const Node& node, const std::string& path, Brea
 void read_fallback_to(Context& ctx, const Node& node, const std::string& path, Fallback& into);
 void read_latency_factor(Context& ctx, const Node& node, const std::string& path, Outlier& into);
 void read_hash_key(Context& ctx, const Node& node, const std::string& path, LbBlock& into);
+void read_discovery_port(Context& ctx,
+                         const Node& node,
+                         const std::string& path,
+                         DiscoveryBlock& into);
 void read_expect(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_health_path(Context& ctx, const Node& node, const std::string& path, Health& into);
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);

@@ -18,4 +18,10 @@ namespace weir::discovery {
 [[nodiscard]] std::unique_ptr<Provider> make_file_provider(const config::Cluster& cluster,
                                                            boost::asio::any_io_executor executor);
 
+// The EndpointSlices of a service of Kubernetes, watched.
+[[nodiscard]] std::unique_ptr<Provider> make_kubernetes_provider(
+    const config::Cluster& cluster,
+    boost::asio::any_io_executor executor,
+    const Surroundings& surroundings);
+
 }  // namespace weir::discovery

@@ -6,10 +6,17 @@
 namespace weir::discovery {
 
 std::unique_ptr<Provider> make_provider(const config::Cluster& cluster,
-                                        boost::asio::io_context& main) {
-    const bool is_file = cluster.discovery.type == config::Discovery::Type::file;
-    return is_file ? make_file_provider(cluster, main.get_executor())
-                   : make_list_provider(cluster, main.get_executor());
+                                        const Surroundings& surroundings) {
+    using enum config::Discovery::Type;
+    const auto executor = surroundings.main.get_executor();
+    switch (cluster.discovery.type) {
+        case file:
+            return make_file_provider(cluster, executor);
+        case kubernetes:
+            return make_kubernetes_provider(cluster, executor, surroundings);
+        default:
+            return make_list_provider(cluster, executor);
+    }
 }
 
 }  // namespace weir::discovery

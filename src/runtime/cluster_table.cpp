@@ -29,7 +29,8 @@ ClusterTable::Plan ClusterTable::plan(const config::Config& next, bool must_rene
         slot.cluster =
             std::make_shared<upstream::Cluster>(section, surroundings, Clock::refresh(), before);
         if (before != nullptr && has_same_source(before->config(), section)) continue;
-        slot.provider = discovery::make_provider(section, main_);
+        slot.provider = discovery::make_provider(
+            section, {.main = main_, .registry = surroundings_.registry, .state_dir = state_dir_});
     }
     return plan;
 }

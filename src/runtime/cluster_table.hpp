@@ -29,8 +29,11 @@ namespace weir::runtime {
 // Thread: main.
 class ClusterTable {
   public:
-    ClusterTable(boost::asio::io_context& main, const upstream::Surroundings& surroundings)
-        : main_(main), surroundings_(surroundings) {}
+    // `state_dir`: where the last good endpoints are kept for the next process; empty: nowhere.
+    ClusterTable(boost::asio::io_context& main,
+                 const upstream::Surroundings& surroundings,
+                 std::string state_dir = {})
+        : main_(main), surroundings_(surroundings), state_dir_(std::move(state_dir)) {}
     ClusterTable(const ClusterTable&) = delete;
     ClusterTable& operator=(const ClusterTable&) = delete;
 
@@ -57,6 +60,7 @@ class ClusterTable {
   private:
     boost::asio::io_context& main_;
     const upstream::Surroundings surroundings_;
+    const std::string state_dir_;
     Plan slots_;
 };
 

@@ -4,8 +4,10 @@
 
 namespace weir::runtime {
 
-RedisNames::RedisNames(boost::asio::io_context& main, std::shared_ptr<filter::Stores> stores)
-    : main_(main), stores_(std::move(stores)) {}
+RedisNames::RedisNames(boost::asio::io_context& main,
+                       telemetry::Registry& registry,
+                       std::shared_ptr<filter::Stores> stores)
+    : main_(main), registry_(registry), stores_(std::move(stores)) {}
 
 RedisNames::~RedisNames() = default;
 
@@ -21,7 +23,8 @@ void RedisNames::follow(const config::Config& next) {
         source.endpoints = {section.endpoint};
         source.discovery.type = config::Discovery::Type::dns;
         auto& known = known_[name];
-        known = {section.endpoint, discovery::make_provider(source, main_)};
+        known = {section.endpoint,
+                 discovery::make_provider(source, {.main = main_, .registry = registry_})};
         known.provider->start([this, name = name](const discovery::Update& update) {
             std::vector<Address> addresses;
             for (const auto& found : update.endpoints)

@@ -18,7 +18,9 @@ namespace weir::runtime {
 // Keeps the hosts of `redis` blocks resolved. Thread: main.
 class RedisNames {
   public:
-    RedisNames(boost::asio::io_context& main, std::shared_ptr<filter::Stores> stores);
+    RedisNames(boost::asio::io_context& main,
+               telemetry::Registry& registry,
+               std::shared_ptr<filter::Stores> stores);
     RedisNames(const RedisNames&) = delete;
     RedisNames& operator=(const RedisNames&) = delete;
     ~RedisNames();
@@ -33,6 +35,7 @@ class RedisNames {
     };
 
     boost::asio::io_context& main_;
+    telemetry::Registry& registry_;
     const std::shared_ptr<filter::Stores> stores_;
     std::map<std::string, Known, std::less<>> known_;
 };

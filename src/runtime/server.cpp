@@ -67,7 +67,7 @@ struct Server::State {
     std::shared_ptr<const config::Config> config;  // in force; none yet
     telemetry::Registry registry;
     const std::shared_ptr<filter::Stores> stores = filter::make_stores();
-    RedisNames redis_names{main, stores};
+    RedisNames redis_names{main, registry, stores};
     const std::shared_ptr<const transport::TlsTickets> tickets =
         std::make_shared<const transport::TlsTickets>();
     struct KnownCertificate {
@@ -108,7 +108,9 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
       options(std::move(server_options)),
       access_log(telemetry::AccessLog::options(options.config->access_log), registry),
       worker_count(options.config->threads.value_or(usable_processors())),
-      clusters(main, {.registry = registry, .events = events, .workers = worker_count}),
+      clusters(main,
+               {.registry = registry, .events = events, .workers = worker_count},
+               options.state_dir),
       passthrough({.registry = registry, .events = events, .workers = worker_count}),
       health(main.get_executor(), registry) {
     events.set_listener([this](const telemetry::Event& event) {

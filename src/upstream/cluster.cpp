@@ -11,16 +11,57 @@ constexpr std::size_t kRemembered = 64;
 // How long requests may find a new cluster without an answer of its source worth waiting for.
 constexpr Duration kAwaited = std::chrono::seconds{5};
 
+// The level of those on their way out, behind all priorities.
+constexpr unsigned kLast = 256;
+
 std::shared_ptr<Endpoint> take(std::vector<std::shared_ptr<Endpoint>>& from,
-                               const Address& address) {
-    const auto found = std::find_if(from.begin(), from.end(), [&](const auto& endpoint) {
-        return endpoint->address() == address;
-    });
+                               const discovery::Found& sought) {
+    const auto found = std::find_if(from.begin(), from.end(),
+                                    [&](const auto& endpoint) { return endpoint->is_of(sought); });
     if (found == from.end()) return nullptr;
     auto endpoint = std::move(*found);
     from.erase(found);
     return endpoint;
 }
+
+unsigned level_of(const discovery::Found& found) {
+    return found.state == discovery::Found::State::terminating ? kLast : found.priority;
+}
+
+// Those of the set before, found by address. Sets are sorted, so that the next one is nearly always
+// at the cursor.
+template <typename Member>
+class Before {
+  public:
+    explicit Before(std::vector<Member>& members) : members_(members) {}
+
+    [[nodiscard]] Member take(const discovery::Found& found) {
+        if (!is_at_cursor(found)) {
+            const auto known = index().find(found.address.to_string());
+            if (known == index().end()) return {};
+            cursor_ = known->second;
+            if (!is_at_cursor(found)) return {};  // another one at that address
+        }
+        return std::exchange(members_[cursor_++], {});
+    }
+
+  private:
+    [[nodiscard]] bool is_at_cursor(const discovery::Found& found) const {
+        return cursor_ < members_.size() && members_[cursor_].endpoint &&
+               members_[cursor_].endpoint->is_of(found);
+    }
+    [[nodiscard]] const std::unordered_map<std::string_view, std::size_t>& index() {
+        if (!index_.empty()) return index_;
+        for (std::size_t i = 0; i < members_.size(); ++i) {
+            if (members_[i].endpoint) index_.emplace(members_[i].endpoint->name(), i);
+        }
+        return index_;
+    }
+
+    std::vector<Member>& members_;
+    std::size_t cursor_ = 0;
+    std::unordered_map<std::string_view, std::size_t> index_;
+};
 
 }  // namespace
 
@@ -97,16 +138,30 @@ void Cluster::inherit_endpoints(const Cluster& before, TimePoint now) {
         auto set = std::make_shared<EndpointSet>(*before.endpoints_);
         place(*set, *before.endpoints_);
         endpoints_ = std::move(set);
+        members_ = before.members_;
+        has_levels_ = before.has_levels_;
+        level_ = before.level_;
         gone_ = before.gone_;
         return;
     }
-    auto set = std::make_shared<EndpointSet>();
-    for (const auto& known : before.endpoints_->endpoints) {
-        const discovery::Found found{known->address(), known->authority(), known->weight()};
-        set->endpoints.push_back(std::make_shared<Endpoint>(group_, config_.limits, found, now));
+    for (const Member& member : before.members_) {
+        const Endpoint* const known = member.endpoint.get();
+        const discovery::Found found{.address = known->address(),
+                                     .name = known->authority(),
+                                     .weight = known->weight(),
+                                     .speaks = known->speaks_h2c()
+                                                   ? discovery::Found::Speaks::h2c
+                                                   : discovery::Found::Speaks::unknown,
+                                     .zone = known->zone(),
+                                     .uid = known->uid()};
+        members_.push_back(
+            {std::make_shared<Endpoint>(group_, config_.limits, found, now), member.level});
     }
+    has_levels_ = before.has_levels_;
+    level_ = before.level_;
+    const auto set = use_members(now);
     place(*set, *before.endpoints_);
-    endpoints_ = std::move(set);
+    endpoints_ = set;
 }
 
 void Cluster::place(EndpointSet& set, const EndpointSet& before) const {
@@ -129,13 +184,12 @@ void Cluster::take_over(const Cluster& before, TimePoint now) {
         if (auto order = before.breaker_order())
             breaker_->force(before.machine_.state(), std::move(*order), now);
     }
-    std::vector<std::shared_ptr<Endpoint>> all = endpoints()->endpoints;
-    if (group_ != before.group_) {
-        const auto old = before.endpoints();
-        for (std::size_t i = 0; i < all.size() && i < old->endpoints.size(); ++i) {
-            all[i]->take_order(*old->endpoints[i], now);
-            all[i]->take_health(*old->endpoints[i], now);
-        }
+    std::vector<std::shared_ptr<Endpoint>> all;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        all.push_back(members_[i].endpoint);
+        if (group_ == before.group_ || i >= before.members_.size()) continue;
+        all[i]->take_order(*before.members_[i].endpoint, now);
+        all[i]->take_health(*before.members_[i].endpoint, now);
     }
     {
         const std::lock_guard lock(mutex_);
@@ -146,35 +200,91 @@ void Cluster::take_over(const Cluster& before, TimePoint now) {
 }
 
 void Cluster::set_endpoints(const discovery::Update& update, TimePoint now) {
-    auto next = std::make_shared<EndpointSet>();
-    auto before = endpoints()->endpoints;
-    std::vector<Subscriber> subscribers;
+    std::vector<Member> next;
+    next.reserve(update.endpoints.size());
+    Before before(members_);
+    std::shared_ptr<EndpointSet> set;
     {
         const std::lock_guard lock(mutex_);
         for (const discovery::Found& found : update.endpoints) {
-            auto endpoint = take(before, found.address);
-            if (!endpoint && (endpoint = take(gone_, found.address))) endpoint->rejoin(now);
-            if (endpoint) {
-                endpoint->set_weight(found.weight);
+            Member member = before.take(found);
+            if (!member.endpoint && (member.endpoint = take(gone_, found))) member.is_used = false;
+            if (member.endpoint) {
+                member.endpoint->set_weight(found.weight);
             } else {
-                endpoint = std::make_shared<Endpoint>(group_, config_.limits, found, now);
+                member.endpoint = std::make_shared<Endpoint>(group_, config_.limits, found, now);
             }
-            next->endpoints.push_back(std::move(endpoint));
+            member.level = level_of(found);
+            next.push_back(std::move(member));
         }
-        for (auto& endpoint : before) {
-            endpoint->leave();
-            gone_.push_back(std::move(endpoint));
-        }
-        if (gone_.size() > kRemembered) {
-            gone_.erase(gone_.begin(), gone_.end() - static_cast<std::ptrdiff_t>(kRemembered));
-        }
-        place(*next, *endpoints_);
-        endpoints_ = next;
+        adopt(std::move(next));
+        set = use_members(now);
+        place(*set, *endpoints_);
+        endpoints_ = set;
         is_known_.store(true, std::memory_order_relaxed);
+    }
+    tell(set);
+}
+
+// Who is left of the members before is gone.
+void Cluster::adopt(std::vector<Member> next) {
+    for (Member& member : members_) {
+        if (!member.endpoint) continue;
+        if (member.is_used) member.endpoint->leave();
+        gone_.push_back(std::move(member.endpoint));
+    }
+    if (gone_.size() > kRemembered) {
+        gone_.erase(gone_.begin(), gone_.end() - static_cast<std::ptrdiff_t>(kRemembered));
+    }
+    members_ = std::move(next);
+}
+
+unsigned Cluster::choose_level() const {
+    unsigned first = kLast;
+    unsigned last = 0;
+    bool has_serving = false;
+    for (const Member& member : members_) {
+        if (member.level == kLast) continue;
+        has_serving = true;
+        last = std::max(last, member.level);
+        // One that only the guard keeps is not well.
+        const Endpoint& endpoint = *member.endpoint;
+        const bool is_well =
+            endpoint.is_selectable() && !endpoint.detector().machine().is_penalized();
+        if (member.level < first && is_well) first = member.level;
+    }
+    return has_serving ? std::min(first, last) : kLast;
+}
+
+std::shared_ptr<EndpointSet> Cluster::use_members(TimePoint now) {
+    auto set = std::make_shared<EndpointSet>();
+    has_levels_ = std::any_of(members_.begin(), members_.end(), [&](const Member& member) {
+        return member.level != members_.front().level;
+    });
+    level_ = choose_level();
+    for (Member& member : members_) {
+        Endpoint& endpoint = *member.endpoint;
+        const bool is_used = member.level <= level_;
+        const auto role = member.level == kLast ? Endpoint::Role::terminating
+                          : is_used             ? Endpoint::Role::serving
+                                                : Endpoint::Role::standby;
+        if (endpoint.role() != role) endpoint.set_role(role);
+        if (is_used && !member.is_used) endpoint.rejoin(now);
+        if (!is_used && member.is_used) endpoint.leave();
+        member.is_used = is_used;
+        (is_used ? set->endpoints : set->others).push_back(member.endpoint);
+    }
+    return set;
+}
+
+void Cluster::tell(const std::shared_ptr<const EndpointSet>& set) {
+    std::vector<Subscriber> subscribers;
+    {
+        const std::lock_guard lock(mutex_);
         subscribers = subscribers_;
     }
     for (const Subscriber& subscriber : subscribers) {
-        if (subscriber) subscriber({.set = next, .wanted = nullptr});
+        if (subscriber) subscriber({.set = set, .wanted = nullptr});
     }
 }
 
@@ -201,9 +311,10 @@ std::uint32_t Cluster::waiting(TimePoint since) const {
 void Cluster::tick(TimePoint now) {
     for (const auto& breaker : breakers())
         breaker->machine().tick(now);
-    const auto set = endpoints();
+    auto set = endpoints();
     for (const auto& endpoint : set->endpoints)
         endpoint->tick(now);
+    if (has_levels_ && choose_level() != level_) set = change_level(now);
     if (!group_->peers.is_due(now)) return;
     std::vector<resilience::OutlierDetector*> peers;
     for (const auto& endpoint : set->endpoints) {
@@ -212,17 +323,21 @@ void Cluster::tick(TimePoint now) {
     group_->peers.run(peers, now);
 }
 
-void Cluster::announce() {
-    std::shared_ptr<const EndpointSet> set;
-    std::vector<Subscriber> subscribers;
+// Those of one priority have failed, or are well again.
+std::shared_ptr<const EndpointSet> Cluster::change_level(TimePoint now) {
+    std::shared_ptr<EndpointSet> set;
     {
         const std::lock_guard lock(mutex_);
-        set = endpoints_;
-        subscribers = subscribers_;
+        set = use_members(now);
+        place(*set, *endpoints_);
+        endpoints_ = set;
     }
-    for (const Subscriber& subscriber : subscribers) {
-        if (subscriber) subscriber({.set = set, .wanted = nullptr});
-    }
+    tell(set);
+    return set;
+}
+
+void Cluster::announce() {
+    tell(endpoints());
 }
 
 bool Cluster::is_shadow_over_limit() {

@@ -57,6 +57,9 @@ Endpoint::Endpoint(std::shared_ptr<EndpointGroup> group,
       name_(found.address.to_string()),
       authority_(authority_of(found.name)),
       id_(last_id.fetch_add(1, std::memory_order_relaxed) + 1),
+      zone_(found.zone),
+      uid_(found.uid),
+      speaks_(found.speaks),
       weight_(found.weight),
       connections_(limits.max_connections),
       connecting_(limits.max_connecting),
@@ -152,6 +155,8 @@ std::optional<unsigned> Endpoint::most_idle_worker(unsigned but) const {
 std::string_view Endpoint::state_word() const {
     if (is_drained()) return "draining";
     if (is_unhealthy()) return "unhealthy";
+    if (role() == Role::standby) return "standby";
+    if (role() == Role::terminating) return "terminating";
     switch (detector_.machine().state()) {
         case resilience::State::open:
             return "ejected";

@@ -14,6 +14,45 @@ namespace {
 // A queue that has stood for so long is served newest first.
 constexpr Duration kStanding = std::chrono::milliseconds{100};
 
+// Those of the set before. Sets keep their order, so that the next one is nearly always at the
+// cursor; what is newer than all of them is in none. A set of thousands changes often, and this is
+// on the path.
+class Known {
+  public:
+    using Locals = std::vector<boost::local_shared_ptr<LocalEndpoint>>;
+
+    Known(Locals locals, std::uint64_t newest) : locals_(std::move(locals)), newest_(newest) {}
+
+    [[nodiscard]] boost::local_shared_ptr<LocalEndpoint> take(const Endpoint& endpoint) {
+        if (endpoint.id() > newest_) return nullptr;
+        if (!is_at_cursor(endpoint)) {
+            const auto found = index().find(&endpoint);
+            if (found == index().end()) return nullptr;
+            cursor_ = found->second;
+        }
+        return std::move(locals_[cursor_++]);
+    }
+    [[nodiscard]] const Locals& rest() const { return locals_; }
+
+  private:
+    [[nodiscard]] bool is_at_cursor(const Endpoint& endpoint) const {
+        return cursor_ < locals_.size() && locals_[cursor_] &&
+               locals_[cursor_]->pointer().get() == &endpoint;
+    }
+    [[nodiscard]] const std::unordered_map<const Endpoint*, std::size_t>& index() {
+        if (!index_.empty()) return index_;
+        for (std::size_t i = 0; i < locals_.size(); ++i) {
+            if (locals_[i]) index_.emplace(locals_[i]->pointer().get(), i);
+        }
+        return index_;
+    }
+
+    Locals locals_;
+    const std::uint64_t newest_;
+    std::size_t cursor_ = 0;
+    std::unordered_map<const Endpoint*, std::size_t> index_;
+};
+
 }  // namespace
 
 LocalCluster::LocalCluster(LocalContext& context,
@@ -30,6 +69,7 @@ LocalCluster::LocalCluster(LocalContext& context,
     latency_ = before->latency_;
     // set_endpoints(), which follows, lets go of those that did not stay.
     endpoints_ = before->endpoints_;
+    newest_ = before->newest_;
     for (const auto& endpoint : endpoints_)
         endpoint->move_to(*this);
 }
@@ -50,19 +90,15 @@ void LocalCluster::on_news(const Cluster::News& news) {
 
 void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) {
     ++context_.changes;
-    auto before = std::exchange(endpoints_, {});
+    Known before(std::exchange(endpoints_, {}), newest_);
+    endpoints_.reserve(set->endpoints.size());
     for (const auto& endpoint : set->endpoints) {
-        const auto known = std::find_if(before.begin(), before.end(), [&](const auto& local) {
-            return local && local->pointer() == endpoint;
-        });
-        if (known != before.end()) {
-            endpoints_.push_back(std::move(*known));
-        } else {
-            endpoints_.push_back(
-                boost::make_local_shared<LocalEndpoint>(context_, *this, endpoint));
-        }
+        auto local = before.take(*endpoint);
+        if (!local) local = boost::make_local_shared<LocalEndpoint>(context_, *this, endpoint);
+        endpoints_.push_back(std::move(local));
+        newest_ = std::max(newest_, endpoint->id());
     }
-    for (const auto& gone : before) {
+    for (const auto& gone : before.rest()) {
         if (gone) gone->remove();
     }
     balance::Chooser::Candidates candidates;

@@ -13,7 +13,7 @@ LocalEndpoint::LocalEndpoint(LocalContext& context,
       shared_cluster_(cluster.shared()),
       endpoint_(std::move(endpoint)),
       stats_(endpoint_->stats(context.worker)),
-      wire_(wire_of(shared_cluster_->config())) {}
+      wire_(wire_of(shared_cluster_->config(), *endpoint_)) {}
 
 LocalEndpoint::~LocalEndpoint() {
     cluster_ = nullptr;
@@ -23,7 +23,8 @@ LocalEndpoint::~LocalEndpoint() {
         h2_connections_.back()->abandon();
 }
 
-LocalEndpoint::Wire LocalEndpoint::wire_of(const config::Cluster& config) {
+LocalEndpoint::Wire LocalEndpoint::wire_of(const config::Cluster& config,
+                                           const Endpoint& endpoint) {
     switch (config.protocol) {
         case config::ClusterProtocol::http1:
             return Wire::h1;
@@ -33,7 +34,7 @@ LocalEndpoint::Wire LocalEndpoint::wire_of(const config::Cluster& config) {
         case config::ClusterProtocol::automatic:
             break;
     }
-    if (!config.tls) return Wire::h1;
+    if (!config.tls) return endpoint.speaks_h2c() ? Wire::h2 : Wire::h1;
     const auto& alpn = config.tls->alpn;
     return std::find(alpn.begin(), alpn.end(), "h2") == alpn.end() ? Wire::h1 : Wire::by_alpn;
 }
@@ -46,7 +47,7 @@ void LocalEndpoint::move_to(LocalCluster& next) {
     // New certificates alone are for new connections.
     const bool is_same = old_tls ? new_tls && old_tls->has_same_settings(*new_tls) : !new_tls;
     if (is_same && before->config().protocol == shared_cluster_->config().protocol) return;
-    wire_ = wire_of(shared_cluster_->config());
+    wire_ = wire_of(shared_cluster_->config(), *endpoint_);
     ++tls_epoch_;
     close_idle();
 }

@@ -104,7 +104,7 @@ class LocalEndpoint final : public connection::Pool {
 
     // What is spoken there: that is known, or the handshake of each connection says it.
     enum class Wire : std::uint8_t { h1, h2, by_alpn };
-    [[nodiscard]] static Wire wire_of(const config::Cluster& config);
+    [[nodiscard]] static Wire wire_of(const config::Cluster& config, const Endpoint& endpoint);
     [[nodiscard]] bool is_multiplexed(Use use) const {
         if (wire_ == Wire::h1 || use == Use::opaque) return false;
         return wire_ == Wire::h2 || !(use == Use::upgrade || endpoint_->speaks_h1());

@@ -103,20 +103,21 @@ def reset(peer: Peer, _: Message) -> None:
 class RawOrigin:
     """A TCP server run by an `answer` that may be replaced at any time. Thread per connection."""
 
-    def __init__(self, answer: Answer = echo) -> None:
+    def __init__(self, answer: Answer = echo, host: str = "127.0.0.1", port: int = 0) -> None:
         self.answer = answer
+        self.host = host
         self.peers: list[Peer] = []
         self.requests: list[Message] = []
         self.malformed: list[str] = []
         self.released = threading.Event()
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server((host, port), backlog=512)
         self.port: int = self.listener.getsockname()[1]
         self._start()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def received(self) -> bytes:
         """All bytes of all connections, in the order of the connections."""
@@ -138,7 +139,7 @@ class RawOrigin:
             peer.leave(rudely=True)
 
     def accept_again(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        self.listener = socket.create_server((self.host, self.port), backlog=512)
         self._start()
 
     def close(self) -> None:

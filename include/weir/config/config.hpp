@@ -141,16 +141,39 @@ struct Discovery {
     // file: `path` holds them; read and watch it (parse_endpoints() of weir/decode/load.hpp).
     // dns: resolve each of Cluster::endpoints that has no address; never empty. Chosen by itself
     //      when an endpoint is a host name; `name` and `port` became the one endpoint.
-    enum class Type : std::uint8_t { static_list, file, dns };
+    // The others look up `name` (empty: the cluster's) where their module says.
+    enum class Type : std::uint8_t {
+        static_list,
+        file,
+        dns,
+        kubernetes,
+        dns_srv,
+        plugin,
+        registry,
+        etcd,
+        consul,
+    };
+    // Whom to ask: "consul:8500", "https://10.96.0.1:443".
+    struct Source {
+        Endpoint endpoint;
+        std::optional<bool> uses_tls;  // none: no scheme is written
+
+        bool operator==(const Source&) const = default;
+    };
 
     Type type = Type::static_list;
     std::string name;
     std::uint16_t port = 0;
-    std::vector<Address> servers;     // empty: the system's; port 53 unless given
+    std::string port_name;            // in place of the number, where ports have names
+    std::vector<Address> servers;     // resolvers; empty: the system's; port 53 unless given
+    std::vector<Source> sources;      // `servers` of what is no DNS
     std::string path;                 // absolute, or relative to the working directory
     std::optional<Duration> refresh;  // none: the answer's TTL (dns), a second (file); at least 1 s
     bool keep_last = true;
     Duration empty_hold = std::chrono::seconds{10};
+    Duration keep_last_max_age = std::chrono::minutes{15};
+    std::map<std::string, std::string> options;  // the module's own
+    std::string zone;                            // node.zone, where the module knows of zones
 
     bool operator==(const Discovery&) const = default;
 };
@@ -431,6 +454,7 @@ struct Source {
 struct Config {
     Source source;
     std::string node_name;                 // the host's name unless given
+    std::string node_zone;                 // empty: unknown
     std::optional<std::uint32_t> threads;  // none: auto
     Duration drain = std::chrono::seconds{30};
     std::optional<ListenAddress> admin_listen;  // none: off

@@ -31,6 +31,9 @@ class Server {
         std::shared_ptr<const config::Config> config;
         std::shared_ptr<const config::Document> document = {};  // that it was decoded from
         std::string file = {};  // read again at a reload, and watched; empty: nothing to reload
+        // Where the last good endpoints of each cluster are kept for the next process: a folder;
+        // empty: nowhere.
+        std::string state_dir = {};
         // The diagnostic log is configured by log.*, and again by a reload; with a screen, the
         // access log on it tells what happens. Else it is the caller's.
         bool configures_log = false;

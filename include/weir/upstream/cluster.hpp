@@ -190,6 +190,20 @@ class Cluster final {
     // Where keys go in that set; `before` is the one it replaces.
     void place(EndpointSet& set, const EndpointSet& before) const;
 
+    // An endpoint and how late its turn comes: its priority, or kLast of one on its way out.
+    struct Member {
+        std::shared_ptr<Endpoint> endpoint;
+        unsigned level = 0;
+        bool is_used = true;  // as an endpoint is made, and joins
+    };
+    // The highest level in use: the first up to which somebody may be called.
+    [[nodiscard]] unsigned choose_level() const;
+    // The set of those in use; says to each that comes or goes. mutex_ is held.
+    [[nodiscard]] std::shared_ptr<EndpointSet> use_members(TimePoint now);
+    void adopt(std::vector<Member> next);  // mutex_ is held
+    [[nodiscard]] std::shared_ptr<const EndpointSet> change_level(TimePoint now);
+    void tell(const std::shared_ptr<const EndpointSet>& set);
+
     const config::Cluster config_;
     const Surroundings surroundings_;
     const telemetry::ClusterMetrics metrics_;
@@ -209,6 +223,9 @@ class Cluster final {
 
     mutable std::mutex mutex_;
     std::shared_ptr<const EndpointSet> endpoints_;  // guarded by mutex_
+    std::vector<Member> members_;                   // all that discovery names; thread: main
+    bool has_levels_ = false;                       // thread: main
+    unsigned level_ = 0;                            // thread: main
     std::vector<Subscriber> subscribers_;           // guarded by mutex_; by worker
     std::vector<std::shared_ptr<Endpoint>>
         gone_;  // guarded by mutex_; may come back with their state

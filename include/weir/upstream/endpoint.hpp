@@ -102,7 +102,20 @@ class Endpoint final : public resilience::TransitionSink {
     [[nodiscard]] std::string_view host() const;
     [[nodiscard]] std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
     void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
-    [[nodiscard]] std::uint64_t id() const { return id_; }  // unique in the process
+    [[nodiscard]] std::uint64_t id() const { return id_; }  // unique in the process, growing
+    [[nodiscard]] const std::string& zone() const { return zone_; }
+    [[nodiscard]] const std::string& uid() const { return uid_; }  // empty: its address is all
+    // Whether it is this one that discovery has found.
+    [[nodiscard]] bool is_of(const discovery::Found& found) const {
+        return address_ == found.address && uid_ == found.uid && speaks_ == found.speaks;
+    }
+    // Discovery says that it speaks HTTP/2 in clear.
+    [[nodiscard]] bool speaks_h2c() const { return speaks_ == discovery::Found::Speaks::h2c; }
+
+    // What discovery wants of it: standby is for when those of a lower priority fail.
+    enum class Role : std::uint8_t { serving, standby, terminating };
+    [[nodiscard]] Role role() const { return role_.load(std::memory_order_relaxed); }
+    void set_role(Role role) { role_.store(role, std::memory_order_relaxed); }
 
     [[nodiscard]] resilience::OutlierDetector& detector() { return detector_; }
     [[nodiscard]] const resilience::OutlierDetector& detector() const { return detector_; }
@@ -149,7 +162,7 @@ class Endpoint final : public resilience::TransitionSink {
     }
 
     // The word of the admin API and of weir_endpoints: healthy, penalized, half_open, ejected,
-    // unhealthy, draining.
+    // unhealthy, draining; of those that discovery holds back: standby, terminating.
     [[nodiscard]] std::string_view state_word() const;
 
     // ---- an operator's word, at once in all workers
@@ -232,6 +245,10 @@ class Endpoint final : public resilience::TransitionSink {
     const std::string name_;
     const std::string authority_;
     const std::uint64_t id_;
+    const std::string zone_;
+    const std::string uid_;
+    const discovery::Found::Speaks speaks_;
+    std::atomic<Role> role_{Role::serving};
     std::atomic<std::uint32_t> weight_;
     resilience::Limit connections_;
     resilience::Limit connecting_;
@@ -252,6 +269,8 @@ class Endpoint final : public resilience::TransitionSink {
 // The endpoints of a cluster at one moment. Immutable.
 struct EndpointSet {
     std::vector<std::shared_ptr<Endpoint>> endpoints;
+    // Found as well, and not in use: of another priority, or on their way out.
+    std::vector<std::shared_ptr<Endpoint>> others{};
     std::shared_ptr<const balance::Placement> placement;  // of a hash policy
 };
 

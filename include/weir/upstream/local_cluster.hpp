@@ -98,6 +98,7 @@ class LocalCluster {
     LocalContext& context_;
     std::shared_ptr<Cluster> cluster_;
     std::vector<boost::local_shared_ptr<LocalEndpoint>> endpoints_;
+    std::uint64_t newest_ = 0;  // the highest id that was among them
     balance::Chooser chooser_;  // its candidates are those of endpoints_, in order
     // Co-owned by the objects of this cluster.
     boost::local_shared_ptr<WaitingQueue> queue_;

@@ -116,6 +116,27 @@ TEST(ConfigClusters, DiscoveryByFileStartsAtTheFolderOfTheConfiguration) {
     EXPECT_EQ(good(text).clusters.at("a").discovery.path, "eps.yaml");
 }
 
+TEST(ConfigClusters, KubernetesKnowsItsOptions) {
+    const auto config = good(
+        "version: 1\nnode: {zone: z}\nlisteners: [{listen: \":8080\", to: a}]\n"
+        "clusters: {a: {discovery: {type: kubernetes, name: shop/orders, port: http, "
+        "servers: [\"https://k8s:6443\", \"10.0.0.2:443\", \"http://127.0.0.1:8001/\"], "
+        "keep_last_max_age: 1h, options: {node: n1, watch_timeout: 60s}}}}\n");
+    const Discovery& discovery = config.clusters.at("a").discovery;
+    EXPECT_EQ(discovery.type, Discovery::Type::kubernetes);
+    EXPECT_EQ(discovery.port_name, "http");
+    EXPECT_EQ(discovery.port, 0);
+    EXPECT_EQ(discovery.zone, "z");
+    EXPECT_EQ(discovery.keep_last_max_age, Duration(std::chrono::hours(1)));
+    EXPECT_EQ(discovery.options.at("node"), "n1");
+    ASSERT_EQ(discovery.sources.size(), 3U);
+    EXPECT_EQ(discovery.sources[0].endpoint.host, "k8s");
+    EXPECT_EQ(discovery.sources[0].uses_tls, true);
+    EXPECT_FALSE(discovery.sources[1].uses_tls);
+    EXPECT_EQ(discovery.sources[2].uses_tls, false);
+    EXPECT_EQ(discovery.sources[2].endpoint.port, 8001);
+}
+
 TEST(ConfigClusters, OfferWhatTheyMaySpeak) {
     const struct {
         const char* protocol;
@@ -152,6 +173,16 @@ TEST(ConfigClusters, RefuseWhatContradicts) {
         {"{discovery: {type: dns, port: 80, name: \"a b\"}}", "113"},
         {"{discovery: {type: dns, port: 80, servers: [x]}}", "113"},
         {"{discovery: zookeeper}", "105"},
+        {"{discovery: {type: kubernetes, port: 0}}", "117"},
+        {"{discovery: {type: kubernetes, port: 70000}}", "117"},
+        {"{discovery: {type: kubernetes, port: \"a b\"}}", "104"},
+        {"{discovery: {type: kubernetes, servers: [x]}}", "113"},
+        {"{discovery: {type: kubernetes, options: {token: x}}}", "115"},
+        {"{discovery: {type: kubernetes, options: {node: [x]}}}", "108"},
+        {"{discovery: {type: kubernetes, options: {watch_timeout: soon}}}", "104"},
+        {"{discovery: {type: kubernetes, refresh: 5s}}", "115"},
+        {"{endpoints: [\"10.0.0.1:80\"], discovery: kubernetes}", "115"},
+        {"{discovery: {type: dns, port: 80, keep_last_max_age: 1h}}", "115"},
         {"{endpoints: [\"a:80\"], timeout: {client_idle: 5s}}", "115"},
         {"{endpoints: [\"a:80\"], timeout: 0}", "117"},
         {"{endpoints: [\"a:80\"], timeout: }", "108"},

@@ -117,9 +117,11 @@ std::string text_with(const std::string& path, const std::string& value) {
     } else if (take("clusters{}.discovery.")) {
         const bool is_port = where == "port";
         const bool is_path = where == "path";
-        cluster = is_path ? "discovery: {type: file, " + nested() + "}"
-                          : "discovery: {type: dns, " + std::string(is_port ? "" : "port: 80, ") +
-                                nested() + "}";
+        const bool is_kubernetes = where == "keep_last_max_age" || where.starts_with("options");
+        cluster = is_path         ? "discovery: {type: file, " + nested() + "}"
+                  : is_kubernetes ? "discovery: {type: kubernetes, " + nested() + "}"
+                                  : "discovery: {type: dns, " +
+                                        std::string(is_port ? "" : "port: 80, ") + nested() + "}";
         if (where == "type")
             cluster = "endpoints: [\"10.0.0.1:80\"], discovery: {type: " + value + "}";
     } else if (take("clusters{}.")) {
@@ -229,6 +231,7 @@ std::string other_value(const KeyInfo& key) {
         {"clusters{}.discovery.port", "81"},
         {"clusters{}.discovery.servers", "[10.0.0.2]"},
         {"clusters{}.discovery.path", "x.yaml"},
+        {"clusters{}.discovery.options", "{node: n1}"},
         {"clusters{}.limits", "{max_pending: 1}"},
         {"limits.log_only", "[resets]"},
         {"clusters{}.lb", "random"},
@@ -366,10 +369,8 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
         const char* block;
         std::string path;
     } blocks[] = {{"", ""},
-                  {"node", "node."},
                   {"listeners[].routes[]", "routes[]."},
                   {"clusters{}.endpoints[]", "clusters{}.endpoints[]."},
-                  {"clusters{}.discovery", "clusters{}.discovery."},
                   {"clusters{}.lb", "clusters{}.lb."},
                   {"admin", "admin."},
                   {"telemetry", "telemetry."},
@@ -383,7 +384,7 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
         }
     }
     EXPECT_GT(refused, 0U);
-    EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "kubernetes")), "109");
+    EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "consul")), "109");
 }
 
 }  // namespace

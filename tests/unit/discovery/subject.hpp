@@ -26,7 +26,9 @@ inline config::Endpoint endpoint(const std::string& text, std::uint32_t weight =
 class Subject {
   public:
     Subject(const config::Cluster& cluster, ControlLoop& loop)
-        : loop_(loop), provider_(discovery::make_provider(cluster, loop.context())) {}
+        : loop_(loop),
+          provider_(
+              discovery::make_provider(cluster, {.main = loop.context(), .registry = registry_})) {}
 
     void start() {
         provider_->start(
@@ -57,6 +59,7 @@ class Subject {
 
   private:
     ControlLoop& loop_;
+    telemetry::Registry registry_{1};
     std::unique_ptr<discovery::Provider> provider_;
 };
 

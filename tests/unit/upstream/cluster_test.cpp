@@ -142,7 +142,7 @@ TEST_F(ClusterTest, ADrainSurvivesTheComingAndGoingOfItsEndpoint) {
 
 TEST_F(ClusterTest, AnEndpointIsEjectedByAnOperatorForATimeAndThenOnTrial) {
     set({at(1), at(2)});
-    const Order order{.until = now + std::chrono::minutes{5}, .by = "me", .reason = {}};
+    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
     endpoint(0)->eject(order, now);
     EXPECT_EQ(endpoint(0)->state_word(), "ejected");
     EXPECT_TRUE(endpoint(0)->is_held());
@@ -178,7 +178,7 @@ TEST_F(ClusterTest, UnejectBringsAnEndpointBackAtOnceWhoeverEjectedIt) {
 }
 
 TEST_F(ClusterTest, ABreakerIsForcedByAnOperatorWhoIsNamed) {
-    const Order order{.until = now + std::chrono::minutes{10}, .by = "me", .reason = "test"};
+    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
     cluster.force_breaker(resilience::State::open, order, now);
     ASSERT_TRUE(cluster.breaker_order());
     EXPECT_EQ(cluster.breaker_order()->reason, "test");
@@ -189,7 +189,7 @@ TEST_F(ClusterTest, ABreakerIsForcedByAnOperatorWhoIsNamed) {
 }
 
 TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
-    const Order order{.until = now + std::chrono::minutes{10}, .by = "me", .reason = {}};
+    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
     cluster.force_breaker(resilience::State::closed, order, now);
     EXPECT_TRUE(cluster.breaker_order());
     cluster.free_breaker(now);
@@ -371,6 +371,98 @@ TEST_F(ClusterTest, KnowsTheLastAnswerOfAllWorkersAndTheGapBetweenTheirs) {
     first.stats(1).mean_gap.store(Duration{25ms}.count());
     EXPECT_EQ(first.answering().last, now - 2s);
     EXPECT_NEAR(static_cast<double>(first.answering().mean_gap.count()), 20e6, 1.0);
+}
+
+// ---- what discovery says besides the address
+
+discovery::Found found(int port, std::uint8_t priority, std::string uid = "") {
+    discovery::Found made;
+    made.address = *Address::from_ip("10.0.0.1", static_cast<std::uint16_t>(port));
+    made.priority = priority;
+    made.uid = std::move(uid);
+    return made;
+}
+
+std::string ports(const std::vector<std::shared_ptr<Endpoint>>& endpoints) {
+    std::string text;
+    for (const auto& endpoint : endpoints)
+        text += std::to_string(endpoint->address().port()) + ":" +
+                std::string(endpoint->state_word()) + " ";
+    return text;
+}
+
+TEST_F(ClusterTest, KnowsAnotherOneAtTheAddressByItsUid) {
+    set({found(1, 0, "a"), found(2, 0, "b")});
+    const auto first = endpoint(0);
+    const auto second = endpoint(1);
+    set({found(1, 0, "c"), found(2, 0, "b")});
+    EXPECT_NE(endpoint(0), first);
+    EXPECT_EQ(endpoint(1), second);
+    set({found(1, 0, "a"), found(2, 0, "b")});
+    EXPECT_EQ(endpoint(0), first);
+}
+
+TEST_F(ClusterTest, UsesTheLowestPriority) {
+    set({found(1, 5), found(2, 1), found(3, 1)});
+    EXPECT_EQ(ports(cluster.endpoints()->endpoints), "2:healthy 3:healthy ");
+    EXPECT_EQ(ports(cluster.endpoints()->others), "1:standby ");
+    EXPECT_EQ(cluster.roster()->ready(), 2U);
+}
+
+TEST_F(ClusterTest, UsesTheNextPriorityWhileThoseBelowFail) {
+    set({found(1, 0), found(2, 1), found(3, 2)});
+    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
+    const auto first = endpoint(0);
+    first->drain(order, now);
+    cluster.tick(now);
+    EXPECT_EQ(ports(cluster.endpoints()->endpoints), "1:draining 2:healthy ");
+    EXPECT_EQ(ports(cluster.endpoints()->others), "3:standby ");
+    endpoint(1)->drain(order, now);
+    cluster.tick(now);
+    EXPECT_EQ(cluster.endpoints()->endpoints.size(), 3U);
+    first->undrain(now);
+    cluster.tick(now);
+    EXPECT_EQ(ports(cluster.endpoints()->endpoints), "1:healthy ");
+    EXPECT_EQ(endpoint(0), first);
+    EXPECT_EQ(cluster.roster()->ready(), 1U);
+}
+
+TEST_F(ClusterTest, UsesThoseOnTheirWayOutOnlyWhileNobodyServes) {
+    auto leaving = found(1, 0);
+    leaving.state = discovery::Found::State::terminating;
+    set({leaving, found(2, 3)});
+    EXPECT_EQ(ports(cluster.endpoints()->endpoints), "2:healthy ");
+    EXPECT_EQ(ports(cluster.endpoints()->others), "1:terminating ");
+    set({leaving});
+    EXPECT_EQ(ports(cluster.endpoints()->endpoints), "1:terminating ");
+    EXPECT_EQ(cluster.roster()->ready(), 1U);
+    set({found(1, 0)});
+    EXPECT_EQ(ports(cluster.endpoints()->endpoints), "1:healthy ");
+}
+
+TEST_F(ClusterTest, FollowsAnyOrderOfChanges) {
+    Random random(7);
+    std::map<int, const Endpoint*> known;
+    for (int round = 0; round < 300; ++round) {
+        std::vector<discovery::Found> next;
+        for (int port = 1; port <= 12; ++port) {
+            if (random.below(2) == 0) continue;
+            next.push_back(found(port, static_cast<std::uint8_t>(random.below(2))));
+            if (random.below(4) == 0) next.back().state = discovery::Found::State::terminating;
+        }
+        const std::size_t size = next.size();
+        set(next);
+        const auto now_in = cluster.endpoints();
+        ASSERT_EQ(now_in->endpoints.size() + now_in->others.size(), size);
+        ASSERT_EQ(cluster.roster()->ready(), now_in->endpoints.size());
+        for (const auto* const list : {&now_in->endpoints, &now_in->others}) {
+            for (const auto& each : *list) {
+                const Endpoint*& before = known[each->address().port()];
+                ASSERT_TRUE(before == nullptr || before == each.get());
+                before = each.get();
+            }
+        }
+    }
 }
 
 }  // namespace
