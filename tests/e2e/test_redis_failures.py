@@ -130,6 +130,27 @@ class Failing(RedisTest):
                     client.abort()
                 eventually(lambda: weir.metrics().sum("weir_requests_active") == 0, "they are gone")
 
+    def test_clients_that_leave_while_it_is_asked_once_more(self) -> None:
+        for leaves in (1, 2, 3):
+            with self.subTest(leaves):
+                fake = FakeRedis(lambda number: b"*4\r\n:1\r\n:0\r\n:4\r\n:0\r\n" if number == 1 and first.wait(10) else None)
+                self.addCleanup(fake.close)
+                first = threading.Event()
+                weir = self.limited(fake.address, "timeout: 1s")
+                clients = [weir.connect() for _ in range(4)]
+                for client in clients:
+                    self.addCleanup(client.sock.close)
+                    client.send(request("GET", "/shared"))
+                eventually(lambda: weir.metrics().sum("weir_requests_active") == 4, "four wait for one question")
+                first.set()
+                self.assertEqual(clients[0].answer("GET").status, 200)
+                eventually(lambda: fake.asked == 2, "it is asked for the rest")
+                for client in clients[1:1 + leaves]:
+                    client.abort()
+                eventually(lambda: weir.metrics().sum("weir_requests_active") == 0, "nobody waits")
+                self.assertEqual([client.answer("GET").status for client in clients[1 + leaves:]], [200] * (3 - leaves))
+                eventually(lambda: "redis fails" in weir.errors(), "the question is late")
+
     def test_a_drain_ends_while_requests_wait(self) -> None:
         fake = FakeRedis(lambda _: None)
         self.addCleanup(fake.close)
