@@ -58,7 +58,7 @@ _weir() {
                 'redirect clean') words='-h --help --tool' ;;
                 'redirect show') words='-h --help --tool' ;;
                 'status') words='-h --help --admin --token-file --timeout -o --output -w --watch --ready --wait' ;;
-                'get') words='-h --help --admin --token-file --timeout -o --output -w --watch listeners routes clusters breakers certs config discovery events log memory' ;;
+                'get') words='-h --help --admin --token-file --timeout -o --output -w --watch listeners routes clusters breakers certs config discovery events log memory ratelimits' ;;
                 'discovery') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;
                 'certs') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;
                 'route') words='-h --help --admin --token-file --timeout -o --output -H --header --listener' ;;

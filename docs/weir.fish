@@ -70,7 +70,7 @@ complete -c weir -n '__fish_seen_subcommand_from get' -l token-file -r -d 'holds
 complete -c weir -n '__fish_seen_subcommand_from get' -l timeout -r -d 'how long to wait for the answer'
 complete -c weir -n '__fish_seen_subcommand_from get' -s o -l output -x -a 'table wide json' -d 'how it is written'
 complete -c weir -n '__fish_seen_subcommand_from get' -s w -l watch -d 'again each second, until Ctrl-C'
-complete -c weir -n '__fish_seen_subcommand_from get' -f -a 'listeners routes clusters breakers certs config discovery events log memory'
+complete -c weir -n '__fish_seen_subcommand_from get' -f -a 'listeners routes clusters breakers certs config discovery events log memory ratelimits'
 complete -c weir -n '__fish_seen_subcommand_from discovery' -s h -l help -d 'Print this help message and exit'
 complete -c weir -n '__fish_seen_subcommand_from discovery' -l admin -r -d 'its admin port: 127.0.0.1:9347, unix:/run/weir/admin.sock; or WEIR_ADMIN'
 complete -c weir -n '__fish_seen_subcommand_from discovery' -l token-file -r -d 'holds the admin token; or WEIR_TOKEN'

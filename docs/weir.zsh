@@ -104,7 +104,7 @@ _weir() {
                 -o|--output) compadd -- table wide json; return ;;
             esac
             [[ $PREFIX == -* ]] && compadd -- -h --help --admin --token-file --timeout -o --output -w --watch && return
-            compadd -- listeners routes clusters breakers certs config discovery events log memory ;;
+            compadd -- listeners routes clusters breakers certs config discovery events log memory ratelimits ;;
         'discovery')
             case ${words[CURRENT-1]} in
                 -o|--output) compadd -- table wide json; return ;;

@@ -36,6 +36,7 @@ namespace weir::admin {
 [[nodiscard]] Response route_list(const Request& request, const Context& context);
 [[nodiscard]] Response certificates(const Request& request, const Context& context);
 [[nodiscard]] Response route_of(const Request& request, const Context& context);
+[[nodiscard]] Response rate_limits(const Request& request, const Context& context);
 
 // operate.cpp
 [[nodiscard]] Response drain_endpoint(const Request& request, const Context& context);

@@ -217,6 +217,98 @@ void write_certificates(JsonWriter& json,
     }
 }
 
+// ---- rate limits
+
+std::string_view word(config::RateLimit::Algorithm algorithm) {
+    constexpr std::string_view kWords[] = {"gcra", "sliding_window", "concurrency"};
+    return kWords[static_cast<std::size_t>(algorithm)];
+}
+std::string_view word(config::RateLimit::Store::Kind kind) {
+    constexpr std::string_view kWords[] = {"local", "redis", "rls"};
+    return kWords[static_cast<std::size_t>(kind)];
+}
+std::string_view word(config::RateLimit::OnStoreFailure what) {
+    constexpr std::string_view kWords[] = {"local", "allow", "deny"};
+    return kWords[static_cast<std::size_t>(what)];
+}
+
+void text_or_null(JsonWriter& json, std::string_view key, std::string_view text) {
+    text.empty() ? json.key(key).null() : json.field(key, text);
+}
+
+void write_store(JsonWriter& json,
+                 const config::RateLimit& rule,
+                 const std::optional<quota::StoreHealth::View>& health,
+                 const WallClock& wall) {
+    const bool is_local = rule.store.kind == config::RateLimit::Store::Kind::local;
+    const auto time_of = [&](bool is_known, TimePoint at) {
+        return is_known ? std::optional(wall(at)) : std::nullopt;
+    };
+    json.key("store").begin_object().field("kind", word(rule.store.kind));
+    text_or_null(json, "name", rule.store.name);
+    text_or_null(json, "on_failure", is_local ? "" : word(rule.on_store_failure));
+    text_or_null(json, "breaker", health ? resilience::word(health->state) : "");
+    write_time(json, "since", time_of(health.has_value(), health ? health->since : TimePoint{}));
+    const auto answered = health ? health->answered_at : std::nullopt;
+    write_time(json, "answered_at", time_of(answered.has_value(), answered.value_or(TimePoint{})));
+    json.key("age_s");
+    if (answered) {
+        json.value(std::chrono::duration<double>(wall.now() - *answered).count());
+    } else {
+        json.null();
+    }
+    const bool has_failed = health && !health->error.empty();
+    text_or_null(json, "error", has_failed ? health->error : "");
+    write_time(json, "failed_at",
+               time_of(has_failed, has_failed ? health->failed_at : TimePoint{}));
+    json.end_object();
+}
+
+void write_rate_limit(JsonWriter& json,
+                      const config::RateLimit& rule,
+                      const Context& context,
+                      const WallClock& wall) {
+    using telemetry::Family;
+    const filter::LimitState state = context.stores != nullptr
+                                         ? filter::limit_state(*context.stores, rule, wall.now())
+                                         : filter::LimitState{};
+    const auto counted = [&](Family family, std::initializer_list<std::string_view> labels) {
+        return static_cast<std::uint64_t>(
+            std::max<std::int64_t>(context.registry.value(family, labels), 0));
+    };
+    json.begin_object().field("name", rule.name).field("algorithm", word(rule.algorithm));
+    json.field("mode", rule.is_shadow ? "shadow" : "enforce").key("key").begin_array();
+    for (const config::RateKey& part : rule.key)
+        json.value(part.text);
+    json.end_array().field("cost", std::uint64_t{rule.cost});
+    json.key("quota");
+    if (state.promise) {
+        json.value(state.promise->quota);
+    } else {
+        json.null();
+    }
+    json.key("window_ms");
+    if (state.promise && state.promise->window > Duration{0}) {
+        json.value(std::chrono::duration<double, std::milli>(state.promise->window).count());
+    } else {
+        json.null();
+    }
+    json.field("keys", std::uint64_t{state.keys}).field("max_keys", std::uint64_t{rule.max_keys});
+    json.field("evicted", state.evicted).key("decisions").begin_object();
+    for (const std::string_view result : {"limited", "shadow", "store_error"})
+        json.field(result, counted(Family::rate_limited, {rule.name, result}));
+    json.end_object();
+    write_store(json, rule, state.store, wall);
+    json.key("lease");
+    if (rule.lease && rule.store.kind == config::RateLimit::Store::Kind::redis) {
+        json.begin_object().field("keys", counted(Family::rate_limit_leased_keys, {rule.name}));
+        json.field("tokens", counted(Family::rate_limit_leased_tokens, {rule.name})).end_object();
+    } else {
+        json.null();
+    }
+    json.end_object();
+}
+
 }  // namespace
 
 void write_listeners(JsonWriter& json, const proxy::Snapshot& snapshot, const Context& context) {
@@ -324,6 +416,19 @@ Response certificates(const Request& /*request*/, const Context& context) {
         if (cluster->tls()) write_certificates(json, *cluster->tls(), cluster->name(), context);
     }
     json.end_array();
+    return response;
+}
+
+Response rate_limits(const Request& /*request*/, const Context& context) {
+    const auto snapshot = context.snapshot();
+    const WallClock wall = refresh_clocks();
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_array();
+    for (const auto& [name, rule] : snapshot->config().rate_limits)
+        write_rate_limit(json, rule, context, wall);
+    json.end_array();
+    response.body += '\n';
     return response;
 }
 

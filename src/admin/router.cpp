@@ -14,7 +14,7 @@ constexpr auto kPut = http::Method::put;
 constexpr auto kDelete = http::Method::del;
 
 // clang-format off
-constexpr std::array<Route, 42> kRoutes{{
+constexpr std::array<Route, 43> kRoutes{{
     {kGet, "/", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
@@ -44,6 +44,7 @@ constexpr std::array<Route, 42> kRoutes{{
     {kPost, "/api/v1/breakers/{id}/close", Ports::admin, close_breaker, "Closed whatever happens, for a time (10m).", "Breaker", {}, "Force", "404", "breaker_close"},
     {kPost, "/api/v1/breakers/{id}/auto", Ports::admin, free_breaker, "Decides for itself again.", "Breaker", {}, {}, "404", "breaker_auto"},
     {kGet, "/api/v1/discovery", Ports::admin, discovery_sources, "Where endpoints come from, and how that went.", "[Source]"},
+    {kGet, "/api/v1/ratelimits", Ports::admin, rate_limits, "Rate limits, what this process knows of their keys, and how their stores are.", "[RateLimit]"},
     {kGet, "/api/v1/certs", Ports::admin, certificates, "Certificates in use, of listeners and of clusters, and until when.", "[Certificate]"},
     {kGet, "/api/v1/events", Ports::admin, events, "The newest events, oldest first; as server-sent events by Accept: text/event-stream.", "[Event] text/event-stream",
      "n? integer; cluster? string; since? integer", {}, "503"},

@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 56> kSchemas{{
+constexpr std::array<Schema, 60> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -93,6 +93,16 @@ constexpr std::array<Schema, 56> kSchemas{{
      "delay, abort, or both; percent: 10%; for: a duration up to 24h."},
     {"Source", "cluster string; type enum(static,file,dns,dns-srv,kubernetes,consul,etcd,registry,plugin); answered boolean; snapshot boolean; last_contact time|null; age_s number|null; error string|null;"
                "size integer; updates integer; failures integer", ""},
+    {"RateLimit", "name string; algorithm enum(gcra,sliding_window,concurrency); mode enum(enforce,shadow); key [string]; cost integer;"
+                  "quota integer|null; window_ms number|null; keys integer; max_keys integer; evicted integer; decisions RateDecisions;"
+                  "store RateStore; lease RateLease|null",
+     "quota: what a key that was idle may do at once, or in window_ms; null: its store alone knows, or no route uses it. keys: known to this process."
+     " evicted: forgotten before their time, for others."},
+    {"RateDecisions", "limited integer; shadow integer; store_error integer", "Requests, since the process started: refused, let pass that would have been, decided without the store."},
+    {"RateStore", "kind enum(local,redis,rls); name string|null; on_failure enum(local,allow,deny)|null; breaker enum(closed,open,half_open)|null;"
+                  "since time|null; answered_at time|null; age_s number|null; error string|null; failed_at time|null",
+     "Of local all else is null. since: of the breaker's state. age_s: since the last answer. error: of the last failure, at failed_at."},
+    {"RateLease", "keys integer; tokens integer", "What was taken from the store ahead, and not spent yet."},
     {"Certificate", "subject_name string; side enum(downstream,upstream); listener? string; cluster? string; file string; subject string; issuer string;"
                     "names [string]; not_before time; not_after time; serial string; sha256 string; reloads integer",
      "subject_name: where the configuration names it. reloads: how often it was replaced while this process ran."},

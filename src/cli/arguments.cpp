@@ -230,7 +230,7 @@ void add_looking(CommandLine& line) {
     get->add_option("WHAT", asking.get.what, "what to show")
         ->required()
         ->check(CLI::IsMember({"listeners", "routes", "clusters", "breakers", "certs", "config",
-                               "discovery", "events", "log", "memory"}));
+                               "discovery", "events", "log", "memory", "ratelimits"}));
     get->add_option("NAME", asking.get.name, "of one cluster, with its settings");
     add_watch(get, options);
     get->callback([&asking] {

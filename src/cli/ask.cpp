@@ -172,9 +172,10 @@ class Verbs {
 
     int operator()(const GetVerb& verb) const {
         constexpr std::pair<std::string_view, Show> kKinds[] = {
-            {"listeners", show_listeners}, {"routes", show_routes}, {"clusters", show_clusters},
-            {"breakers", show_breakers},   {"faults", show_faults}, {"certs", show_certs},
-            {"discovery", show_discovery}, {"log", show_log},       {"memory", show_memory}};
+            {"listeners", show_listeners},   {"routes", show_routes}, {"clusters", show_clusters},
+            {"breakers", show_breakers},     {"faults", show_faults}, {"certs", show_certs},
+            {"discovery", show_discovery},   {"log", show_log},       {"memory", show_memory},
+            {"ratelimits", show_rate_limits}};
         if (verb.what == "config") return (*this)(DumpVerb{});
         if (verb.what == "events") return (*this)(EventsVerb{});
         if (!verb.name.empty()) return show(client::look_at_cluster(verb.name), show_cluster);

@@ -362,6 +362,55 @@ std::string show_breakers(const JsonValue& answer, const View& view) {
     return table_or(table, "no breakers", view);
 }
 
+namespace {
+
+// "100 in 1s", "8 at once"
+std::string quota_text(const JsonValue& limit) {
+    if (!limit["quota"].integer()) return {};
+    const std::string window = number_text(limit["window_ms"], [](double milliseconds) {
+        constexpr double kMinute = 60e3;
+        if (milliseconds < kMinute) return brief_milliseconds(milliseconds);
+        return brief(std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)});
+    });
+    return limit["quota"].text() + (window.empty() ? " at once" : " in " + window);
+}
+
+// "redis cache: open, it refused the connection"
+Cell store_cell(const JsonValue& store, const View& view) {
+    std::string text = store["kind"].text();
+    if (store["name"].is_string()) text += " " + store["name"].text();
+    const std::string& breaker = store["breaker"].text();
+    if (!store["breaker"].is_string() || breaker == "closed") return {text, Tone::plain};
+    text += ": " + breaker + " for " + ago(store["since"], view);
+    if (store["error"].is_string()) text += ", " + store["error"].text();
+    return {text, tone_of(breaker)};
+}
+
+}  // namespace
+
+std::string show_rate_limits(const JsonValue& answer, const View& view) {
+    Table table({{.title = "LIMIT", .least = 8},
+                 {.title = "QUOTA", .rank = 1},
+                 {.title = "KEY", .least = 6, .rank = 2},
+                 {.title = "LIMITED", .align = kRight},
+                 {.title = "SHADOW", .align = kRight, .rank = 4},
+                 {.title = "NO STORE", .align = kRight, .rank = 2},
+                 {.title = "KEYS", .align = kRight, .rank = 3},
+                 {.title = "EVICTED", .align = kRight, .rank = 4},
+                 {.title = "LEASED", .align = kRight, .rank = 4},
+                 {.title = "MODE", .rank = 5},
+                 {.title = "STORE", .least = 10}});
+    for (const JsonValue& limit : answer.items()) {
+        const JsonValue& decisions = limit["decisions"];
+        table.add({limit["name"].text(), quota_text(limit), joined(limit["key"]),
+                   decisions["limited"].text(), decisions["shadow"].text(),
+                   decisions["store_error"].text(), limit["keys"].text(), limit["evicted"].text(),
+                   limit["lease"]["tokens"].text(), limit["mode"].text(),
+                   store_cell(limit["store"], view)});
+    }
+    return table_or(table, "no rate limits", view);
+}
+
 std::string show_faults(const JsonValue& answer, const View& view) {
     Table table({{.title = "ID", .align = kRight},
                  {.title = "CLUSTER", .least = 8},

@@ -34,6 +34,7 @@ struct View {
 [[nodiscard]] std::string show_breaker(const JsonValue& breaker, const View& view);
 [[nodiscard]] std::string show_discovery(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_certs(const JsonValue& answer, const View& view);
+[[nodiscard]] std::string show_rate_limits(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_route(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_log(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_memory(const JsonValue& answer, const View& view);

@@ -145,6 +145,9 @@ constexpr Key<RateLimit> kRateLimit[] = {
     {"max", "int", "-", "concurrency: at most this many at once", &RateLimit::max, 1, 1e6},
     {"on_store_failure", "enum:local,allow,deny", "local", "local = this process counts alone",
      word<&RateLimit::on_store_failure, RateLimit>()},
+    {"retry_jitter", "duration|off", "off",
+     "up to so much is added to Retry-After, by chance: not all come back at once",
+     &RateLimit::retry_jitter, 1, 3600},
 };
 constexpr Key<RedisBlock> kRedis[] = {
     {"address", "address", "required", "host:port or unix:/run/redis.sock", &RedisBlock::address},

@@ -9,46 +9,62 @@ Injection draw(const config::Fault& fault, Random& random) {
     return {.delay = fault.delay.value_or(Duration::zero()), .abort = fault.abort.value_or(0)};
 }
 
+void LiveFaults::publish(List faults) {
+    is_any_.store(!faults.empty(), std::memory_order_relaxed);
+    faults_ = std::make_shared<const List>(std::move(faults));
+    version_.fetch_add(1, std::memory_order_release);
+}
+
 void LiveFaults::drop_ended(TimePoint now) {
-    std::erase_if(faults_, [now](const LiveFault& fault) { return fault.until <= now; });
-    is_any_.store(!faults_.empty(), std::memory_order_relaxed);
+    List left = *faults_;
+    if (std::erase_if(left, [now](const LiveFault& fault) { return fault.until <= now; }) > 0)
+        publish(std::move(left));
 }
 
 std::optional<std::uint64_t> LiveFaults::add(LiveFault fault, TimePoint now) {
     const std::lock_guard lock(mutex_);
     drop_ended(now);
-    if (faults_.size() >= kMost) return std::nullopt;
+    if (faults_->size() >= kMost) return std::nullopt;
     fault.id = ++last_id_;
-    faults_.push_back(std::move(fault));
-    is_any_.store(true, std::memory_order_relaxed);
+    List more = *faults_;
+    more.push_back(std::move(fault));
+    publish(std::move(more));
     return last_id_;
 }
 
 bool LiveFaults::remove(std::uint64_t id) {
     const std::lock_guard lock(mutex_);
-    const auto gone =
-        std::erase_if(faults_, [id](const LiveFault& fault) { return fault.id == id; });
-    is_any_.store(!faults_.empty(), std::memory_order_relaxed);
-    return gone > 0;
+    List left = *faults_;
+    if (std::erase_if(left, [id](const LiveFault& fault) { return fault.id == id; }) == 0)
+        return false;
+    publish(std::move(left));
+    return true;
 }
 
 std::vector<LiveFault> LiveFaults::list(TimePoint now) {
-    const std::lock_guard lock(mutex_);
-    drop_ended(now);
-    return faults_;
+    return *current(now).list;
 }
 
-Injection LiveFaults::draw(std::string_view route,
-                           std::string_view cluster,
-                           TimePoint now,
-                           Random& random) {
+LiveFaults::Versioned LiveFaults::current(TimePoint now) {
     const std::lock_guard lock(mutex_);
     drop_ended(now);
-    for (const LiveFault& live : faults_) {
-        if (!live.is_about(route, cluster)) continue;
+    return {version_.load(std::memory_order_relaxed), faults_};
+}
+
+Injection LocalFaults::draw(std::string_view route,
+                            std::string_view cluster,
+                            TimePoint now,
+                            Random& random) {
+    if (!is_any()) return {};
+    if (all_->version() != seen_.version) seen_ = all_->current(now);
+    bool has_ended = false;
+    for (const LiveFault& live : *seen_.list) {
+        has_ended = has_ended || live.until <= now;
+        if (live.until <= now || !live.is_about(route, cluster)) continue;
         const Injection injection = filter::draw(live.fault, random);
         if (injection.is_any()) return injection;
     }
+    if (has_ended) seen_ = all_->current(now);
     return {};
 }
 

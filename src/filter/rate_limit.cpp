@@ -1,6 +1,5 @@
 #include "rate_limit.hpp"
 
-#include "weir/quota/key.hpp"
 #include "weir/quota/rls.hpp"
 #include "weir/redis/leases.hpp"
 #include "weir/upstream/call.hpp"
@@ -64,6 +63,12 @@ quota::HeaderStyle style_of(const RateLimit& rule) {
     return quota::HeaderStyle::none;
 }
 
+// What clients that were refused together wait more, so that they do not come back together.
+Duration jitter(Random& random, Duration most) {
+    return Duration{
+        static_cast<Duration::rep>(random.uniform() * static_cast<double>(most.count()))};
+}
+
 bool counts_here(const RateLimit& rule) {
     return rule.algorithm == RateLimit::Algorithm::concurrency || rule.rate > 0;
 }
@@ -80,6 +85,12 @@ std::optional<rls::Answer> answer_of(const upstream::CallAnswer& answer) {
     return rls::decode_body(answer.body);
 }
 
+std::string why_failed(const upstream::CallAnswer& answer) {
+    if (answer.error.reason != Reason::none) return std::string(word(answer.error.reason));
+    if (answer.status != 200) return "it answered " + std::to_string(answer.status);
+    return has_status_ok(answer) ? "its answer is none of the protocol" : "its call has failed";
+}
+
 std::uint64_t nanoseconds(TimePoint at) {
     return static_cast<std::uint64_t>(at.time_since_epoch().count());
 }
@@ -89,7 +100,7 @@ class RedisLimit final : public RateLimitFilter {
   public:
     RedisLimit(const RateLimit& rule, const Making& making)
         : RateLimitFilter(rule, making),
-          shared_(making.stores->shared_rule(rule)),
+          shared_(making.stores->shared_rule(rule, making.registry)),
           server_(making.stores->redis(making.config.redis.at(rule.store.name), making.registry)) {}
 
     [[nodiscard]] Step begin(Pass& pass) const override;
@@ -108,18 +119,25 @@ class RedisLimit::Waiting final : public Kept, private redis::Waiter {
     Waiting(const RedisLimit& filter, Pass& pass) : filter_(filter), pass_(pass) {}
 
     [[nodiscard]] bool ask(const std::string& text) {
+        is_strict_ = true;
         return strict_.ask(pass_.context(), filter_.server_, filter_.rule(), text);
     }
     void join(redis::Leases& leases, std::uint64_t key) { leases.join(key, *this); }
 
   private:
     void on_decided(const quota::Decision& decision) override {
+        if (is_strict_) filter_.note_asked(pass_, since_);
         pass_.resume(filter_.conclude(pass_, filter_.promise(), decision));
     }
-    void on_unavailable() override { pass_.resume(filter_.begin_without_store(pass_)); }
+    void on_unavailable() override {
+        if (is_strict_) filter_.note_asked(pass_, since_);
+        pass_.resume(filter_.begin_without_store(pass_));
+    }
 
     const RedisLimit& filter_;
     Pass& pass_;
+    bool is_strict_ = false;  // the question is this request's own
+    const TimePoint since_ = Clock::now();
     redis::StrictQuestion strict_{*this};
 };
 
@@ -150,7 +168,7 @@ class RlsLimit final : public RateLimitFilter {
         : RateLimitFilter(rule, making),
           cluster_(cluster),
           route_(*making.clusters[cluster], "rate_limit:" + rule.name),
-          service_(making.stores->rls(rule)) {}
+          shared_(making.stores->rls(rule)) {}
 
     [[nodiscard]] Step begin(Pass& pass) const override;
 
@@ -170,7 +188,7 @@ class RlsLimit final : public RateLimitFilter {
 
     const std::size_t cluster_;
     const upstream::CallRoute route_;
-    const std::shared_ptr<RlsService> service_;
+    const std::shared_ptr<RlsRule> shared_;
 };
 
 class Asking final : public Kept {
@@ -193,6 +211,7 @@ class Asking final : public Kept {
 
   private:
     void on_done(const upstream::CallAnswer& answer) {
+        filter_.note_asked(pass_, since_);
         const Step step = filter_.conclude_asked(pass_, key_, answer, permit_);
         if (is_started_) {
             pass_.resume(step);
@@ -204,6 +223,7 @@ class Asking final : public Kept {
     const RlsLimit& filter_;
     Pass& pass_;
     const std::uint64_t key_;
+    const TimePoint since_ = Clock::now();
     resilience::PermitGuard permit_;
     bool is_started_ = false;
     std::optional<Step> at_once_;
@@ -213,10 +233,11 @@ class Asking final : public Kept {
 Step RlsLimit::begin(Pass& pass) const {
     const std::uint64_t key = quota::keyed_hash(hash_key(), key_text(pass));
     if (const auto step = still_blocked(pass, key)) return *step;
-    const auto admission = service_->breaker.acquire(Clock::now());
+    resilience::CircuitBreaker& breaker = shared_->health->breaker();
+    const auto admission = breaker.acquire(Clock::now());
     if (!admission) return begin_without_store(pass);
-    auto asking = std::make_unique<Asking>(
-        *this, pass, key, resilience::PermitGuard(service_->breaker, admission.permit));
+    auto asking = std::make_unique<Asking>(*this, pass, key,
+                                           resilience::PermitGuard(breaker, admission.permit));
     if (const auto step = asking->start(pass.cluster(cluster_), request(pass))) return *step;
     return pass.wait(std::move(asking));
 }
@@ -224,7 +245,7 @@ Step RlsLimit::begin(Pass& pass) const {
 // Who was refused until some time is refused without asking.
 std::optional<Step> RlsLimit::still_blocked(Pass& pass, std::uint64_t key) const {
     const TimePoint now = Clock::now();
-    const std::uint64_t until = service_->blocked.word(key);
+    const std::uint64_t until = shared_->blocked.word(key);
     if (until <= nanoseconds(now)) return std::nullopt;
     const Duration left{static_cast<Duration::rep>(until - nanoseconds(now))};
     return conclude(pass, promise(), {false, 0, left, left});
@@ -233,7 +254,7 @@ std::optional<Step> RlsLimit::still_blocked(Pass& pass, std::uint64_t key) const
 // One descriptor; its entries are named as the keys are written.
 rls::Request RlsLimit::question(Pass& pass) const {
     rls::Request request{.domain = rule().store.domain, .hits_addend = rule().cost};
-    const Identity& identity = pass.identity();
+    const quota::KeyInput input = key_input(pass);
     for (const config::RateKey& part : rule().key) {
         if (part.kind == config::RateKey::Kind::global) {
             request.entries.push_back({"generic_key", rule().name});
@@ -241,14 +262,7 @@ rls::Request RlsLimit::question(Pass& pass) const {
         }
         rls::Entry& entry = request.entries.emplace_back();
         entry.key = part.text;
-        quota::append_value(entry.value, part,
-                            {.head = pass.head(),
-                             .client = pass.caller().ip,
-                             .listener = pass.listener(),
-                             .route = pass.route(),
-                             .principal = identity.principal,
-                             .claims = identity.claims.get(),
-                             .spiffe = pass.caller().peer});
+        quota::append_value(entry.value, part, input);
     }
     return request;
 }
@@ -284,9 +298,11 @@ Step RlsLimit::conclude_asked(Pass& pass,
         permit.complete(
             {.outcome = resilience::Outcome::failure, .kind = resilience::FailureKind::timeout},
             now, 0);
+        shared_->health->note_failure(why_failed(said), now);
         return begin_without_store(pass);
     }
     permit.complete({}, now, 0);
+    shared_->health->note_answer(now);
     const Duration reset = answer->until_reset.value_or(Duration{0});
     const quota::Decision decision{!answer->is_over_limit, answer->remaining, reset, reset};
     std::string lines;
@@ -296,8 +312,8 @@ Step RlsLimit::conclude_asked(Pass& pass,
         struct Until {
             std::uint64_t word;
         };
-        service_->blocked.update(key, nanoseconds(now),
-                                 [&](std::uint64_t /*word*/) { return Until{until}; });
+        shared_->blocked.update(key, nanoseconds(now),
+                                [&](std::uint64_t /*word*/) { return Until{until}; });
     }
     if (!rule().is_shadow) {
         pass.edits().answer_lines += lines;
@@ -344,18 +360,21 @@ RateLimitFilter::RateLimitFilter(const RateLimit& rule, const Making& making)
       metrics_(making.registry, rule.name),
       limiter_(counts_here(rule) ? making.stores->limiter(rule) : nullptr) {}
 
+quota::KeyInput RateLimitFilter::key_input(const Pass& pass) {
+    const Identity& identity = pass.identity();
+    return {.head = pass.head(),
+            .client = pass.caller().ip,
+            .listener = pass.listener(),
+            .route = pass.route(),
+            .principal = identity.principal,
+            .claims = identity.claims.get(),
+            .spiffe = pass.caller().peer};
+}
+
 std::string& RateLimitFilter::key_text(Pass& pass) const {
     std::string& text = pass.scratch();
     text.clear();
-    const Identity& identity = pass.identity();
-    quota::append_key(text, rule_.key,
-                      {.head = pass.head(),
-                       .client = pass.caller().ip,
-                       .listener = pass.listener(),
-                       .route = pass.route(),
-                       .principal = identity.principal,
-                       .claims = identity.claims.get(),
-                       .spiffe = pass.caller().peer});
+    quota::append_key(text, rule_.key, key_input(pass));
     return text;
 }
 
@@ -369,6 +388,10 @@ Step RateLimitFilter::decide_here(Pass& pass) const {
     if (decision.is_admitted && limiter_->is_concurrency())
         pass.hold(std::make_unique<Lent>(limiter_, key, rule_.cost));
     return conclude(pass, limiter_->promise(), decision);
+}
+
+void RateLimitFilter::note_asked(Pass& pass, TimePoint since) const {
+    pass.context().shard.observe(metrics_.store_seconds, Clock::now() - since);
 }
 
 Step RateLimitFilter::begin_without_store(Pass& pass) const {
@@ -401,6 +424,8 @@ Step RateLimitFilter::conclude(Pass& pass,
                     .status = rule_.status,
                     .retry_after = std::max(decision.retry_after, Duration{1})};
     if (decision.retry_after == Duration{0}) refusal.retry_after = kSoon;
+    if (rule_.retry_jitter)
+        refusal.retry_after += jitter(pass.context().random, *rule_.retry_jitter);
     if (promise.quota > 0) quota::append_headers(refusal.lines, style_, standing);
     return pass.refuse(std::move(refusal));
 }

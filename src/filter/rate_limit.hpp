@@ -4,6 +4,7 @@
 #include "weir/filter/pass.hpp"
 #include "weir/quota/hash.hpp"
 #include "weir/quota/headers.hpp"
+#include "weir/quota/key.hpp"
 #include "weir/quota/limiter.hpp"
 #include "weir/telemetry/handles.hpp"
 
@@ -37,8 +38,12 @@ class RateLimitFilter : public Filter {
     [[nodiscard]] Step conclude(Pass& pass,
                                 const quota::Promise& promise,
                                 const quota::Decision& decision) const;
+    // A question to the store has ended, however.
+    void note_asked(Pass& pass, TimePoint since) const;
 
   protected:
+    // The request, as keys see it.
+    [[nodiscard]] static quota::KeyInput key_input(const Pass& pass);
     // The request's key as text, in the pass's scratch.
     [[nodiscard]] std::string& key_text(Pass& pass) const;
     [[nodiscard]] Step decide_here(Pass& pass) const;

@@ -29,22 +29,14 @@ quota::Limiter::Algorithm algorithm_of(const config::RateLimit& rule) {
     return quota::SlidingWindow(static_cast<std::uint64_t>(limit), rule.period);
 }
 
-resilience::CircuitBreaker::Options breaker_options() {
-    auto options = resilience::CircuitBreaker::Options::breaker();
-    options.consecutive_failures = 1;
-    options.consecutive_for = Duration{0};
-    options.failure_rate = 0;
-    options.open_for = std::chrono::milliseconds{100};
-    options.max_open_for = std::chrono::seconds{2};
-    options.do_probes_double = false;
-    options.successes_to_close = 1;
-    return options;
+template <typename T>
+std::shared_ptr<T> found(const std::map<std::string, std::weak_ptr<T>, std::less<>>& in,
+                         const std::string& name) {
+    const auto at = in.find(name);
+    return at == in.end() ? nullptr : at->second.lock();
 }
 
 }  // namespace
-
-RlsService::RlsService(std::uint32_t max_keys, std::uint64_t seed, TimePoint now)
-    : breaker(breaker_options(), seed, now), blocked(max_keys) {}
 
 Stores::Stores() : hash_key_(random_key()) {}
 
@@ -80,33 +72,78 @@ void Stores::set_redis_addresses(const std::string& name, const std::vector<Addr
     if (const auto server = known->second.lock()) server->set_addresses(addresses);
 }
 
-std::shared_ptr<redis::SharedRule> Stores::shared_rule(const config::RateLimit& rule) {
+std::shared_ptr<redis::SharedRule> Stores::shared_rule(const config::RateLimit& rule,
+                                                       telemetry::Registry& registry) {
     const std::lock_guard guard(mutex_);
     std::weak_ptr<redis::SharedRule>& known = shared_rules_[rule.name];
     if (auto same = known.lock(); same && same->rule == rule) return same;
-    auto made = std::make_shared<redis::SharedRule>(redis::SharedRule{.rule = rule});
+    auto made = std::make_shared<redis::SharedRule>(rule, registry);
     known = made;
     return made;
 }
 
-std::shared_ptr<RlsService> Stores::rls(const config::RateLimit& rule) {
+std::shared_ptr<RlsRule> Stores::rls(const config::RateLimit& rule) {
     const std::lock_guard guard(mutex_);
-    KnownService& known = services_[rule.name];
-    if (auto same = known.service.lock(); same && known.rule == rule) return same;
-    auto made =
-        std::make_shared<RlsService>(rule.max_keys, Random::from_system()(), Clock::refresh());
+    KnownRls& known = rls_[rule.name];
+    if (auto same = known.made.lock(); same && known.rule == rule) return same;
+    std::weak_ptr<quota::StoreHealth>& service = services_[rule.store.name];
+    auto health = service.lock();
+    if (!health)
+        health = std::make_shared<quota::StoreHealth>(Random::from_system()(), Clock::refresh());
+    service = health;
+    auto made = std::make_shared<RlsRule>(std::move(health), rule.max_keys);
     known = {rule, made};
     return made;
 }
 
+Stores::Keys Stores::keys_of(const std::string& rule) const {
+    Keys keys;
+    if (const auto known = limiters_.find(rule); known != limiters_.end()) {
+        if (const auto limiter = known->second.limiter.lock())
+            keys = {limiter->keys().size(), limiter->keys().evicted_total()};
+    }
+    if (const auto known = rls_.find(rule); known != rls_.end()) {
+        if (const auto made = known->second.made.lock()) {
+            keys.known += made->blocked.size();
+            keys.evicted += made->blocked.evicted_total();
+        }
+    }
+    if (const auto shared = found(shared_rules_, rule))
+        keys.evicted += shared->evicted.load(std::memory_order_relaxed);
+    return keys;
+}
+
+LimitState Stores::state(const config::RateLimit& rule, TimePoint now) const {
+    using Store = config::RateLimit::Store::Kind;
+    const std::lock_guard guard(mutex_);
+    const Keys keys = keys_of(rule.name);
+    LimitState state{.keys = keys.known, .evicted = keys.evicted};
+    if (const auto known = limiters_.find(rule.name); known != limiters_.end()) {
+        if (const auto limiter = known->second.limiter.lock()) state.promise = limiter->promise();
+    }
+    if (rule.store.kind == Store::redis) {
+        if (const auto server = found(redis_, rule.store.name))
+            state.store = server->health().view(now);
+    } else if (rule.store.kind == Store::rls) {
+        if (const auto health = found(services_, rule.store.name)) state.store = health->view(now);
+    }
+    return state;
+}
+
 void Stores::collect(telemetry::Collector& out) const {
     const std::lock_guard guard(mutex_);
-    for (const auto& [name, known] : limiters_) {
-        const auto limiter = known.limiter.lock();
-        if (!limiter) continue;
-        const quota::KeyTable& keys = limiter->keys();
-        out.gauge(telemetry::Family::rate_limit_keys, {name}, keys.size());
-        out.counter(telemetry::Family::rate_limit_evicted, {name}, keys.evicted_total());
+    const auto tell = [&](const std::string& rule) {
+        const Keys keys = keys_of(rule);
+        out.gauge(telemetry::Family::rate_limit_keys, {rule}, static_cast<double>(keys.known));
+        out.counter(telemetry::Family::rate_limit_evicted, {rule}, keys.evicted);
+    };
+    for (const auto& [rule, known] : limiters_) {
+        if (!known.limiter.expired()) tell(rule);
+    }
+    for (const auto& [rule, known] : rls_) {
+        const auto counted = limiters_.find(rule);
+        const bool is_told = counted != limiters_.end() && !counted->second.limiter.expired();
+        if (!is_told && !known.made.expired()) tell(rule);
     }
 }
 
@@ -122,6 +159,10 @@ void set_redis_addresses(Stores& stores,
 
 void collect(const Stores& stores, telemetry::Collector& out) {
     stores.collect(out);
+}
+
+LimitState limit_state(const Stores& stores, const config::RateLimit& rule, TimePoint now) {
+    return stores.state(rule, now);
 }
 
 }  // namespace weir::filter

@@ -1,12 +1,13 @@
 #pragma once
 
 #include "weir/config/config.hpp"
+#include "weir/filter/limit_states.hpp"
 #include "weir/filter/make.hpp"
 #include "weir/quota/hash.hpp"
 #include "weir/quota/limiter.hpp"
+#include "weir/quota/store_health.hpp"
 #include "weir/redis/leases.hpp"
 #include "weir/redis/server.hpp"
-#include "weir/resilience/circuit_breaker.hpp"
 
 #include "auth_store.hpp"
 
@@ -17,12 +18,13 @@
 
 namespace weir::filter {
 
-// A service that counts a rule, as all workers see it.
-struct RlsService {
-    RlsService(std::uint32_t max_keys, std::uint64_t seed, TimePoint now);
+// A rule that a service counts, as all workers see it.
+struct RlsRule {
+    RlsRule(std::shared_ptr<quota::StoreHealth> of, std::uint32_t max_keys)
+        : health(std::move(of)), blocked(max_keys) {}
 
-    resilience::CircuitBreaker breaker;  // opens at the first failure
-    quota::KeyTable blocked;             // until when, of keys that were refused, in nanoseconds
+    const std::shared_ptr<quota::StoreHealth> health;  // of the service: all its rules share it
+    quota::KeyTable blocked;  // until when, of keys that were refused, in nanoseconds
 };
 
 class Stores {
@@ -37,14 +39,16 @@ class Stores {
                                                        telemetry::Registry& registry);
     void set_redis_addresses(const std::string& name, const std::vector<Address>& addresses);
     // Of a rule that Redis counts: what its workers' sides belong to.
-    [[nodiscard]] std::shared_ptr<redis::SharedRule> shared_rule(const config::RateLimit& rule);
-    [[nodiscard]] std::shared_ptr<RlsService> rls(const config::RateLimit& rule);
+    [[nodiscard]] std::shared_ptr<redis::SharedRule> shared_rule(const config::RateLimit& rule,
+                                                                 telemetry::Registry& registry);
+    [[nodiscard]] std::shared_ptr<RlsRule> rls(const config::RateLimit& rule);
     // Of keys, in this process.
     [[nodiscard]] const quota::HashKey& hash_key() const { return hash_key_; }
 
     [[nodiscard]] AuthStore& auths() { return auths_; }
 
     void collect(telemetry::Collector& out) const;
+    [[nodiscard]] LimitState state(const config::RateLimit& rule, TimePoint now) const;
 
   private:
     AuthStore auths_;
@@ -59,11 +63,18 @@ class Stores {
     std::map<std::string, std::weak_ptr<redis::Server>, std::less<>> redis_;
     std::map<std::string, std::vector<Address>, std::less<>> addresses_;  // of names
     std::map<std::string, std::weak_ptr<redis::SharedRule>, std::less<>> shared_rules_;
-    struct KnownService {
+    struct KnownRls {
         config::RateLimit rule;
-        std::weak_ptr<RlsService> service;
+        std::weak_ptr<RlsRule> made;
     };
-    std::map<std::string, KnownService, std::less<>> services_;
+    std::map<std::string, KnownRls, std::less<>> rls_;
+    std::map<std::string, std::weak_ptr<quota::StoreHealth>, std::less<>> services_;  // by cluster
+
+    struct Keys {
+        std::size_t known = 0;
+        std::uint64_t evicted = 0;
+    };
+    [[nodiscard]] Keys keys_of(const std::string& rule) const;  // mutex_ is held
 };
 
 }  // namespace weir::filter

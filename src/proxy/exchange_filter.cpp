@@ -183,7 +183,7 @@ bool Exchange::injects_fault() {
     filter::Injection injection;
     if (context_.has_faults()) {
         injection =
-            context_.faults->draw(route_->config->name, target_->config->cluster, began_, random);
+            context_.faults.draw(route_->config->name, target_->config->cluster, began_, random);
     }
     const auto& configured = route_->config->actions.fault;
     if (!injection.is_any() && configured) injection = filter::draw(*configured, random);

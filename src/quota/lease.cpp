@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace weir::quota {
 namespace {
@@ -12,29 +13,53 @@ double seconds(Duration duration) {
 
 }  // namespace
 
-LeaseBook::Entry& LeaseBook::entry(std::uint64_t key, TimePoint now) {
+LeaseBook::Entry* LeaseBook::find(std::uint64_t key) {
     const auto known = index_.find(key);
-    if (known != index_.end()) {
-        entries_.splice(entries_.begin(), entries_, known->second);
-        return entries_.front();
-    }
-    // Of the oldest few the first that nobody waits for; if there is none, it is one more for now.
-    auto oldest = entries_.end();
-    for (int i = 0; i < 4 && entries_.size() >= options_.max_keys && oldest != entries_.begin();
-         ++i) {
-        --oldest;
-        if (oldest->is_asking) continue;
-        if (oldest->tokens > 0 || oldest->refused_until > now) ++evicted_;
-        outstanding_ -= oldest->tokens;
-        index_.erase(oldest->key);
-        entries_.erase(oldest);
-        break;
-    }
+    if (known == index_.end()) return nullptr;
+    entries_.splice(entries_.begin(), entries_, known->second);
+    return &entries_.front();
+}
+
+LeaseBook::Entry* LeaseBook::find_or_add(std::uint64_t key, TimePoint now) {
+    if (Entry* const known = find(key)) return known;
+    if (entries_.size() >= options_.max_keys && !make_room(now)) return nullptr;
     entries_.emplace_front();
     entries_.front().key = key;
     entries_.front().counted_since = now;
     index_[key] = entries_.begin();
-    return entries_.front();
+    return &entries_.front();
+}
+
+// The oldest goes that nobody waits for. Few are looked at: those with a question under way go to
+// the front, where the next look will not meet them.
+bool LeaseBook::make_room(TimePoint now) {
+    constexpr int kLooks = 4;
+    for (int i = 0; i < kLooks && !entries_.empty(); ++i) {
+        const auto oldest = std::prev(entries_.end());
+        if (oldest->is_asking) {
+            entries_.splice(entries_.begin(), entries_, oldest);
+            continue;
+        }
+        if (oldest->tokens > 0 || oldest->refused_until > now) ++evicted_;
+        erase(oldest);
+        return true;
+    }
+    return false;
+}
+
+LeaseBook::Entries::iterator LeaseBook::erase(Entries::iterator at) {
+    outstanding_ -= at->tokens;
+    index_.erase(at->key);
+    return entries_.erase(at);
+}
+
+void LeaseBook::tidy(TimePoint now) {
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        expire(*at, now);
+        const bool says_nothing = !at->is_asking && at->tokens == 0 && at->refused_until <= now &&
+                                  now - at->counted_since > kLifetime;
+        at = says_nothing ? erase(at) : std::next(at);
+    }
 }
 
 void LeaseBook::count(Entry& entry, TimePoint now, std::uint32_t cost) {
@@ -71,7 +96,9 @@ Decision LeaseBook::decision(const Entry& entry, TimePoint now, bool is_admitted
 }
 
 LeaseBook::Verdict LeaseBook::take(std::uint64_t key, TimePoint now, std::uint32_t cost) {
-    Entry& of = entry(key, now);
+    Entry* const found = find_or_add(key, now);
+    if (found == nullptr) return {.answer = Answer::no_room, .decision = {}};
+    Entry& of = *found;
     count(of, now, cost);
     expire(of, now);
     Verdict verdict;
@@ -97,7 +124,9 @@ LeaseBook::Verdict LeaseBook::take(std::uint64_t key, TimePoint now, std::uint32
 }
 
 LeaseBook::Verdict LeaseBook::take_after(std::uint64_t key, TimePoint now, std::uint32_t cost) {
-    Entry& of = entry(key, now);
+    Entry* const found = find(key);
+    if (found == nullptr) return {};
+    Entry& of = *found;
     Verdict verdict;
     if (of.tokens >= cost) {
         of.tokens -= cost;
@@ -111,13 +140,16 @@ LeaseBook::Verdict LeaseBook::take_after(std::uint64_t key, TimePoint now, std::
 }
 
 std::uint32_t LeaseBook::ask_again(std::uint64_t key, TimePoint now, std::uint32_t cost) {
-    Entry& of = entry(key, now);
-    of.is_asking = true;
-    return to_ask(of, cost);
+    Entry* const found = find_or_add(key, now);
+    if (found == nullptr) return 0;
+    found->is_asking = true;
+    return to_ask(*found, cost);
 }
 
 void LeaseBook::settle(std::uint64_t key, TimePoint now, std::uint32_t asked, const Grant& grant) {
-    Entry& of = entry(key, now);
+    Entry* const found = find(key);  // while a question is under way its key stays
+    if (found == nullptr) return;
+    Entry& of = *found;
     expire(of, now);
     of.is_asking = false;
     const std::uint64_t granted = std::min<std::uint64_t>(grant.tokens, asked);

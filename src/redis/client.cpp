@@ -4,6 +4,7 @@
 
 #include "scripts.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -74,7 +75,7 @@ Client& Client::of(upstream::LocalContext& context, const std::shared_ptr<Server
 bool Client::ask(const Question& question, Asker& asker) {
     const auto server = server_.lock();
     if (!server || waiting_.size() >= kMostWaiting) return false;
-    if (!server->is_up()) return look(*server);
+    if (!server->health().is_up()) return look(*server);
     if (state_ == State::closed && !connect(*server)) return false;
     waiting_.push_back(
         {&asker, Clock::now() + timeout_, question.script, false, rest_of(question)});
@@ -87,10 +88,11 @@ bool Client::ask(const Question& question, Asker& asker) {
 // Whether it is back, for those who ask later: no request waits for that.
 bool Client::look(Server& server) {
     const TimePoint now = Clock::now();
-    if (state_ != State::closed || !server.breaker().wants_probe(now)) return false;
-    const auto admission = server.breaker().acquire(now);
+    resilience::CircuitBreaker& breaker = server.health().breaker();
+    if (state_ != State::closed || !breaker.wants_probe(now)) return false;
+    const auto admission = breaker.acquire(now);
     if (!admission) return false;
-    probe_ = resilience::PermitGuard(server.breaker(), admission.permit);
+    probe_ = resilience::PermitGuard(breaker, admission.permit);
     (void)connect(server);
     return false;
 }
@@ -182,9 +184,11 @@ bool Client::take_greeting(const quota::Reply& reply) {
 
 void Client::become_ready() {
     state_ = State::ready;
+    const auto server = server_.lock();
+    if (server) server->health().note_answer(Clock::now());
     if (probe_.is_held()) {
         probe_.complete({}, Clock::now(), 0);
-        log::info("redis answers again", {{"redis", server_.lock()->section().name}});
+        if (server) log::info("redis answers again", {{"redis", server->section().name}});
     }
     for (const Waiting& waiting : waiting_)
         write(waiting);
@@ -201,6 +205,7 @@ bool Client::take_answer(const quota::Reply& reply) {
     const bool is_missing = reply.is_error() && reply.text.starts_with("NOSCRIPT");
     if (is_missing && !first.has_text) {  // somebody has flushed its scripts
         first.has_text = true;
+        ++asked_twice_;
         waiting_.push_back(std::move(first));
         write(waiting_.back());
         arm();
@@ -211,7 +216,9 @@ bool Client::take_answer(const quota::Reply& reply) {
         fail(reply.text);
         return false;
     }
+    if (first.has_text) --asked_twice_;
     arm();
+    if (const auto server = server_.lock()) server->health().note_answer(Clock::now());
     if (first.asker == nullptr) return true;
     first.asker->client_ = nullptr;
     first.asker->on_reply(reply);
@@ -234,7 +241,13 @@ void Client::on_ready(transport::Readiness /*readiness*/) {
 
 void Client::arm() {
     if (!waiting_.empty()) {
-        context().loop.timers().arm(timer_, waiting_.front().deadline);
+        TimePoint deadline = waiting_.front().deadline;
+        // Nobody's time begins again: what was asked twice is behind those that came later.
+        if (asked_twice_ > 0) {
+            for (const Waiting& waiting : waiting_)
+                deadline = std::min(deadline, waiting.deadline);
+        }
+        context().loop.timers().arm(timer_, deadline);
     } else if (state_ == State::connecting || state_ == State::greeting) {
         context().loop.timers().arm(timer_, connect_deadline_);
     } else {
@@ -261,13 +274,15 @@ void Client::fail(std::string_view why) {
     const resilience::Verdict failure{.outcome = resilience::Outcome::failure,
                                       .kind = resilience::FailureKind::timeout};
     if (const auto server = server_.lock()) {
+        quota::StoreHealth& health = server->health();
+        health.note_failure(why, now);
         if (probe_.is_held()) {
             probe_.complete(failure, now, 0);
-        } else if (server->is_up()) {
+        } else if (health.is_up()) {
             log::warn("redis fails, rate limits go on as on_store_failure says",
                       {{"redis", server->section().name}, {"why", why}});
-            const auto admission = server->breaker().acquire(now);
-            if (admission) server->breaker().complete(admission.permit, failure, now, 0);
+            const auto admission = health.breaker().acquire(now);
+            if (admission) health.breaker().complete(admission.permit, failure, now, 0);
         }
     }
     probe_.release();
@@ -289,6 +304,7 @@ void Client::close() {
     timer_.cancel();
     out_.clear();
     partial_.clear();
+    asked_twice_ = 0;
     if (!stream_) return;
     stream_->close();
     context().loop.retire(std::make_unique<Dead>(std::move(stream_)));

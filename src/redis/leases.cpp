@@ -14,6 +14,7 @@ using Answer = quota::LeaseBook::Answer;
 using Grant = quota::LeaseBook::Grant;
 
 constexpr double kMicroseconds = 1e6;
+constexpr std::string_view kWrong = "its answer is none of a rate limit's script";
 
 std::optional<Grant> grant_of(const quota::Reply& reply) {
     if (reply.kind != quota::Reply::Kind::array || reply.items.size() != 4) return std::nullopt;
@@ -63,6 +64,7 @@ void write_key(std::string& out, const RateLimit& rule, std::string_view text) {
 
 void Waiter::join(std::list<Waiter*>& list) {
     leave();
+    if (since_ == TimePoint{}) since_ = Clock::now();
     list_ = &list;
     at_ = list.insert(list.end(), this);
 }
@@ -78,12 +80,16 @@ bool StrictQuestion::ask(upstream::LocalContext& context,
                          std::string_view text) {
     std::string key;
     write_key(key, rule, text);
+    server_ = server;
     return Client::of(context, server).ask(question_of(rule, key, rule.cost), *this);
 }
 
 void StrictQuestion::on_reply(const quota::Reply& reply) {
     const auto grant = grant_of(reply);
-    if (!grant) return waiter_.on_unavailable();
+    if (!grant) {
+        server_->health().note_failure(kWrong, Clock::now());
+        return waiter_.on_unavailable();
+    }
     waiter_.on_decided({grant->tokens > 0, grant->remaining, grant->retry_after, grant->reset});
 }
 
@@ -98,6 +104,7 @@ class Leases::Asked final : public Asker {
         if (grant) {
             owner_.on_grant(key_, *grant);
         } else {
+            owner_.server_->health().note_failure(kWrong, Clock::now());
             owner_.on_failed(key_);
         }
     }
@@ -105,11 +112,16 @@ class Leases::Asked final : public Asker {
 
     const std::string text;
     const std::uint32_t want;
+    const TimePoint since = Clock::now();
     std::list<Waiter*> waiters;
 
   private:
+    friend class Leases;
+    void on_late() { owner_.give_up(*this); }
+
     Leases& owner_;
     const std::uint64_t key_;
+    TimerOf<Asked, &Asked::on_late> late_{*this};  // for those who have waited for another before
 };
 
 Leases::Leases(const std::shared_ptr<SharedRule>& rule,
@@ -118,6 +130,7 @@ Leases::Leases(const std::shared_ptr<SharedRule>& rule,
                upstream::LocalContext& context)
     : LocalSide(context),
       rule_(rule),
+      metrics_(rule->metrics),
       cost_(rule->rule.cost),
       server_(std::move(server)),
       book_({promise, rule->rule.max_keys}) {}
@@ -136,10 +149,34 @@ Leases::~Leases() {
         while (!asked->waiters.empty())
             asked->waiters.front()->leave();
     }
+    context().shard.sub(metrics_.leased_keys, published_keys_);
+    context().shard.sub(metrics_.leased_tokens, published_tokens_);
+}
+
+void Leases::tidy() {
+    book_.tidy(Clock::now());
+    publish();
+}
+
+// Shows what has changed in the book.
+void Leases::publish() {
+    telemetry::Shard& shard = context().shard;
+    const std::uint64_t keys = book_.size();
+    const std::uint64_t tokens = book_.outstanding();
+    if (keys != published_keys_) shard.add(metrics_.leased_keys, keys - published_keys_);
+    if (tokens != published_tokens_) shard.add(metrics_.leased_tokens, tokens - published_tokens_);
+    published_keys_ = keys;
+    published_tokens_ = tokens;
+    const std::uint64_t evicted = book_.evicted_total() - published_evicted_;
+    if (evicted == 0) return;
+    published_evicted_ += evicted;
+    if (const auto rule = rule_.lock()) rule->evicted.fetch_add(evicted, std::memory_order_relaxed);
 }
 
 Leases::Begun Leases::take(std::uint64_t key, const std::string& text) {
     const auto verdict = book_.take(key, Clock::now(), cost_);
+    publish();
+    if (verdict.answer == Answer::no_room) return {Begun::Kind::unavailable, {}};
     const bool is_asked = verdict.ask == 0 || ask(key, text, verdict.ask);
     if (verdict.answer != Answer::unknown) return {Begun::Kind::decided, verdict.decision};
     if (!is_asked || !asked_.contains(key)) return {Begun::Kind::unavailable, {}};
@@ -167,6 +204,7 @@ std::unique_ptr<Leases::Asked> Leases::end(std::uint64_t key) {
     const auto found = asked_.find(key);
     auto asked = std::move(found->second);
     asked_.erase(found);
+    context().shard.observe(metrics_.store_seconds, Clock::now() - asked->since);
     return asked;
 }
 
@@ -186,14 +224,39 @@ void Leases::on_grant(std::uint64_t key, const Grant& grant) {
             waiter.on_decided(verdict.decision);
         }
     }
+    publish();
     if (left.empty()) return;
     if (!asked_.contains(key)) {
         const auto cost = static_cast<std::uint32_t>(left.size()) * cost_;
-        if (!ask(key, asked->text, book_.ask_again(key, now, cost))) return fail(left);
+        const std::uint32_t want = book_.ask_again(key, now, cost);
+        if (want == 0 || !ask(key, asked->text, want)) return fail(left);
     }
-    std::list<Waiter*>& next = asked_[key]->waiters;
+    Asked& next = *asked_[key];
     while (!left.empty())
-        left.front()->join(next);
+        left.front()->join(next.waiters);
+    await(next);
+}
+
+// Their time is that of one question, counted from when they began to wait.
+void Leases::await(Asked& asked) {
+    const auto& waiters = asked.waiters;
+    const auto first =
+        std::min_element(waiters.begin(), waiters.end(),
+                         [](const Waiter* a, const Waiter* b) { return a->since_ < b->since_; });
+    if (first == waiters.end()) return;
+    context().loop.timers().arm(asked.late_, (*first)->since_ + server_->section().timeout);
+}
+
+// The question goes on: its answer is a lease for others.
+void Leases::give_up(Asked& asked) {
+    const TimePoint began = Clock::now() - server_->section().timeout;
+    std::list<Waiter*> late;
+    for (auto at = asked.waiters.begin(); at != asked.waiters.end();) {
+        Waiter& waiter = **at++;
+        if (waiter.since_ <= began) waiter.join(late);
+    }
+    await(asked);
+    fail(late);  // it may end the question
 }
 
 void Leases::on_failed(std::uint64_t key) {

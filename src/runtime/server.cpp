@@ -228,6 +228,7 @@ admin::Context Server::State::admin_context() {
             .failures = failures,
             .trace = trace,
             .faults = faults,
+            .stores = stores.get(),
             .started = started,
             .workers = worker_count,
             .listen_addresses =

@@ -33,7 +33,7 @@ Worker::Worker(unsigned number, std::atomic<std::uint64_t>& connections, const R
       context_(upstream_, access_log_, connections) {
     context_.failures = &records.failures;
     context_.passthrough = &records.passthrough;
-    context_.faults = &records.faults;
+    context_.faults = filter::LocalFaults(records.faults);
     loop_.set_end_of_turn([this] { context_.end_turn(); });
 }
 

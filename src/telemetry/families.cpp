@@ -29,6 +29,13 @@ constexpr std::array<std::int64_t, 8> kLagBounds{
     10 * kMillisecond,  50 * kMillisecond,  250 * kMillisecond, 1000 * kMillisecond};
 constexpr Buckets kLagBuckets{kLagBounds};
 
+// A Redis at hand answers in a tenth of a millisecond, and is given up after redis{}.timeout, 20
+// ms.
+constexpr std::array<std::int64_t, 8> kStoreBounds{
+    100 * kMicrosecond, 250 * kMicrosecond, 500 * kMicrosecond, 1 * kMillisecond,
+    5 * kMillisecond,   20 * kMillisecond,  100 * kMillisecond, 1000 * kMillisecond};
+constexpr Buckets kStoreBuckets{kStoreBounds};
+
 template <std::size_t N>
 using Names = std::array<Text, N>;
 
@@ -163,6 +170,12 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "Keys that a rate limit knows in this process.", kRuleLabel, nullptr},
     {F::rate_limit_evicted, "weir_rate_limit_evicted_total", kCounter, false,
      "Keys that a rate limit forgot before their time, for others: rate_limits{}.max_keys.", kRuleLabel, nullptr},
+    {F::rate_limit_store_seconds, "weir_rate_limit_store_seconds", kHistogram, false,
+     "Time a question to a rate limit's store took, also if it failed.", kRuleLabel, &kStoreBuckets},
+    {F::rate_limit_leased_keys, "weir_rate_limit_leased_keys", kGauge, false,
+     "Keys for which this process keeps what their store said last: tokens, or a no.", kRuleLabel, nullptr},
+    {F::rate_limit_leased_tokens, "weir_rate_limit_leased_tokens", kGauge, false,
+     "Tokens taken from a rate limit's store ahead, and not spent yet.", kRuleLabel, nullptr},
     {F::discovery_updates, "weir_discovery_updates_total", kCounter, true,
      "Answers of a cluster's discovery.", kDiscoveryLabels, nullptr},
     {F::discovery_last_success, "weir_discovery_last_success_timestamp_seconds", kGauge, true,

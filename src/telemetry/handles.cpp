@@ -101,7 +101,10 @@ TlsMetrics::TlsMetrics(Registry& registry, bool is_server) {
 RateLimitMetrics::RateLimitMetrics(Registry& registry, std::string_view rule)
     : limited(registry.counter(Family::rate_limited, {rule, "limited"})),
       shadow(registry.counter(Family::rate_limited, {rule, "shadow"}, Show::once_used)),
-      store_error(registry.counter(Family::rate_limited, {rule, "store_error"}, Show::once_used)) {}
+      store_error(registry.counter(Family::rate_limited, {rule, "store_error"}, Show::once_used)),
+      store_seconds(registry.histogram(Family::rate_limit_store_seconds, {rule})),
+      leased_keys(registry.gauge(Family::rate_limit_leased_keys, {rule}, Show::once_used)),
+      leased_tokens(registry.gauge(Family::rate_limit_leased_tokens, {rule}, Show::once_used)) {}
 
 // An idle cluster costs nothing here; an active one has at 0 what dashboards and alerts look at.
 ClusterMetrics::ClusterMetrics(Registry& registry, std::string_view cluster)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import envoy
 import faults
+import limits
 import micro
 import protocols
 import proxies
@@ -40,6 +41,7 @@ class Bench:
         self.kinds = [k for k in KINDS if k != "weir" or options.weir.exists()]
         self.trouble = []
         self.protocols = protocols.Protocols(self)
+        self.limits = limits.Limits(self)
         self.envoy = envoy.install(options.out.resolve()) if options.envoy else None
 
     def proxy(self, kind, cores=None, **shape):
@@ -266,6 +268,10 @@ CASES = [
     ("p50", "p50 at 4 000 requests/s", lambda bench: bench.latency("p50_us"), "us", [("nginx", 1.0)]),
     ("p99", "p99 at 4 000 requests/s", lambda bench: bench.latency("p99_us"), "us", [("nginx", 1.0)]),
     ("admin", "p99 with 64 hostile clients at the admin port, to elsewhere", Bench.hostile_admin, "x", [(None, 1.5)]),
+    ("leases", "Redis calls a hundred requests, two replicas at 10 000/s", lambda bench: bench.limits.leases(), "calls", [(None, 2.0)]),
+    ("admitted", "admitted by both of what the limit admits", lambda bench: bench.limits.admitted(), "x", [(None, 1.05)]),
+    ("redis-hangs", "waited in all for a Redis that hangs", lambda bench: bench.limits.hanging(), "ms", [(None, 25.0)]),
+    ("bcrypt", "p99 beside bad logins of bcrypt, to elsewhere", lambda bench: bench.limits.logins(), "x", [(None, 1.1)]),
     ("idle", "memory of an idle connection, of 10 000", Bench.idle_connection, "KiB", [(None, 1.2)]),
     ("idle-tls", "memory of an idle connection under TLS, of 2 000", lambda bench: bench.protocols.idle_tls(), "KiB", [(None, 15)]),
     ("pss", "memory of the idle process (PSS)", Bench.idle_process, "MB", [(None, 8.0)]),

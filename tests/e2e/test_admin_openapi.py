@@ -110,7 +110,7 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
         ("get", "/api/v1/faults"): {}, ("delete", "/api/v1/faults/{id}"): {"place": {"{id}": "1"}},
         ("get", "/api/v1/status"): {}, ("get", "/api/v1/listeners"): {}, ("get", "/api/v1/routes"): {},
         ("get", "/api/v1/clusters"): {}, ("get", "/api/v1/clusters/{cluster}"): {"place": cluster},
-        ("get", "/api/v1/certs"): {}, ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},
+        ("get", "/api/v1/certs"): {}, ("get", "/api/v1/ratelimits"): {}, ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},
         ("get", "/api/v1/failures"): {}, ("get", "/api/v1/trace-export"): {"query": "for=100ms"},
         ("get", "/api/v1/stream"): {"is_stream": True}, ("get", "/api/v1/memory"): {},
         ("get", "/api/v1/config"): {"query": "format=json&origin=1&defaults=1"},
@@ -127,7 +127,11 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
 class Answers(DocumentTest):
     """Every route of the table is asked, and its answer is what the document says, no field more."""
 
-    rest = "threads: 1\n"
+    rest = """
+        threads: 1
+        rate_limits: {here: {rate: 1/s}, there: {rate: 1/s, store: {redis: cache}}}
+        redis: {cache: {address: "127.0.0.1:1"}}
+        """
 
     def assert_fits(self, operation: dict[str, Any], answer: Answer) -> None:
         responses = operation["responses"]

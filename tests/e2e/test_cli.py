@@ -86,7 +86,8 @@ class Reading(SharedWeirTest):
         self.weir_.ask()
         verbs = {"status": "status", "get listeners": "listeners", "get routes": "routes",
                  "get clusters": "clusters", "get clusters c": "clusters/c", "get breakers": "breakers",
-                 "get discovery": "discovery", "get certs": "certs", "certs": "certs", "get log": "log", "get memory": "memory", "breakers": "breakers",
+                 "get discovery": "discovery", "get certs": "certs", "certs": "certs", "get log": "log", "get memory": "memory",
+                 "get ratelimits": "ratelimits", "breakers": "breakers",
                  "discovery": "discovery", "endpoints c": "clusters/c/endpoints", "log": "log",
                  "events -n 5": "events?n=5", "get config": "config?format=json",
                  "config dump": "config?format=json",
@@ -119,6 +120,7 @@ class Reading(SharedWeirTest):
                             "log": ("level", "info"),
                             "get log": ("level", "info"),
                             "get memory": ("rss", "MiB"),
+                            "get ratelimits": ("no rate limits",),
                             "get config": ("version: 1", "clusters:", origin),
                             "route GET http://shop/a": ("GET shop/a", origin, "healthy", "yes"),
                             "route get /a": ("GET ",)}.items():

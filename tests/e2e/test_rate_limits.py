@@ -34,6 +34,7 @@ listeners:
       - {name: dear, path: /dear, rate_limit: {rate: 1/h, burst: 5, cost: 2}, to: c}
       - {name: other-status, path: /status, rate_limit: {rate: 1/h, burst: 1, status: 503}, to: c}
       - {name: window, path: /window, rate_limit: {rate: 3/d, algorithm: sliding_window}, to: c}
+      - {name: jitter, path: /jitter, rate_limit: {rate: 1/h, burst: 1, retry_jitter: 1h}, to: c}
       - {name: fixed, path: /fixed, rate_limit: {rate: 1/h, burst: 1}, respond: {status: 204}}
       - {name: few-keys, path: /few, rate_limit: few, to: c}
       - {name: shared-a, path: /shared/a, rate_limit: shared, to: c}
@@ -95,6 +96,22 @@ class Local(WeirTest):
         answer = self.refused("/quiet")
         self.assertIsNotNone(answer.get("retry-after"))
         self.assertFalse([name for name, _ in answer.headers if "ratelimit" in name.lower()])
+
+    def test_jitter_parts_those_who_were_refused_together(self) -> None:
+        self.passes("/jitter")
+        waits = [int(self.refused("/jitter").get("retry-after") or 0) for _ in range(20)]
+        self.assertGreater(len(set(waits)), 10)
+        self.assertGreaterEqual(min(waits), 3590)
+        self.assertLessEqual(max(waits), 7200)
+
+    def test_the_api_tells_what_was_decided(self) -> None:
+        self.passes("/shadow")
+        self.passes("/shadow")
+        limit = next(limit for limit in self.weir_.api("ratelimits") if limit["name"] == "public/shadow")
+        self.assertGreaterEqual(limit["decisions"]["shadow"], 1)
+        self.assertEqual((limit["mode"], limit["keys"], limit["quota"]), ("shadow", 1, 1))
+        self.assertEqual(limit["store"], {"kind": "local", "name": None, "on_failure": None, "breaker": None, "since": None,
+                                          "answered_at": None, "age_s": None, "error": None, "failed_at": None})
 
     def test_each_address_has_its_own(self) -> None:
         for ip in ("192.0.2.1", "192.0.2.2", "2001:db8:1::1", "2001:db8:2::1"):

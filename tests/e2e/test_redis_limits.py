@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-import time
 import unittest
 
 from harness import Weir, WeirTest, eventually, free_port
 from pki import Authority
-from redis_bed import NOT_HERE, SERVER, FakeRedis, Redis
+from redis_bed import NOT_HERE, SERVER, Redis
 from wire import Message, request
 
 CONFIG = """\
@@ -25,11 +23,13 @@ listeners:
       - {path: /window, rate_limit: window, to: c}
       - {path: /many, rate_limit: many, to: c}
       - {path: /both, rate_limit: [strict, window], to: c}
+      - {path: /few, rate_limit: few, to: c}
 rate_limits:
   shared: {rate: 1/h, burst: 5, store: {redis: cache}, key: client_ip}
   strict: {rate: 1/h, burst: 5, store: {redis: cache}, key: client_ip, lease: false}
   window: {rate: 5/h, algorithm: sliding_window, store: {redis: cache}, key: client_ip}
   many: {rate: 100000/s, burst: 200000, store: {redis: cache}, key: global}
+  few: {rate: 1/h, burst: 50, store: {redis: cache}, key: client_ip, max_keys: 4}
 redis:
   cache: {address: "REDIS"MORE}
 clusters:
@@ -178,97 +178,6 @@ class LoggingIn(RedisTest):
         redis = self.redis()
         weir = self.limited(redis.address.replace("127.0.0.1", "localhost"))
         eventually(lambda: weir.ask("/many").status == 200 and redis.calls() > 0, "its name was resolved")
-
-
-class Failing(RedisTest):
-    def test_a_dead_one_is_not_waited_for_and_one_that_is_back_is_asked(self) -> None:
-        redis = self.redis()
-        weir = self.limited(redis.address)
-        self.assertEqual(self.statuses(weir, "/strict", 2), [200, 200])
-        redis.stop()
-        self.assertEqual(self.statuses(weir, "/strict", 7), [200] * 5 + [429] * 2)  # this process counts
-        self.assertEqual(self.store_errors(weir, "strict"), 7)
-        redis.start()
-        eventually(redis.is_listening, "redis listens")
-        eventually(lambda: weir.ask("/strict").status == 200, "it is asked again")
-        self.assertGreater(redis.calls(), 0)
-
-    def test_one_that_hangs_costs_its_timeout_once(self) -> None:
-        redis = self.redis()
-        weir = self.limited(redis.address, "timeout: 1s")
-        self.assertEqual(self.statuses(weir, "/strict", 1), [200])
-        redis.signal(signal.SIGSTOP)
-        slow = 0
-        with weir.connect() as client:
-            for _ in range(20):
-                began = time.monotonic()
-                client.ask(request("GET", "/strict"), "GET")
-                slow += time.monotonic() - began > 0.9
-        self.assertEqual(slow, 1)
-        self.assertEqual(self.store_errors(weir, "strict"), 20)
-        redis.signal(signal.SIGCONT)
-        before = redis.calls()
-        eventually(lambda: weir.ask("/many").status == 200 and redis.calls() > before, "it is asked again")
-
-    def test_on_store_failure_allows_or_denies(self) -> None:
-        for word, expected in (("allow", [200] * 7), ("deny", [429] * 7)):
-            weir = self.limited(f"127.0.0.1:{free_port()}", change=("lease: false", f"lease: false, on_store_failure: {word}"))
-            self.assertEqual(self.statuses(weir, "/strict", 7), expected)
-            self.assertEqual(self.store_errors(weir, "strict"), 7)
-        answer = weir.ask("/strict")
-        self.assert_refused(answer, 429, "rate_limited")
-        self.assertEqual(answer.get("retry-after"), "1")
-
-    def test_wrong_answers_are_none(self) -> None:
-        fake = FakeRedis(lambda _: b"")
-        self.addCleanup(fake.close)
-        weir = self.limited(fake.address)
-        wrong = (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n", b"*1\r\n:1\r\n", b"*4\r\n:1\r\n:0\r\n:0\r\n$1\r\nx\r\n",
-                 b"*4\r\n:-1\r\n:0\r\n:0\r\n:0\r\n", b"-READONLY You can't write against a read only replica.\r\n",
-                 b"$70000\r\n", b"*2000\r\n", b":1\r\n:2\r\n", b"")
-        for number, bad in enumerate(wrong):
-            with self.subTest(bad=bad):
-                fake.answer = lambda _, bad=bad: bad  # type: ignore[misc]
-                before = fake.asked
-                eventually(lambda before=before: weir.ask("/many").status == 200  # type: ignore[misc]
-                           and fake.asked > before, "it is asked")
-                client = {"X-Forwarded-For": f"192.0.2.{number}"}
-                for target in ("/strict", "/shared"):
-                    answers = [weir.ask(target, headers=client).status for _ in range(6)]
-                    self.assertEqual(answers, [200] * 5 + [429])  # this process counts
-
-    def test_clients_that_leave_while_it_is_silent(self) -> None:
-        fake = FakeRedis(lambda _: None)
-        self.addCleanup(fake.close)
-        weir = self.limited(fake.address, "timeout: 10s")
-        for target in ("/strict", "/shared"):
-            for _ in range(3):
-                clients = [weir.connect() for _ in range(4)]
-                for client in clients:
-                    client.send(request("GET", target))
-                eventually(lambda: weir.metrics().sum("weir_requests_active") == 4, "four wait")
-                for client in clients:
-                    client.abort()
-                eventually(lambda: weir.metrics().sum("weir_requests_active") == 0, "they are gone")
-
-    def test_a_drain_ends_while_requests_wait(self) -> None:
-        fake = FakeRedis(lambda _: None)
-        self.addCleanup(fake.close)
-        weir = self.limited(fake.address, "timeout: 10s")
-        with weir.connect() as one, weir.connect() as two:
-            one.send(request("GET", "/strict"))
-            two.send(request("GET", "/shared"))
-            eventually(lambda: weir.metrics().sum("weir_requests_active") == 2, "two wait")
-            weir.signal(signal.SIGTERM)
-            weir.process.wait(15)
-
-    def test_a_reload_takes_another_one(self) -> None:
-        first, second = self.redis(), self.redis()
-        weir = self.limited(first.address)
-        self.assertEqual(self.statuses(weir, "/strict", 6), [200] * 5 + [429])
-        weir.reload(weir.file.read_text().replace(first.address, second.address))
-        self.assertEqual(self.statuses(weir, "/strict", 6), [200] * 5 + [429])
-        self.assertEqual(self.store_errors(weir, "strict"), 0)
 
 
 if __name__ == "__main__":

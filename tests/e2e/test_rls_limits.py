@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 from collections.abc import Callable
 from concurrent import futures
@@ -47,6 +48,7 @@ listeners:
       - {path: /shadow, rate_limit: shadow, to: c}
       - {path: /deny, rate_limit: deny, to: c}
       - {path: /allow, rate_limit: allow, to: c}
+      - {path: /two, rate_limit: [user, all], to: c}
 rate_limits:
   user: {rate: 1/h, burst: 5, key: "header:x-user", store: {rls: service}}
   all: {rate: 1/h, burst: 5, key: global, store: {rls: service}}
@@ -232,6 +234,29 @@ class Scripted(RlsTest):
         self.assertEqual(self.store_errors(weir, "user"), 6)
         gone = self.limited(f"127.0.0.1:{free_port()}")
         self.assertEqual(self.statuses(gone, "/user", 6, x_user="a"), [200] * 5 + [429])
+
+    def test_two_rules_of_a_silent_service_wait_once(self) -> None:
+        silence = threading.Event()
+        self.addCleanup(silence.set)
+        self.answer = lambda _: answer(OK) if silence.wait(20) else b""
+        weir = self.limited(f"127.0.0.1:{self.port}", timeout="1s")
+        began = time.monotonic()
+        self.assertEqual(self.statuses(weir, "/two", 1, x_user="a"), [200])
+        self.assertLess(time.monotonic() - began, 1.9)
+        self.assertEqual((self.store_errors(weir, "user"), self.store_errors(weir, "all")), (1, 1))
+        self.assertEqual(len(self.asked), 1)
+        store = next(limit["store"] for limit in weir.api("ratelimits") if limit["name"] == "all")
+        self.assertEqual((store["kind"], store["name"], store["error"]), ("rls", "service", "upstream_timeout"))
+        self.assertIn(store["breaker"], ("open", "half_open"))
+        self.assertEqual(weir.metrics().sum("weir_rate_limit_store_seconds_count", rule="user"), 1)
+        self.assertEqual(weir.metrics().sum("weir_rate_limit_store_seconds_count", rule="all"), 0)
+
+    def test_wrong_answers_are_told(self) -> None:
+        weir = self.limited(f"127.0.0.1:{self.port}")
+        self.answer = b"\x08"
+        self.assertEqual(self.statuses(weir, "/allow", 1, x_user="a"), [200])
+        limit = next(limit for limit in weir.api("ratelimits") if limit["name"] == "allow")
+        self.assertEqual((limit["quota"], limit["store"]["error"]), (None, "its answer is none of the protocol"))
 
     def test_clients_that_leave_while_it_is_silent(self) -> None:
         silence = threading.Event()

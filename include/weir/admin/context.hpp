@@ -6,6 +6,7 @@
 #include "weir/describe/effective.hpp"
 #include "weir/discovery/provider.hpp"
 #include "weir/filter/faults.hpp"
+#include "weir/filter/limit_states.hpp"
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/events.hpp"
@@ -87,6 +88,7 @@ struct Context {
     telemetry::FailureLog& failures;
     telemetry::AttemptTrace& trace;
     filter::LiveFaults& faults;
+    const filter::Stores* stores = nullptr;  // of rate limits; none, or outlives it
     WallTime started;
     unsigned workers = 1;
     // Where a listener listens, as bound; without it, what its configuration says.

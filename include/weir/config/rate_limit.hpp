@@ -69,6 +69,7 @@ struct RateLimit {
     bool lease = true;
     std::uint32_t max = 0;  // of concurrency
     OnStoreFailure on_store_failure = OnStoreFailure::local;
+    std::optional<Duration> retry_jitter;  // at most so much is added to Retry-After, by chance
     Place place;
 
     bool operator==(const RateLimit&) const = default;

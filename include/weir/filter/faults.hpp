@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -38,8 +39,8 @@ struct LiveFault {
     }
 };
 
-// Those that are on, for the process; they outlive reloads. While there is none a request reads one
-// flag. Thread: any; a mutex, held while a request looks at the few there are.
+// Those that are on, for the process; they outlive reloads. Requests look at them through their
+// worker's LocalFaults. Thread: any; by a lock, but is_any() and version().
 class LiveFaults {
   public:
     static constexpr std::size_t kMost = 32;
@@ -51,18 +52,43 @@ class LiveFaults {
     [[nodiscard]] std::vector<LiveFault> list(TimePoint now);
 
     [[nodiscard]] bool is_any() const { return is_any_.load(std::memory_order_relaxed); }
+    // Another with each change.
+    [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+    using List = std::vector<LiveFault>;
+    struct Versioned {
+        std::uint64_t version = 0;
+        std::shared_ptr<const List> list;
+    };
+    // Without those that have ended.
+    [[nodiscard]] Versioned current(TimePoint now);
+
+  private:
+    void drop_ended(TimePoint now);  // as all below: mutex_ is held
+    void publish(List faults);
+
+    std::atomic<bool> is_any_{false};
+    std::atomic<std::uint64_t> version_{1};
+    std::mutex mutex_;
+    std::shared_ptr<const List> faults_ = std::make_shared<const List>();  // guarded by mutex_
+    std::uint64_t last_id_ = 0;                                            // likewise
+};
+
+// One worker's view of them. While there is none a request reads one flag, else a version, and the
+// few there are; the first request after a change takes the lock. Thread: worker.
+class LocalFaults {
+  public:
+    LocalFaults() = default;                               // there never is one
+    explicit LocalFaults(LiveFaults& all) : all_(&all) {}  // it outlives this
+
+    [[nodiscard]] bool is_any() const { return all_ != nullptr && all_->is_any(); }
     [[nodiscard]] Injection draw(std::string_view route,
                                  std::string_view cluster,
                                  TimePoint now,
                                  Random& random);
 
   private:
-    void drop_ended(TimePoint now);  // mutex_ is held
-
-    std::atomic<bool> is_any_{false};
-    std::mutex mutex_;
-    std::vector<LiveFault> faults_;  // guarded by mutex_
-    std::uint64_t last_id_ = 0;      // likewise
+    LiveFaults* all_ = nullptr;
+    LiveFaults::Versioned seen_;
 };
 
 }  // namespace weir::filter

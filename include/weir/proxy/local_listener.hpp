@@ -87,7 +87,7 @@ class WorkerContext {
     [[nodiscard]] bool has_room_for_encoder() const;
 
     // An operator has faults injected now.
-    [[nodiscard]] bool has_faults() const { return faults != nullptr && faults->is_any(); }
+    [[nodiscard]] bool has_faults() const { return faults.is_any(); }
 
     // One more connection, if limits.connections allows it; exact for the process.
     [[nodiscard]] bool admit_connection();
@@ -107,8 +107,8 @@ class WorkerContext {
     telemetry::AccessLogShard& access_log;
     telemetry::FailureLog* failures = nullptr;  // none, or outlives it
     Passthrough* passthrough = nullptr;         // likewise
-    filter::LiveFaults* faults = nullptr;       // likewise
-    bool has_ended_attempts = false;            // of the two below
+    filter::LocalFaults faults{};
+    bool has_ended_attempts = false;  // of the two below
     LoneAttempts<LoneProbe> probes;
     LoneAttempts<MirroredRequest> mirrored;
     std::size_t encoders = 0;        // at work

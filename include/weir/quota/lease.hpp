@@ -27,7 +27,8 @@ class LeaseBook {
     enum class Answer : std::uint8_t {
         admitted,
         refused,
-        unknown  // the store must say: ask, unless that is under way
+        unknown,  // the store must say: ask, unless that is under way
+        no_room   // of max_keys keys each has a question under way: nobody can be asked
     };
     struct Verdict {
         Answer answer = Answer::unknown;
@@ -48,17 +49,21 @@ class LeaseBook {
     // A request that costs this.
     [[nodiscard]] Verdict take(std::uint64_t key, TimePoint now, std::uint32_t cost);
     // The same for one that waited for the store's answer. `unknown` if more came to wait than were
-    // asked for: then the store is to be asked for all that still wait.
+    // asked for, or the key was pushed out since: then the store is to be asked for all that still
+    // wait.
     [[nodiscard]] Verdict take_after(std::uint64_t key, TimePoint now, std::uint32_t cost);
-    // Begins that question, and says for how many.
+    // Begins that question, and says for how many; 0 if there is no room.
     [[nodiscard]] std::uint32_t ask_again(std::uint64_t key, TimePoint now, std::uint32_t cost);
 
     void settle(std::uint64_t key, TimePoint now, std::uint32_t asked, const Grant& grant);
     // The store did not answer.
     void settle_failed(std::uint64_t key);
 
+    // Forgets what time has made worthless. Now and then; costs what there are of keys.
+    void tidy(TimePoint now);
+
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
-    // Tokens held and not spent, those run out included. For gauges.
+    // Tokens held and not spent; those run out are, too, until they are looked at. For gauges.
     [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
     [[nodiscard]] std::uint64_t evicted_total() const { return evicted_; }
 
@@ -78,7 +83,10 @@ class LeaseBook {
     };
     using Entries = std::list<Entry>;  // the one used last is first
 
-    [[nodiscard]] Entry& entry(std::uint64_t key, TimePoint now);
+    [[nodiscard]] Entry* find(std::uint64_t key);
+    [[nodiscard]] Entry* find_or_add(std::uint64_t key, TimePoint now);
+    [[nodiscard]] bool make_room(TimePoint now);
+    Entries::iterator erase(Entries::iterator at);
     void count(Entry& entry, TimePoint now, std::uint32_t cost);
     void expire(Entry& entry, TimePoint now);
     [[nodiscard]] std::uint32_t to_ask(const Entry& entry, std::uint32_t cost) const;

@@ -119,6 +119,7 @@ class Client final : public LocalSide,
     unsigned greetings_ = 0;  // answers to come before it is ready
     std::array<std::string, kScripts> hashes_;
     std::deque<Waiting> waiting_;  // sent ones first
+    unsigned asked_twice_ = 0;     // of them: with its text, as the script was gone
     std::deque<Waiting> failed_;   // being told
     std::string out_;
     std::string partial_;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "weir/config/config.hpp"
+#include "weir/quota/store_health.hpp"
 #include "weir/redis/side.hpp"
-#include "weir/resilience/circuit_breaker.hpp"
 #include "weir/telemetry/metrics.hpp"
 #include "weir/transport/tls.hpp"
 
@@ -16,8 +16,8 @@ namespace weir::redis {
 class Client;
 
 // A Redis that the configuration names, as all workers see it: where it is, how to log in, and
-// whether it is worth asking. Its breaker opens at the first failure, for a tenth of a second at
-// first; what looks whether it is back is a connection of its own, never a request. Thread: any.
+// whether it is worth asking. What looks whether it is back is a connection of its own, never a
+// request. Thread: any.
 class Server {
   public:
     // Reads files of TLS, and throws std::runtime_error with a sentence if they are no good.
@@ -30,8 +30,7 @@ class Server {
 
     [[nodiscard]] const config::Redis& section() const { return section_; }
     [[nodiscard]] const std::shared_ptr<const transport::TlsContext>& tls() const { return tls_; }
-    [[nodiscard]] resilience::CircuitBreaker& breaker() { return breaker_; }
-    [[nodiscard]] bool is_up() const { return breaker_.state() == resilience::State::closed; }
+    [[nodiscard]] quota::StoreHealth& health() { return health_; }
 
     // Empty until a host's name was resolved.
     [[nodiscard]] std::vector<Address> addresses() const;
@@ -43,7 +42,7 @@ class Server {
     Sides<Client> clients_;
     const config::Redis section_;
     const std::shared_ptr<const transport::TlsContext> tls_;
-    resilience::CircuitBreaker breaker_;
+    quota::StoreHealth health_;
     mutable std::mutex mutex_;
     std::vector<Address> addresses_;  // guarded by mutex_
 };

@@ -30,6 +30,8 @@ class LocalSide : public upstream::Errand {
 
   protected:
     [[nodiscard]] virtual bool is_over() const = 0;
+    // Now and then, while it is not.
+    virtual void tidy() {}
     [[nodiscard]] upstream::LocalContext& context() const { return context_; }
 
   private:
@@ -38,6 +40,7 @@ class LocalSide : public upstream::Errand {
     void arm() { context_.loop.timers().arm(look_, Clock::now() + kLook); }
     void on_look() {
         if (is_over()) return context_.errands.end(context_.loop, *this);
+        tidy();
         arm();
     }
 

@@ -115,6 +115,10 @@ struct RateLimitMetrics {
     CellId limited;
     CellId shadow;
     CellId store_error;
+    // Of one that has a store.
+    HistogramId store_seconds;
+    CellId leased_keys;    // gauge
+    CellId leased_tokens;  // gauge
 };
 
 // The classifier's verdict on a whole request, as a label.

@@ -48,8 +48,9 @@ TEST(LiveFaults, AreForTheirClusterAndRoute) {
     ASSERT_TRUE(faults.add(fault("b", "r", 502, 1min), kNow));
     ASSERT_TRUE(faults.add(fault("", "s", 503, 1min), kNow));
     EXPECT_TRUE(faults.is_any());
+    LocalFaults local(faults);
     const auto status = [&](const char* route, const char* cluster) {
-        return faults.draw(route, cluster, kNow, random).abort;
+        return local.draw(route, cluster, kNow, random).abort;
     };
     EXPECT_EQ(status("x", "a"), 501);
     EXPECT_EQ(status("r", "b"), 502);
@@ -61,9 +62,10 @@ TEST(LiveFaults, AreForTheirClusterAndRoute) {
 TEST(LiveFaults, EndByThemselves) {
     LiveFaults faults;
     Random random(1);
+    LocalFaults local(faults);
     ASSERT_TRUE(faults.add(fault("a", "", 501, 1s), kNow));
-    EXPECT_EQ(faults.draw("r", "a", kNow + 999ms, random).abort, 501);
-    EXPECT_FALSE(faults.draw("r", "a", kNow + 1s, random).is_any());
+    EXPECT_EQ(local.draw("r", "a", kNow + 999ms, random).abort, 501);
+    EXPECT_FALSE(local.draw("r", "a", kNow + 1s, random).is_any());
     EXPECT_FALSE(faults.is_any());
     EXPECT_TRUE(faults.list(kNow + 1s).empty());
 }
@@ -79,6 +81,31 @@ TEST(LiveFaults, AreRemovedByTheirId) {
     EXPECT_EQ(faults.list(kNow)[0].id, *second);
     EXPECT_TRUE(faults.remove(*second));
     EXPECT_FALSE(faults.is_any());
+}
+
+TEST(LiveFaults, AreSeenByEachWorkerAsTheyChange) {
+    LiveFaults faults;
+    Random random(1);
+    EXPECT_FALSE(LocalFaults().is_any());
+    LocalFaults one(faults);
+    LocalFaults other(faults);
+    const auto status = [&](LocalFaults& local) {
+        return local.draw("r", "a", kNow, random).abort;
+    };
+    EXPECT_EQ(status(one), 0);
+    const auto first = faults.add(fault("a", "", 501, 1min), kNow);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(status(one), 501);
+    const std::uint64_t version = faults.version();
+    EXPECT_EQ(status(other), 501);
+    EXPECT_EQ(faults.version(), version);  // to look is no change
+    ASSERT_TRUE(faults.add(fault("a", "", 502, 1min), kNow));
+    EXPECT_TRUE(faults.remove(*first));
+    EXPECT_EQ(status(one), 502);
+    EXPECT_EQ(status(other), 502);
+    EXPECT_FALSE(faults.list(kNow + 1h).size());
+    EXPECT_EQ(status(one), 0);
+    EXPECT_FALSE(other.is_any());
 }
 
 TEST(LiveFaults, AreBounded) {

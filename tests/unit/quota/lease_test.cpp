@@ -151,6 +151,87 @@ TEST(LeaseBook, ForgetsTheKeyUsedLongestAgo) {
     EXPECT_GE(book.evicted_total(), 989U);
 }
 
+TEST(LeaseBook, NeverKnowsMoreKeysThanAllowed) {
+    LeaseBook book({{1000, 1s}, 10});
+    for (std::uint64_t key = 1; key <= 10; ++key)
+        EXPECT_GT(book.take(key, kStart, 1).ask, 0U);  // each has a question under way
+    for (std::uint64_t key = 11; key <= 100; ++key) {
+        const auto verdict = book.take(key, kStart, 1);
+        EXPECT_EQ(verdict.answer, Answer::no_room);
+        EXPECT_EQ(verdict.ask, 0U);
+        EXPECT_EQ(book.ask_again(key, kStart, 1), 0U);
+    }
+    EXPECT_EQ(book.size(), 10U);
+    EXPECT_EQ(book.evicted_total(), 0U);
+    book.settle(7, kStart, 1, {1, 0s, 0s});
+    Answer answer = Answer::no_room;  // it is found within as many looks as there are keys
+    for (std::uint64_t key = 101; key <= 103 && answer == Answer::no_room; ++key)
+        answer = book.take(key, kStart, 1).answer;
+    EXPECT_EQ(answer, Answer::unknown);
+    EXPECT_EQ(book.size(), 10U);
+    EXPECT_EQ(book.evicted_total(), 1U);
+    EXPECT_EQ(book.outstanding(), 0U);
+    EXPECT_EQ(book.take_after(7, kStart, 1).answer, Answer::unknown);  // its waiter must ask again
+}
+
+TEST(LeaseBook, ForgetsWhatTimeHasMadeWorthless) {
+    LeaseBook book({{1000, 1s}, 10});
+    for (std::uint64_t key = 1; key <= 3; ++key)
+        (void)book.take(key, kStart, 1);
+    book.settle(1, kStart, 1, {1, 0s, 0s});
+    book.settle(2, kStart, 1, {0, 1h, 1h});
+    book.tidy(kStart);
+    EXPECT_EQ(book.size(), 3U);
+    EXPECT_EQ(book.outstanding(), 1U);
+    book.tidy(kStart + LeaseBook::kLifetime + 1ms);
+    EXPECT_EQ(book.size(), 2U);  // a no that still holds, and a question
+    EXPECT_EQ(book.outstanding(), 0U);
+    book.settle_failed(3);
+    book.tidy(kStart + 2h);
+    EXPECT_EQ(book.size(), 0U);
+}
+
+// Whatever comes: bounded, and nothing is counted twice or lost.
+TEST(LeaseBook, KeepsItsBooksAtRandom) {
+    constexpr std::uint32_t kMost = 8;
+    LeaseBook book({{50, 1s}, kMost});
+    Random random(11);
+    TimePoint now = kStart;
+    struct Question {
+        std::uint64_t key;
+        std::uint32_t asked;
+    };
+    std::vector<Question> under_way;
+    for (int i = 0; i < 200'000; ++i) {
+        now += std::chrono::microseconds{random.below(3000)};
+        const std::uint64_t key = 1 + random.below(24);
+        const auto verdict = book.take(key, now, 1 + random.below(2));
+        if (verdict.ask > 0) under_way.push_back({key, verdict.ask});
+        if (!under_way.empty() && random.below(2) == 0) {
+            const std::size_t at = random.below(static_cast<std::uint32_t>(under_way.size()));
+            const Question ended = under_way[at];
+            under_way.erase(under_way.begin() + static_cast<std::ptrdiff_t>(at));
+            if (random.below(4) == 0) {
+                book.settle_failed(ended.key);
+            } else {
+                const std::uint64_t granted = random.below(ended.asked + 1);
+                book.settle(ended.key, now, ended.asked, {granted, 5ms, 0s});
+            }
+        }
+        if (random.below(100) == 0) book.tidy(now);
+        ASSERT_LE(book.size(), kMost);
+        ASSERT_LE(under_way.size(), book.size());  // no key goes that is waited for
+        ASSERT_LE(book.outstanding(), kMost * 100U);
+    }
+    while (!under_way.empty()) {
+        book.settle_failed(under_way.back().key);
+        under_way.pop_back();
+    }
+    book.tidy(now + 1h);
+    EXPECT_EQ(book.size(), 0U);
+    EXPECT_EQ(book.outstanding(), 0U);
+}
+
 TEST(LeaseBook, AsksFiftyTimesLessThanThereAreRequests) {
     for (const double limit : {100.0, 1000.0, 20'000.0}) {
         Store store{Gcra(limit, static_cast<std::uint32_t>(limit)), limit};
