@@ -65,7 +65,7 @@ constexpr std::array<Route, 43> kRoutes{{
     {kGet, "/api/v1/log", Ports::admin, log_levels, "How much is logged.", "Log"},
     {kPut, "/api/v1/log", Ports::admin, set_log_levels, "Logs more, or less, for a time or until said otherwise.", "Log", {}, "LogChange", "400", "log_level"},
     {kPost, "/api/v1/log/reopen", Ports::admin, reopen_logs, "Opens the log files again, after they were moved away.", "Done", {}, {}, {}, "log_reopen"},
-    {kPost, "/api/v1/drain", Ports::admin, drain, "Not ready from now on, connections close after their request; it goes on serving.", "Waiting", {}, {}, {}, "drain"},
+    {kPost, "/api/v1/drain", Ports::admin, drain, "Not ready from now on, connections that come in close after their request; it goes on serving, and outbound as before.", "Waiting", {}, {}, {}, "drain"},
     {kPost, "/api/v1/shutdown", Ports::admin, shut_down, "Drains, then ends.", "Waiting", {}, {}, {}, "shutdown"},
     {kGet, "/api/v1/memory", Ports::admin, memory, "Where the memory is.", "Memory"},
 }};

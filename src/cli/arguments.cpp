@@ -92,6 +92,10 @@ void add_run(CommandLine& line) {
         ->needs(from);
     verb->add_flag("--core-dumps", run.allows_core_dumps,
                    "let the process be dumped and debugged; keys may then be in the dump");
+    verb->add_option("--exit-with", run.companion,
+                     "drain and end when this process ends: beside a job")
+        ->type_name("PID")
+        ->check(CLI::PositiveNumber);
     verb->callback([&run] {
         if (run.file.empty() && run.from.empty()) {
             throw CLI::RequiredError("FILE, or --from and --to");

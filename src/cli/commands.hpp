@@ -24,6 +24,7 @@ struct RunCommand {
     std::string to;
     bool prints_config = false;
     bool allows_core_dumps = false;
+    int companion = 0;  // ends when that process has ended; 0: none
 };
 struct CheckCommand {
     std::string file;

@@ -7,12 +7,19 @@
 #include "cli/process.hpp"
 #include "cli/screen.hpp"
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <optional>
+#include <string>
+#include <sys/pidfd.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -123,6 +130,28 @@ class Signals {
     bool was_hurried_ = false;
 };
 
+// Tells when another process has ended, a child of ours or not. Thread: main.
+class Companion {
+  public:
+    // Throws std::system_error if there is no such process.
+    Companion(boost::asio::io_context& main, int process, std::function<void()> on_end)
+        : end_(main) {
+        const int descriptor = ::pidfd_open(process, 0);
+        if (descriptor < 0) {
+            throw std::system_error(errno, std::generic_category(),
+                                    "--exit-with " + std::to_string(process));
+        }
+        end_.assign(descriptor);
+        end_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                        [on_end = std::move(on_end)](const boost::system::error_code& ec) {
+                            if (!ec) on_end();
+                        });
+    }
+
+  private:
+    boost::asio::posix::stream_descriptor end_;
+};
+
 }  // namespace
 
 int run(const RunCommand& command) {
@@ -153,6 +182,13 @@ int run(const RunCommand& command) {
                                   .on_reload = tell_of_reload,
                                   .on_stopped = [&main] { main.stop(); }});
     const Signals signals(main, caught, server);
+    std::optional<Companion> companion;
+    if (command.companion != 0) {
+        companion.emplace(main, command.companion, [&] {
+            log::info("draining", {{"ended", command.companion}});
+            server.shut_down();
+        });
+    }
     server.start();
     announce(server, screen_of(server, loaded, command.file, began), has_screen);
     // A worker that waits for this core goes first: its request is not held up by a burst of

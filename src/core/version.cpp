@@ -6,6 +6,7 @@
 
 namespace weir {
 
+const std::string_view kVersion = WEIR_VERSION;
 const std::string_view kCommit = WEIR_COMMIT;
 
 }  // namespace weir

@@ -139,6 +139,10 @@ void LocalListener::drain() {
         session->drain();
 }
 
+bool LocalListener::is_drained_by_process() const {
+    return context_.draining == Draining::all || state_->config.mode != config::Mode::outbound;
+}
+
 bool LocalListener::trusts(const Address& peer) const {
     return state_->config.mode == config::Mode::outbound || is_proxy(peer);
 }

@@ -54,7 +54,7 @@ struct Server::State {
     void use_logs(const config::Config& next);
     [[nodiscard]] admin::Context admin_context();
     [[nodiscard]] admin::Readiness readiness() const;
-    void begin_drain();
+    void begin_drain(proxy::Draining draining);
     void shut_down();
     void reopen_logs();
     transport::Task<> tick(transport::TaskScope& scope);
@@ -220,7 +220,7 @@ admin::Context Server::State::admin_context() {
             .apply = [this](const auto& text) { return configurator->apply(text); },
             .validate = [this](std::string_view text) { return configurator->validate(text); },
             .document = [this] { return configurator->document(); },
-            .drain = [this] { begin_drain(); },
+            .drain = [this] { begin_drain(proxy::Draining::all_but_outbound); },
             .shut_down = [this] { shut_down(); },
             .reopen_logs = [this] { reopen_logs(); },
             .registry = registry,
@@ -250,17 +250,17 @@ admin::Readiness Server::State::readiness() const {
     return readiness;
 }
 
-void Server::State::begin_drain() {
-    if (is_draining) return;
-    is_draining = true;
+void Server::State::begin_drain(proxy::Draining draining) {
+    if (drain) return;  // as everything does already
     for (const auto& worker : workers)
-        worker->drain();
+        worker->drain(draining);
+    if (std::exchange(is_draining, true)) return;
     events.add({.kind = telemetry::Event::Kind::drain, .at = Clock::wall(), .to = "draining"});
 }
 
 void Server::State::shut_down() {
     if (drain) return;
-    begin_drain();
+    begin_drain(proxy::Draining::all);
     drain = std::make_unique<Drain>(main, workers, config->drain, [this] { options.on_stopped(); });
 }
 
@@ -334,7 +334,7 @@ void Server::reopen_logs() {
 }
 
 void Server::drain() {
-    state_->begin_drain();
+    state_->begin_drain(proxy::Draining::all_but_outbound);
 }
 
 void Server::shut_down() {

@@ -225,11 +225,12 @@ void Worker::close_sockets(bool are_all) {
     });
 }
 
-void Worker::drain() {
-    loop_.post([this] {
-        context_.is_draining = true;
-        for (const auto& each : listeners_)
-            each->drain();
+void Worker::drain(proxy::Draining draining) {
+    loop_.post([this, draining] {
+        context_.draining = draining;
+        for (const auto& each : listeners_) {
+            if (each->is_draining()) each->drain();
+        }
     });
 }
 

@@ -54,7 +54,7 @@ class Worker {
     // Waits until what use() gave it last is in use, so that sockets which are gone are closed and
     // may be bound again; at most so long. False if it is not. Thread: main.
     [[nodiscard]] bool wait_for_use(Duration most);
-    void drain();
+    void drain(proxy::Draining draining);
     // Takes what waits in the queues of the listeners, then closes them.
     void close_listeners();
     // Calls back, on this worker's thread, with what it still has.

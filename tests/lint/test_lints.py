@@ -14,6 +14,8 @@ CLEAN = {
     "src/transport/c.cpp": "#include <boost/asio/io_context.hpp>\n\n// sleep(1) is only a word here\n",
     "tests/unit/core/a_test.cpp": '#include "weir/core/a.hpp"\n',
     "dev": "#!/bin/sh\nexit 0\n",
+    "CHANGELOG.md": "# Changelog\n\n## 0.2.0 (unreleased)\n\n### Added\n- `clusters{}.new` and `weir_new_*`.\n\n"
+                    "### Upgrade notes\n- None.\n\n## 0.1.0 - 2026-01-02\n\n### Upgrade notes\n- None.\n",
 }
 
 # lint, file, its text, the line, a word of the finding
@@ -41,6 +43,12 @@ PLANTED = [
     ("places", "dev", "curl https://py" + "pi.org/simple\n", 1, "registry"),
     ("places", "dev", "curl https://me:secret" + "@intern.al/\n", 1, "password"),
     ("format", "src/http/x.cpp", "int   f( );\n", None, "./dev fmt"),
+    ("changelog", "CHANGELOG.md", "# Changelog\n\n## 1.0\n", 3, "a section is"),
+    ("changelog", "CHANGELOG.md", "# Changelog\n\n## 1.0.0 (unreleased)\n\n### Added\n- x\n", 3, "Upgrade notes"),
+    ("changelog", "CHANGELOG.md", "# Changelog\n\n## 1.0.0 (unreleased)\n\n### Upgrade notes\n", 5, "no line"),
+    ("changelog", "CHANGELOG.md", CLEAN["CHANGELOG.md"].replace(" - 2026-01-02", " (unreleased)"), 11, "only the first"),
+    ("changelog", "CHANGELOG.md", CLEAN["CHANGELOG.md"].replace("0.2.0", "0.0.9"), 3, "the newest is the first"),
+    ("changelog", "CHANGELOG.md", CLEAN["CHANGELOG.md"].replace("Added", "Novelties"), 3, "in that order"),
     ("shell", ".ci/run", "#!/bin/bash\nrm $1\n", None, "SC2086"),
 ]
 
@@ -79,6 +87,33 @@ class Lints(unittest.TestCase):
                 self.assertIn(word, output)
                 self.assertIn(file if line is None else f"{file}:{line}:", output)
                 (self.root / file).unlink() if before is None else self.write(file, before)
+
+    def git(self, *arguments):
+        subprocess.run(["git", "-C", self.root, "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+                       check=True, capture_output=True)
+
+    def test_a_name_that_comes_or_goes_is_told_of(self):
+        self.write("docs/metrics.md", "| `weir_old_total` | counter |\n")
+        self.write("docs/configuration.md", "## `clusters{}`\n\n| `old` | int |\n| `kept` | int |\n")
+        self.git("init", "-q")
+        self.git("add", "-A")
+        self.git("commit", "-qm", "x")
+        self.git("tag", "v0.1.0")
+        self.assertEqual(self.lint("changelog")[0], 0)
+        self.write("docs/metrics.md", "| `weir_new_total` | counter |\n")
+        self.write("docs/configuration.md", "## `clusters{}`\n\n| `new` | int |\n| `new.a` | int |\n| `kept` | int |\n")
+        self.write("docs/openapi.json", '{"paths": {"/api/v1/new": {}}}')
+        code, output = self.lint("changelog")
+        self.assertEqual(code, 1)
+        for name in ("`clusters{}.old`", "`weir_old_total`", "`/api/v1/new`"):
+            self.assertIn(f"CHANGELOG.md:3: changelog: {name}", output)
+        self.assertIn("3 findings", output)
+        self.write("CHANGELOG.md", CLEAN["CHANGELOG.md"].replace(
+            "notes\n- None.", "notes\n- `weir_old_total`, `clusters{}.old`; see `/api/v1/new`.", 1))
+        self.assertEqual(self.lint("changelog")[0], 0, self.lint("changelog")[1])
+        self.git("tag", "v0.2.0", "HEAD")  # released, and no section after it
+        self.git("tag", "-d", "v0.1.0")
+        self.assertIn("no section of a version after it", self.lint("changelog")[1])
 
     def test_a_module_of_too_many_files_is_refused(self):
         for number in range(16):

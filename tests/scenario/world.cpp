@@ -277,7 +277,7 @@ void World::set_endpoints(const std::vector<const Origin*>& origins) {
 }
 
 void World::drain() {
-    context_.is_draining = true;
+    context_.draining = proxy::Draining::all;
     listener_->drain();
 }
 

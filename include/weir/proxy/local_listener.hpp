@@ -60,6 +60,10 @@ class LoneAttempts {
     std::vector<std::unique_ptr<T>> ended_;
 };
 
+// Whose connections are closed after their request. What an app calls goes on until the end: it is
+// told to stop only after those who call it have been sent elsewhere.
+enum class Draining : std::uint8_t { no, all_but_outbound, all };
+
 // What the sessions of one worker share. Thread: worker.
 class WorkerContext {
   public:
@@ -117,7 +121,7 @@ class WorkerContext {
     http::RequestHead request_head;  // being handled; valid within one callback
     http::H2Scratch h2;              // likewise, of HTTP/2
     std::string out;                 // the head being written; valid within one callback
-    bool is_draining = false;        // connections are closed after their request
+    Draining draining = Draining::no;
     std::uint64_t sessions = 0;
     std::uint64_t connection_limit = UINT64_MAX;  // limits.connections
 
@@ -180,7 +184,9 @@ class LocalListener {
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] const ListenerState& state() const { return *state_; }
     [[nodiscard]] const LocalSnapshotPtr& snapshot() const { return snapshot_; }
-    [[nodiscard]] bool is_draining() const { return is_draining_ || context_.is_draining; }
+    [[nodiscard]] bool is_draining() const {
+        return is_draining_ || (context_.draining != Draining::no && is_drained_by_process());
+    }
     [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
     // Closes connections that have been idle for a while: a client about to send would find a
     // closed one.
@@ -191,6 +197,7 @@ class LocalListener {
   private:
     void keep(std::unique_ptr<ClientConnection> connection);
     [[nodiscard]] bool is_proxy(const Address& peer) const;
+    [[nodiscard]] bool is_drained_by_process() const;
     // By the endpoints of its clusters.
     [[nodiscard]] std::uint32_t find_route(const Address& destination) const;
     // False: it leads back to us.

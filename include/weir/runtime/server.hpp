@@ -63,9 +63,10 @@ class Server {
     // that of the diagnostic log cannot be.
     void reopen_logs();
 
-    // Readiness off and `Connection: close`, still accepting; no end.
+    // Readiness off, and `Connection: close` or GOAWAY for who comes in, still accepting; no end.
+    // Outbound listeners are as before.
     void drain();
-    // The same, then the listeners close once no connection came for 500 ms (at most 5 s), and
+    // The same for all listeners, then the listeners close once no connection came for 500 ms (at most 5 s), and
     // on_stopped when the last request is done or config.drain is over.
     void shut_down();
 

@@ -1,6 +1,7 @@
 #include "weir/admin/server.hpp"
 
 #include "weir/admin/collect.hpp"
+#include "weir/core/version.hpp"
 #include "weir/http/h1.hpp"
 #include "weir/transport/socket.hpp"
 
@@ -194,7 +195,7 @@ TEST_F(AdminServer, GivesMetricsInTheFormatAskedFor) {
 TEST_F(AdminServer, StatusTellsOfProcessConfigurationAndClusters) {
     const std::string body = body_of("/api/v1/status");
     for (const std::string& part :
-         {std::string("\"version\":\"0.1.0\""), std::string("\"node\":\"here\""),
+         {"\"version\":\"" + std::string(kVersion) + "\"", std::string("\"node\":\"here\""),
           std::string("\"uptime_s\":90"), "\"pid\":" + std::to_string(::getpid()),
           std::string("\"hash\":\"0123456789abcdef\""), std::string("\"last_error\":null"),
           std::string("\"rss_bytes\":"), std::string("\"addresses\":[\"127.0.0.1:8080\"]"),

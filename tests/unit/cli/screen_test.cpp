@@ -1,5 +1,7 @@
 #include "cli/screen.hpp"
 
+#include "weir/core/version.hpp"
+
 #include "cli/configuration.hpp"
 #include <gtest/gtest.h>
 
@@ -21,7 +23,8 @@ TEST(Screen, SaysWhatItDoesWhereToLookAndWhatToTry) {
     screen.admin = Address::parse("127.0.0.1:9347");
     screen.telemetry = Address::parse("127.0.0.1:9348");
     const std::string text = render(screen);
-    EXPECT_EQ(text, "weir 0.1.0  config weir.yaml ok (4 lines)" + std::string(34, ' ') +
+    EXPECT_EQ(text, "weir " + std::string(kVersion) + "  config weir.yaml ok (4 lines)" +
+                        std::string(39 - kVersion.size(), ' ') +
                         "ready in 9 ms\n"
                         "  in    http://0.0.0.0:8080  →  127.0.0.1:9000   1 endpoint, breaker on, "
                         "timeout 60s\n"
