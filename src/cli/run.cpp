@@ -18,7 +18,7 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -136,7 +136,8 @@ class Companion {
     // Throws std::system_error if there is no such process.
     Companion(boost::asio::io_context& main, int process, std::function<void()> on_end)
         : end_(main) {
-        const int descriptor = ::pidfd_open(process, 0);
+        // glibc's own has no C linkage in C++ (2.36).
+        const int descriptor = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
         if (descriptor < 0) {
             throw std::system_error(errno, std::generic_category(),
                                     "--exit-with " + std::to_string(process));
