@@ -139,7 +139,7 @@ class Load {
         }
         connection.received.append(chunk.data(), static_cast<std::size_t>(size));
         if (complete(connection.received) == 0) return;
-        if (connection.received.compare(9, 3, "200") != 0) ++errors_;
+        if (connection.received.compare(9, 3, "200") != 0) ++refused_;
         connection.received.clear();
         latencies_.push_back(SteadyClock::now() - connection.appointed);
         idle_.push_back(&connection);
@@ -156,7 +156,8 @@ class Load {
         std::sort(latencies_.begin(), latencies_.end());
         const std::uint64_t lost = planned - std::min(planned, std::uint64_t{latencies_.size()});
         std::printf("{\"requests\": %zu, \"errors\": %llu, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
-                    latencies_.size(), static_cast<unsigned long long>(std::max(errors_, lost)),
+                    latencies_.size(),
+                    static_cast<unsigned long long>(std::max(errors_, lost) + refused_),
                     quantile(0.5), quantile(0.99));
         return 0;
     }
@@ -167,7 +168,8 @@ class Load {
     std::vector<Connection*> idle_;
     std::deque<SteadyTime> waiting_;
     std::vector<SteadyClock::duration> latencies_;
-    std::uint64_t errors_ = 0;
+    std::uint64_t errors_ = 0;   // no answer
+    std::uint64_t refused_ = 0;  // an answer that is no 200
 };
 
 }  // namespace
