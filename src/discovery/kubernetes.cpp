@@ -33,6 +33,7 @@ constexpr Duration kWatchTimeout = std::chrono::seconds{300};
 constexpr Duration kMostInitialSilence = std::chrono::seconds{10};
 constexpr Duration kLookAgain = std::chrono::seconds{10};  // for a token that was not there
 constexpr Duration kShortest = std::chrono::seconds{1};    // of a watch: less is a failure
+constexpr Duration kMostAtOnce = std::chrono::milliseconds{2};
 constexpr Duration kMostRetryAfter = std::chrono::minutes{2};
 constexpr std::size_t kLongestLine = std::size_t{16} * 1024 * 1024;
 constexpr std::size_t kLargestPage = std::size_t{64} * 1024 * 1024;
@@ -408,7 +409,13 @@ Task<KubernetesProvider::End> KubernetesProvider::watch(TaskScope& scope) {
 
 Task<KubernetesProvider::End> KubernetesProvider::read_events(TaskScope& scope, bool is_initial) {
     std::string in;
+    TimePoint since = Clock::refresh();
     for (;;) {
+        // What comes faster than it is read would keep the loop from everything else.
+        if (Clock::refresh() - since > kMostAtOnce) {
+            co_await scope.sleep_for(Duration::zero());
+            since = Clock::refresh();
+        }
         const bool has_more = co_await client_.read(scope, in);
         if (!has_more) break;
         const auto end = take_lines(in, is_initial);
