@@ -231,6 +231,7 @@ class KubernetesProvider final : public Provider {
     bool takes_initial_ = true;   // the server can begin a watch with all there is
     bool lists_exactly_ = false;  // after a version that was too old
     bool is_changed_ = false;
+    std::size_t scanned_ = 0;  // of what was read: no line ends there
 
     std::string fallback_;  // why names_ is there
     std::unique_ptr<NameSet> names_;
@@ -409,6 +410,7 @@ Task<KubernetesProvider::End> KubernetesProvider::watch(TaskScope& scope) {
 
 Task<KubernetesProvider::End> KubernetesProvider::read_events(TaskScope& scope, bool is_initial) {
     std::string in;
+    scanned_ = 0;
     TimePoint since = Clock::refresh();
     for (;;) {
         // What comes faster than it is read would keep the loop from everything else.
@@ -472,7 +474,7 @@ std::optional<KubernetesProvider::End> KubernetesProvider::take_lines(std::strin
     std::size_t begin = 0;
     std::optional<End> end;
     while (!end) {
-        const auto line_end = in.find('\n', begin);
+        const auto line_end = in.find('\n', std::max(begin, scanned_));
         if (line_end == std::string::npos) break;
         const std::string_view line = std::string_view(in).substr(begin, line_end - begin);
         begin = line_end + 1;
@@ -486,6 +488,7 @@ std::optional<KubernetesProvider::End> KubernetesProvider::take_lines(std::strin
         end = take(std::move(*event), is_initial);
     }
     in.erase(0, begin);
+    scanned_ = in.size();
     return end;
 }
 

@@ -7,6 +7,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
+from h2wire import H2Origin
 from harness import Weir, eventually
 from kube_api import endpoint
 from kube_bed import KubernetesTest
@@ -123,6 +124,14 @@ class Slices(KubernetesTest):
             weir = self.start(port="grpc")
         eventually(lambda: self.source_or_none(weir).get("error"), "an error")
         self.assertIn("orders.shop.svc has no port 'grpc': http " + str(self.port), self.source(weir)["error"])
+
+    def test_app_protocol_says_http2_without_asking(self) -> None:
+        origin = H2Origin(lambda served, stream: served.answer(stream, [], b"by HTTP/2"))
+        self.addCleanup(origin.close)
+        self.api.put("orders-1", [endpoint("127.0.0.1")], origin.port, app_protocol="kubernetes.io/h2c")
+        weir = self.start()
+        self.expect(weir, "127.0.0.1")
+        self.assertEqual(weir.ask().body, b"by HTTP/2")
 
     def test_many_pages_of_a_list(self) -> None:
         self.api.knows_watch_list = False

@@ -80,6 +80,18 @@ class Faults(KubernetesTest):
             self.put("127.0.0.2")
             self.expect(weir, "127.0.0.2")
 
+    def test_a_line_without_end(self) -> None:
+        weir = self.start()
+        self.expect(weir, "127.0.0.2")
+        eventually(lambda: self.api.watching, "it watches")
+        before = weir.rss_bytes()
+        self.api.garbage = b" " * (40 << 20)
+        self.put("127.0.0.4")
+        eventually(lambda: "longer than 16 MiB" in weir.errors(), "it is given up")
+        self.api.garbage = b""
+        self.proves_alive(weir)
+        self.assertLess(weir.rss_bytes() - before, 64 << 20)
+
     def test_slow_bytes(self) -> None:
         self.api.is_slow = True
         weir = self.start()
