@@ -58,10 +58,14 @@ Chooser::Chooser(config::Policy policy, NoneReady none_ready, std::shared_ptr<Ro
 Chooser::~Chooser() = default;
 
 void Chooser::set(Candidates candidates, std::shared_ptr<const Placement> placement) {
+    for (std::size_t i = 0; i < candidates.size(); ++i)
+        candidates[i]->standing().set_place(i);
+    set_placed(std::move(candidates), std::move(placement));
+}
+
+void Chooser::set_placed(Candidates candidates, std::shared_ptr<const Placement> placement) {
     candidates_ = std::move(candidates);
     placement_ = std::move(placement);
-    for (std::size_t i = 0; i < candidates_.size(); ++i)
-        candidates_[i]->standing().set_place(i);
     balancer_->on_change(candidates_);
     learn_in_ = learn_every_ = 1;
 }

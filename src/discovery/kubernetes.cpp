@@ -33,6 +33,7 @@ constexpr Duration kWatchTimeout = std::chrono::seconds{300};
 constexpr Duration kMostInitialSilence = std::chrono::seconds{10};
 constexpr Duration kLookAgain = std::chrono::seconds{10};  // for a token that was not there
 constexpr Duration kShortest = std::chrono::seconds{1};    // of a watch: less is a failure
+constexpr Duration kMostAtOnce = std::chrono::milliseconds{2};
 constexpr Duration kMostRetryAfter = std::chrono::minutes{2};
 constexpr std::size_t kLongestLine = std::size_t{16} * 1024 * 1024;
 constexpr std::size_t kLargestPage = std::size_t{64} * 1024 * 1024;
@@ -230,6 +231,7 @@ class KubernetesProvider final : public Provider {
     bool takes_initial_ = true;   // the server can begin a watch with all there is
     bool lists_exactly_ = false;  // after a version that was too old
     bool is_changed_ = false;
+    std::size_t scanned_ = 0;  // of what was read: no line ends there
 
     std::string fallback_;  // why names_ is there
     std::unique_ptr<NameSet> names_;
@@ -408,7 +410,14 @@ Task<KubernetesProvider::End> KubernetesProvider::watch(TaskScope& scope) {
 
 Task<KubernetesProvider::End> KubernetesProvider::read_events(TaskScope& scope, bool is_initial) {
     std::string in;
+    scanned_ = 0;
+    TimePoint since = Clock::refresh();
     for (;;) {
+        // What comes faster than it is read would keep the loop from everything else.
+        if (Clock::refresh() - since > kMostAtOnce) {
+            co_await scope.sleep_for(Duration::zero());
+            since = Clock::refresh();
+        }
         const bool has_more = co_await client_.read(scope, in);
         if (!has_more) break;
         const auto end = take_lines(in, is_initial);
@@ -465,7 +474,7 @@ std::optional<KubernetesProvider::End> KubernetesProvider::take_lines(std::strin
     std::size_t begin = 0;
     std::optional<End> end;
     while (!end) {
-        const auto line_end = in.find('\n', begin);
+        const auto line_end = in.find('\n', std::max(begin, scanned_));
         if (line_end == std::string::npos) break;
         const std::string_view line = std::string_view(in).substr(begin, line_end - begin);
         begin = line_end + 1;
@@ -479,6 +488,7 @@ std::optional<KubernetesProvider::End> KubernetesProvider::take_lines(std::strin
         end = take(std::move(*event), is_initial);
     }
     in.erase(0, begin);
+    scanned_ = in.size();
     return end;
 }
 

@@ -47,6 +47,10 @@ No running Weir answers.
 .TP
 .B NO_COLOR
 No colour in messages.
+.TP
+.BR WEIR_STATE_DIR ", " STATE_DIRECTORY
+Where the last good endpoints of watched sources are kept, so that the next process begins with them
+while their source is away: a folder; the first one that is set. Without it nothing is kept.
 .SH EXAMPLES
 .EX
 weir init \-\-from :8080 \-\-to 127.0.0.1:9000

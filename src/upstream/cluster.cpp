@@ -272,6 +272,10 @@ std::shared_ptr<EndpointSet> Cluster::use_members(TimePoint now) {
         if (is_used && !member.is_used) endpoint.rejoin(now);
         if (!is_used && member.is_used) endpoint.leave();
         member.is_used = is_used;
+        if (is_used) {
+            endpoint.standing().set_place(set->endpoints.size());
+            set->weights.push_back(endpoint.weight());
+        }
         (is_used ? set->endpoints : set->others).push_back(member.endpoint);
     }
     return set;

@@ -14,40 +14,31 @@ namespace {
 // A queue that has stood for so long is served newest first.
 constexpr Duration kStanding = std::chrono::milliseconds{100};
 
-// Those of the set before. Sets keep their order, so that the next one is nearly always at the
-// cursor; what is newer than all of them is in none. A set of thousands changes often, and this is
-// on the path.
+// Where the endpoints of the set before are. Sets keep their order, so that the next one is nearly
+// always at the cursor; what is newer than all of them is in none. A set of thousands changes often
+// and this is on the path: it looks at pointers, not at what they point to.
 class Known {
   public:
-    using Locals = std::vector<boost::local_shared_ptr<LocalEndpoint>>;
+    static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-    Known(Locals locals, std::uint64_t newest) : locals_(std::move(locals)), newest_(newest) {}
+    Known(const std::vector<const Endpoint*>& order, std::uint64_t newest)
+        : order_(order), newest_(newest) {}
 
-    [[nodiscard]] boost::local_shared_ptr<LocalEndpoint> take(const Endpoint& endpoint) {
-        if (endpoint.id() > newest_) return nullptr;
-        if (!is_at_cursor(endpoint)) {
-            const auto found = index().find(&endpoint);
-            if (found == index().end()) return nullptr;
-            cursor_ = found->second;
+    [[nodiscard]] std::size_t find(const Endpoint& endpoint) {
+        if (cursor_ < order_.size() && order_[cursor_] == &endpoint) return cursor_++;
+        if (endpoint.id() > newest_) return kNone;
+        if (index_.empty()) {
+            for (std::size_t i = 0; i < order_.size(); ++i)
+                index_.emplace(order_[i], i);
         }
-        return std::move(locals_[cursor_++]);
+        const auto found = index_.find(&endpoint);
+        if (found == index_.end()) return kNone;
+        cursor_ = found->second + 1;
+        return found->second;
     }
-    [[nodiscard]] const Locals& rest() const { return locals_; }
 
   private:
-    [[nodiscard]] bool is_at_cursor(const Endpoint& endpoint) const {
-        return cursor_ < locals_.size() && locals_[cursor_] &&
-               locals_[cursor_]->pointer().get() == &endpoint;
-    }
-    [[nodiscard]] const std::unordered_map<const Endpoint*, std::size_t>& index() {
-        if (!index_.empty()) return index_;
-        for (std::size_t i = 0; i < locals_.size(); ++i) {
-            if (locals_[i]) index_.emplace(locals_[i]->pointer().get(), i);
-        }
-        return index_;
-    }
-
-    Locals locals_;
+    const std::vector<const Endpoint*>& order_;
     const std::uint64_t newest_;
     std::size_t cursor_ = 0;
     std::unordered_map<const Endpoint*, std::size_t> index_;
@@ -69,6 +60,8 @@ LocalCluster::LocalCluster(LocalContext& context,
     latency_ = before->latency_;
     // set_endpoints(), which follows, lets go of those that did not stay.
     endpoints_ = before->endpoints_;
+    order_ = before->order_;
+    weights_ = before->weights_;
     newest_ = before->newest_;
     for (const auto& endpoint : endpoints_)
         endpoint->move_to(*this);
@@ -90,25 +83,36 @@ void LocalCluster::on_news(const Cluster::News& news) {
 
 void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) {
     ++context_.changes;
-    Known before(std::exchange(endpoints_, {}), newest_);
-    endpoints_.reserve(set->endpoints.size());
-    for (const auto& endpoint : set->endpoints) {
-        auto local = before.take(*endpoint);
-        if (!local) local = boost::make_local_shared<LocalEndpoint>(context_, *this, endpoint);
-        endpoints_.push_back(std::move(local));
-        newest_ = std::max(newest_, endpoint->id());
+    // Said again: one of them is drained, or no longer.
+    const bool is_again = set.get() == last_set_;
+    last_set_ = set.get();
+    auto before = std::exchange(endpoints_, {});
+    const auto order = std::exchange(order_, {});
+    const auto weights = std::exchange(weights_, set->weights);
+    Known known(order, newest_);
+    const std::size_t size = set->endpoints.size();
+    endpoints_.reserve(size);
+    order_.reserve(size);
+    balance::Chooser::Candidates candidates;
+    candidates.reserve(size);
+    for (std::size_t i = 0; i < size; ++i) {
+        const auto& endpoint = set->endpoints[i];
+        const std::size_t at = known.find(*endpoint);
+        if (at == Known::kNone) {
+            newest_ = std::max(newest_, endpoint->id());
+            endpoints_.push_back(
+                boost::make_local_shared<LocalEndpoint>(context_, *this, endpoint));
+        } else {
+            endpoints_.push_back(std::move(before[at]));
+            if (is_again || weights[at] != weights_[i]) endpoints_.back()->follow();
+        }
+        order_.push_back(endpoint.get());
+        candidates.push_back(&endpoints_.back()->candidate());
     }
-    for (const auto& gone : before.rest()) {
+    for (const auto& gone : before) {
         if (gone) gone->remove();
     }
-    balance::Chooser::Candidates candidates;
-    candidates.reserve(endpoints_.size());
-    for (const auto& endpoint : endpoints_) {
-        if (endpoint->shared().is_drained()) endpoint->close_idle();
-        endpoint->candidate().set_weight(endpoint->shared().weight());
-        candidates.push_back(&endpoint->candidate());
-    }
-    chooser_.set(std::move(candidates), set->placement);
+    chooser_.set_placed(std::move(candidates), set->placement);
     serve_waiting_later();
 }
 

@@ -52,6 +52,11 @@ void LocalEndpoint::move_to(LocalCluster& next) {
     close_idle();
 }
 
+void LocalEndpoint::follow() {
+    if (endpoint_->is_drained()) close_idle();
+    candidate_.set_weight(endpoint_->weight());
+}
+
 void LocalEndpoint::remove() {
     cluster_ = nullptr;
     close_idle();

@@ -30,6 +30,8 @@ class LocalEndpoint final : public connection::Pool {
     void move_to(LocalCluster& next);
     [[nodiscard]] bool is_of(const LocalCluster& cluster) const { return cluster_ == &cluster; }
     // Discovery named it no longer: idle connections close now, the others after their request.
+    // Its weight, or whether it is drained, has changed.
+    void follow();
     void remove();
     void close_idle();
 

@@ -47,6 +47,8 @@ class Chooser {
 
     // They outlive it, or the next set(). `placement`, of a hash policy, has them as its members.
     void set(Candidates candidates, std::shared_ptr<const Placement> placement = nullptr);
+    // The same, where their standings know their places: looks at none of them.
+    void set_placed(Candidates candidates, std::shared_ptr<const Placement> placement);
     [[nodiscard]] const Candidates& candidates() const { return candidates_; }
 
     [[nodiscard]] Choice choose(const Wish& wish, Random& random);

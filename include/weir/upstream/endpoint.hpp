@@ -268,7 +268,8 @@ class Endpoint final : public resilience::TransitionSink {
 
 // The endpoints of a cluster at one moment. Immutable.
 struct EndpointSet {
-    std::vector<std::shared_ptr<Endpoint>> endpoints;
+    std::vector<std::shared_ptr<Endpoint>> endpoints;  // each knows its place here
+    std::vector<std::uint32_t> weights{};              // of these, in the same order
     // Found as well, and not in use: of another priority, or on their way out.
     std::vector<std::shared_ptr<Endpoint>> others{};
     std::shared_ptr<const balance::Placement> placement;  // of a hash policy

@@ -98,8 +98,11 @@ class LocalCluster {
     LocalContext& context_;
     std::shared_ptr<Cluster> cluster_;
     std::vector<boost::local_shared_ptr<LocalEndpoint>> endpoints_;
-    std::uint64_t newest_ = 0;  // the highest id that was among them
-    balance::Chooser chooser_;  // its candidates are those of endpoints_, in order
+    std::vector<const Endpoint*> order_;     // whose they are
+    std::vector<std::uint32_t> weights_;     // of these
+    std::uint64_t newest_ = 0;               // the highest id that was among them
+    const EndpointSet* last_set_ = nullptr;  // only to be compared: it may be gone
+    balance::Chooser chooser_;               // its candidates are those of endpoints_, in order
     // Co-owned by the objects of this cluster.
     boost::local_shared_ptr<WaitingQueue> queue_;
     boost::local_shared_ptr<StallWatch> stalls_;

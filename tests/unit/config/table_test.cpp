@@ -231,6 +231,7 @@ std::string other_value(const KeyInfo& key) {
         {"clusters{}.discovery.port", "81"},
         {"clusters{}.discovery.servers", "[10.0.0.2]"},
         {"clusters{}.discovery.path", "x.yaml"},
+        {"node.zone", "z"},
         {"clusters{}.discovery.options", "{node: n1}"},
         {"clusters{}.limits", "{max_pending: 1}"},
         {"limits.log_only", "[resets]"},

@@ -1,5 +1,6 @@
 #include "discovery/endpoint_slice.hpp"
 
+#include "support/source_tree.hpp"
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -9,7 +10,7 @@ namespace weir::discovery {
 namespace {
 
 std::vector<std::string> recorded(const std::string& name) {
-    std::ifstream file(std::string(WEIR_SOURCE_DIR) + "/tests/recorded/kubernetes/" + name);
+    std::ifstream file(test::source_tree() / "tests/recorded/kubernetes" / name);
     std::vector<std::string> lines;
     for (std::string line; std::getline(file, line);)
         lines.push_back(line);

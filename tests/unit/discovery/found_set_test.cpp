@@ -166,10 +166,10 @@ TEST_F(FoundSetTest, SavesNoSnapshotAsIfItWereNews) {
     keep();
     make()->answered({found("10.0.0.1:80")});
     for (int i = 0; i < 4; ++i) {
-        clock_.advance(5min);
+        clock_.advance(4min);
         static_cast<void>(make());
     }
-    EXPECT_EQ(told_.size(), 4U);  // not the one after twenty minutes
+    EXPECT_EQ(told_.size(), 4U);  // not the one after sixteen minutes
 }
 
 TEST_F(FoundSetTest, KeepsNothingWhereNothingIsToBeKept) {

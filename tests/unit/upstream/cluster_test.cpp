@@ -142,7 +142,7 @@ TEST_F(ClusterTest, ADrainSurvivesTheComingAndGoingOfItsEndpoint) {
 
 TEST_F(ClusterTest, AnEndpointIsEjectedByAnOperatorForATimeAndThenOnTrial) {
     set({at(1), at(2)});
-    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
+    const Order order{.until = now + std::chrono::minutes{5}, .by = "me", .reason = {}};
     endpoint(0)->eject(order, now);
     EXPECT_EQ(endpoint(0)->state_word(), "ejected");
     EXPECT_TRUE(endpoint(0)->is_held());
@@ -178,7 +178,7 @@ TEST_F(ClusterTest, UnejectBringsAnEndpointBackAtOnceWhoeverEjectedIt) {
 }
 
 TEST_F(ClusterTest, ABreakerIsForcedByAnOperatorWhoIsNamed) {
-    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
+    const Order order{.until = now + std::chrono::minutes{10}, .by = "me", .reason = "test"};
     cluster.force_breaker(resilience::State::open, order, now);
     ASSERT_TRUE(cluster.breaker_order());
     EXPECT_EQ(cluster.breaker_order()->reason, "test");
@@ -189,7 +189,7 @@ TEST_F(ClusterTest, ABreakerIsForcedByAnOperatorWhoIsNamed) {
 }
 
 TEST_F(ClusterTest, TellsOfAForceThatChangesNoStateToo) {
-    const Order order{now + std::chrono::minutes{1}, "t", "t", now};
+    const Order order{.until = now + std::chrono::minutes{10}, .by = "me", .reason = {}};
     cluster.force_breaker(resilience::State::closed, order, now);
     EXPECT_TRUE(cluster.breaker_order());
     cluster.free_breaker(now);
