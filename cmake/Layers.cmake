@@ -2,7 +2,7 @@
 # includes against this line; weir_module() links accordingly.
 set(WEIR_LAYERS core config decode describe crypto http coding resilience balance quota route auth telemetry transport
                 control discovery connection upstream redis filter events proxy admin runtime client demo simulate intercept
-                manual cli)
+                inject injector manual cli)
 
 # One precompiled header for all modules, made with nobody's definitions but ours.
 file(WRITE "${PROJECT_BINARY_DIR}/precompiled.cpp" "")

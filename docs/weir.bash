@@ -6,7 +6,7 @@ _weir() {
         redirect) verb+=" ${COMP_WORDS[2]}" ;;
     esac
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run demo redirect status get discovery certs route events failures trace-export endpoints breakers breaker log fault drain reload check simulate init fmt config explain schema openapi reference man completion version --help'
+        words='run demo redirect inject injector status get discovery certs route events failures trace-export endpoints breakers breaker log fault drain reload check simulate init fmt config explain schema openapi reference man completion version --help'
     else
         case "$verb $prev" in
             'redirect apply --tool') words='auto nft iptables' ;;
@@ -57,6 +57,8 @@ _weir() {
                 'redirect apply') words='-h --help --inbound-port --outbound-port --skip-inbound-ports --skip-outbound-ports --uid --print --tool' ;;
                 'redirect clean') words='-h --help --tool' ;;
                 'redirect show') words='-h --help --tool' ;;
+                'inject') words='-h --help -f --file --image --diff --uninject' ;;
+                'injector') words='-h --help --cert --key --image --listen --telemetry' ;;
                 'status') words='-h --help --admin --token-file --timeout -o --output -w --watch --ready --wait' ;;
                 'get') words='-h --help --admin --token-file --timeout -o --output -w --watch listeners routes clusters breakers certs config discovery events log memory ratelimits' ;;
                 'discovery') words='-h --help --admin --token-file --timeout -o --output -w --watch' ;;

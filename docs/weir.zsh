@@ -8,6 +8,8 @@ _weir() {
             'run:Run the proxy (SIGHUP reloads, SIGTERM drains)'
             'demo:Watch Weir protect two toy services'
             'redirect:see weir redirect --help'
+            'inject:Add a Weir to the pods of manifests'
+            'injector:Serve the webhook that adds a Weir to pods'
             'status:How it does; process, listeners, clusters'
             'get:Show things; listeners, routes, clusters, ...'
             'discovery:Where endpoints come from, and how that goes'
@@ -92,6 +94,16 @@ _weir() {
                 --tool) compadd -- auto nft iptables; return ;;
             esac
             [[ $PREFIX == -* ]] && compadd -- -h --help --tool && return
+            _files ;;
+        'inject')
+            case ${words[CURRENT-1]} in
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help -f --file --image --diff --uninject && return
+            _files ;;
+        'injector')
+            case ${words[CURRENT-1]} in
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help --cert --key --image --listen --telemetry && return
             _files ;;
         'status')
             case ${words[CURRENT-1]} in

@@ -4,6 +4,11 @@
 
 #include <memory>
 
+#ifndef __clang__
+// g++ 12 takes the allocation of a coroutine's frame, seen from its caller, for another's.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
 namespace weir::admin {
 namespace {
 
@@ -36,12 +41,14 @@ Connection::Connection(const boost::asio::any_io_executor& executor,
                        transport::Socket socket,
                        std::string peer,
                        const Service& service,
-                       ConnectionLimits limits)
+                       ConnectionLimits limits,
+                       transport::TlsStart tls)
     : stream_(executor, std::move(socket)),
       peer_(std::move(peer)),
       local_(stream_.socket().local_address()),
       service_(service),
-      limits_(limits) {}
+      limits_(limits),
+      tls_(std::move(tls)) {}
 
 Task<bool> Connection::read_head(TaskScope& scope) {
     std::size_t seen = 0;
@@ -130,7 +137,12 @@ Task<Response> Connection::respond(TaskScope& scope) {
     }
     is_whole_ = true;
     co_await wait_for_turn(scope, request.get());
-    co_return service_.answer(*request);
+    Response response = service_.answer(*request);
+    if (response.later) {
+        const auto later = std::move(response.later);
+        response = co_await later(scope);
+    }
+    co_return response;
 }
 
 Task<Connection::Next> Connection::serve_one(TaskScope& scope) {
@@ -189,6 +201,11 @@ Task<> Connection::serve_feed(TaskScope& scope, const Feed& feed) {
 }
 
 Task<> Connection::run(TaskScope& scope) {
+    if (tls_.context) {
+        stream_.set_deadline(limits_.header);
+        const bool is_safe = co_await stream_.start_tls(scope, tls_);
+        if (!is_safe) co_return stream_.close();
+    }
     // Not `while (co_await …)`: g++ 12 at -O2 takes the empty loop for one that never runs.
     while (true) {
         const Next next = co_await serve_one(scope);

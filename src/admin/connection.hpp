@@ -42,7 +42,8 @@ class Connection {
                transport::Socket socket,
                std::string peer,
                const Service& service,
-               ConnectionLimits limits = {});
+               ConnectionLimits limits = {},
+               transport::TlsStart tls = {});
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
@@ -74,6 +75,7 @@ class Connection {
     const Address local_;
     const Service& service_;
     const ConnectionLimits limits_;
+    const transport::TlsStart tls_;
     std::string in_;             // received and not consumed
     http::RequestHead head_;     // its views are good until the next read
     std::size_t head_size_ = 0;  // of its bytes in in_

@@ -7,10 +7,11 @@
 // What the routes answer with. One file a group; the table of routes names them.
 namespace weir::admin {
 
-// status.cpp: the first four on both ports
+// status.cpp: the first five on both ports
 [[nodiscard]] Response health(const Request& request, const Context& context);
 [[nodiscard]] Response ready(const Request& request, const Context& context);
 [[nodiscard]] Response startup(const Request& request, const Context& context);
+[[nodiscard]] Response probe(const Request& request, const Context& context);
 [[nodiscard]] Response metrics(const Request& request, const Context& context);
 [[nodiscard]] Response root(const Request& request, const Context& context);
 [[nodiscard]] Response status(const Request& request, const Context& context);

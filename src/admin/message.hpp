@@ -3,6 +3,7 @@
 #include "weir/core/address.hpp"
 #include "weir/core/clock.hpp"
 #include "weir/http/h1.hpp"
+#include "weir/transport/task.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -65,6 +66,8 @@ struct Response {
     bool may_be_gzip = false;     // another client would get it so
     bool asks_for_token = false;  // of a 401
     std::optional<Feed> feed;     // what follows the body, until either side ends
+    // Somebody else must be asked first: what is awaited in place of this answer.
+    std::function<transport::Task<Response>(transport::TaskScope&)> later = {};
 };
 
 // {"error":{"code","message"}}: what every failure looks like, on any route.

@@ -19,6 +19,7 @@ constexpr std::array<Route, 43> kRoutes{{
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
     {kGet, "/startupz", Ports::both, startup, "200 once it has been ready, also while it drains.", "text/plain", {}, {}, "503:Waiting"},
+    {kGet, "/probe/{container}/{kind}", Ports::both, probe, "Asks the application what its probe would: telemetry.probes. 200 to 399 is well.", "text/plain", {}, {}, "404 503"},
     {kGet, "/metrics", Ports::both, metrics, "Metrics: text format 0.0.4, or OpenMetrics 1.0 by Accept; gzip by Accept-Encoding.", "text/plain"},
     {kGet, "/api/v1", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/api/v1/openapi.json", Ports::admin, openapi_document, "This description.", "application/json"},

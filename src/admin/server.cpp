@@ -81,7 +81,8 @@ Ownership ownership_of(const Address& address) {
 }
 
 bool is_health(const Route& route) {
-    return route.ports == Ports::both && route.path.ends_with('z');
+    return route.ports == Ports::both &&
+           (route.path.ends_with('z') || route.path.starts_with("/probe/"));
 }
 
 // 200 to 399, what the client did wrong, and what went wrong here.

@@ -7,6 +7,7 @@
 #include "admin/describe.hpp"
 #include "admin/handlers.hpp"
 #include "admin/shapes.hpp"
+#include "upstream/health_check.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +22,50 @@ namespace {
 
 using telemetry::Collector;
 using telemetry::Family;
+
+// At the address that kubelet asked Weir at, as it would have been asked itself.
+std::shared_ptr<const upstream::CheckQuestion> question_of(const config::Probe& probe,
+                                                           const Address& local,
+                                                           telemetry::Registry& registry) {
+    const std::string ip = local.is_unix() ? "127.0.0.1" : local.ip();
+    auto question = std::make_shared<upstream::CheckQuestion>();
+    question->address = *Address::from_ip(ip, probe.port);
+    question->authority = question->address.to_string();
+    question->timeout = probe.timeout;
+    question->health.emplace();
+    question->health->type = probe.type;
+    question->health->expect = config::Health::statuses(200, 399);
+    question->health->path =
+        probe.type == config::Health::Type::grpc ? "/" + probe.service : probe.path;
+    if (probe.type == config::Health::Type::grpc) question->protocol = config::ClusterProtocol::h2c;
+    for (const auto& [name, value] : probe.headers) {
+        if (http::equals_ignoring_case(name, "host")) {
+            question->authority = value;
+        } else {
+            question->fields.append(name).append(": ").append(value).append("\r\n");
+        }
+    }
+    if (probe.is_tls) {
+        config::Tls section;
+        section.verify = config::Tls::Verify::none;
+        section.alpn = {"http/1.1"};
+        question->tls.context = transport::TlsContext::make_client(section, registry);
+        question->tls.only_http1 = true;
+    }
+    return question;
+}
+
+// What is well is 200: kubelet would follow a redirection, to us.
+transport::Task<Response> ask_application(transport::TaskScope& scope,
+                                          std::shared_ptr<const upstream::CheckQuestion> question) {
+    upstream::CheckQuestion asked = *question;
+    const upstream::CheckAnswer answer = co_await upstream::check(scope, std::move(asked));
+    using Kind = upstream::CheckAnswer::Kind;
+    if (answer.kind == Kind::passed) co_return text_response(200, answer.detail + "\n");
+    const bool is_failure = answer.status >= 400 && answer.status < 600;
+    const auto status = static_cast<std::uint16_t>(is_failure ? answer.status : 503);
+    co_return text_response(status, answer.detail + "\n");
+}
 
 void collect_cluster(Collector& out, const upstream::Cluster& cluster) {
     const std::string& name = cluster.name();
@@ -279,6 +324,18 @@ Response startup(const Request& /*request*/, const Context& context) {
     // To drain, it must have started.
     if (readiness.is_ready || readiness.is_draining) return text_response(200, "ok\n");
     return not_ready(readiness);
+}
+
+Response probe(const Request& request, const Context& context) {
+    const auto snapshot = context.snapshot();
+    const auto& probes = snapshot->config().telemetry.probes;
+    const auto found = probes.find(request.parameters[0] + "/" + request.parameters[1]);
+    if (found == probes.end())
+        return error_response(404, "not_found", "telemetry.probes has no such probe");
+    Response response;
+    response.later = [question = question_of(found->second, request.local, context.registry)](
+                         transport::TaskScope& scope) { return ask_application(scope, question); };
+    return response;
 }
 
 Response metrics(const Request& request, const Context& context) {

@@ -19,6 +19,7 @@ constexpr const char* kFooter =
 constexpr const char* kDocuments = "Documents";
 constexpr const char* kConfiguration = "Configuration";
 constexpr const char* kServing = "Run";
+constexpr const char* kKubernetes = "Kubernetes";
 constexpr const char* kRunning = "Ask a running Weir";
 
 // What the verbs that ask a running Weir write into.
@@ -60,6 +61,8 @@ struct CommandLine {
     FormatCommand format;
     ReferenceCommand reference;
     CompletionCommand completion;
+    InjectCommand inject;
+    InjectorCommand injector;
     SchemaCommand schema;
     OpenapiCommand openapi;
     ManCommand man;
@@ -461,6 +464,24 @@ void add_redirect(CommandLine& line) {
              line.redirect_show);
 }
 
+void add_inject(CommandLine& line) {
+    InjectCommand& inject = line.inject;
+    CLI::App* verb = line.add(line.app, "inject", "Add a Weir to the pods of manifests", inject);
+    verb->group(kKubernetes);
+    verb->add_option("-f,--file", inject.file, "YAML or JSON; - is standard input")->required();
+    verb->add_option("--image", inject.image, "of the sidecar");
+    verb->add_flag("--diff", inject.shows_difference, "print what changes, not the objects");
+    verb->add_flag("--uninject", inject.removes, "take away what was added");
+    InjectorCommand& injector = line.injector;
+    verb = line.add(line.app, "injector", "Serve the webhook that adds a Weir to pods", injector);
+    verb->group(kKubernetes);
+    verb->add_option("--cert", injector.cert, "PEM; read again when it changes")->required();
+    verb->add_option("--key", injector.key, "of the certificate")->required();
+    verb->add_option("--image", injector.image, "of the sidecars");
+    verb->add_option("--listen", injector.listen, "HTTPS, for the API server; :8443");
+    verb->add_option("--telemetry", injector.telemetry, "/readyz and /metrics, in clear; :9348");
+}
+
 CommandLine::CommandLine() {
     app.require_subcommand(1);
     app.footer(kFooter);
@@ -469,6 +490,7 @@ CommandLine::CommandLine() {
     verb->group(kServing);
     verb->add_flag("--once", demo.is_once, "play the story once and assert it");
     add_redirect(*this);
+    add_inject(*this);
     add_looking(*this);
     add_failures(*this);
     add_steering(*this);

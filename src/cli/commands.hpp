@@ -86,6 +86,19 @@ struct RedirectCommand {
     std::string tool = "auto";
     bool only_prints = false;
 };
+struct InjectCommand {
+    std::string file;  // - is standard input
+    std::string image{};
+    bool shows_difference = false;
+    bool removes = false;
+};
+struct InjectorCommand {
+    std::string listen = ":8443";
+    std::string telemetry = ":9348";
+    std::string cert{};
+    std::string key{};
+    std::string image{};
+};
 struct SchemaCommand {};
 struct OpenapiCommand {};
 struct ReferenceCommand {
@@ -108,6 +121,8 @@ using Command = std::variant<RunCommand,
                              FormatCommand,
                              SimulateCommand,
                              RedirectCommand,
+                             InjectCommand,
+                             InjectorCommand,
                              SchemaCommand,
                              OpenapiCommand,
                              ReferenceCommand,
@@ -127,6 +142,8 @@ int init(const InitCommand& command);
 int format(const FormatCommand& command);
 int simulate(const SimulateCommand& command);
 int redirect(const RedirectCommand& command);
+int inject(const InjectCommand& command);
+int injector(const InjectorCommand& command);
 int schema();
 int openapi();
 int reference(const ReferenceCommand& command);

@@ -35,6 +35,8 @@ struct Perform {
     int operator()(const FormatCommand& command) const { return format(command); }
     int operator()(const SimulateCommand& command) const { return simulate(command); }
     int operator()(const RedirectCommand& command) const { return redirect(command); }
+    int operator()(const InjectCommand& command) const { return inject(command); }
+    int operator()(const InjectorCommand& command) const { return injector(command); }
     int operator()(const SchemaCommand& /*command*/) const { return schema(); }
     int operator()(const OpenapiCommand& /*command*/) const { return openapi(); }
     int operator()(const ReferenceCommand& command) const { return reference(command); }

@@ -1,9 +1,14 @@
 #include "weir/admin/context.hpp"
 #include "weir/core/log.hpp"
+#include "weir/core/version.hpp"
+#include "weir/inject/inject.hpp"
+#include "weir/injector/webhook.hpp"
 #include "weir/intercept/apply.hpp"
 #include "weir/runtime/server.hpp"
+#include "weir/transport/task.hpp"
 
 #include "cli/configuration.hpp"
+#include "cli/display.hpp"
 #include "cli/process.hpp"
 #include "cli/screen.hpp"
 #include <boost/asio/io_context.hpp>
@@ -15,7 +20,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <iostream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <sys/syscall.h>
@@ -234,6 +242,81 @@ int redirect(const RedirectCommand& command) {
         return kSuccess;
     }
     intercept::apply(rules, tool);
+    return kSuccess;
+}
+
+// ---- inject, injector
+
+namespace {
+
+// How long API servers may still come after the pod is told to end.
+constexpr Duration kDrain = std::chrono::seconds{5};
+
+std::optional<std::string> read_all(const std::string& path) {
+    if (path == "-") return std::string{std::istreambuf_iterator<char>(std::cin), {}};
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return std::nullopt;
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    if (file.bad()) return std::nullopt;
+    return text;
+}
+
+inject::Options options_of(const std::string& image, bool removes) {
+    return {.image = image.empty() ? "weir:" + std::string(kVersion) : image, .removes = removes};
+}
+
+void tell(const inject::Injected& injected) {
+    for (const inject::Note& note : injected.notes) {
+        std::string line = printable(note.object) + ": " + std::string(word(note.kind));
+        if (!note.reason.empty()) line += ": " + printable(note.reason);
+        std::fprintf(stderr, "%s\n", line.c_str());
+    }
+}
+
+}  // namespace
+
+int inject(const InjectCommand& command) {
+    const auto text = read_all(command.file);
+    if (!text) {
+        std::fprintf(stderr, "weir: cannot read %s\n", command.file.c_str());
+        return kFailure;
+    }
+    const auto injected = inject::inject(*text, options_of(command.image, command.removes));
+    const std::string out = command.shows_difference
+                                ? inject::difference(*text, injected.text, command.file)
+                                : injected.text;
+    std::fwrite(out.data(), 1, out.size(), stdout);
+    std::fflush(stdout);
+    tell(injected);
+    return injected.has_refusals() ? kFailure : kSuccess;
+}
+
+int injector(const InjectorCommand& command) {
+    prepare_process(false);
+    boost::asio::io_context main(1);
+    boost::asio::signal_set caught(main, SIGTERM, SIGINT);
+    injector::Webhook webhook(main, {.listen = command.listen,
+                                     .telemetry = command.telemetry,
+                                     .cert = command.cert,
+                                     .key = command.key,
+                                     .pods = options_of(command.image, false)});
+    log::info("ready", {{"webhook", webhook.address().to_string()},
+                        {"telemetry", webhook.telemetry_address().to_string()}});
+    transport::ControlTimer ending(main);
+    bool is_ending = false;
+    std::function<void()> wait = [&] {
+        caught.async_wait([&](const boost::system::error_code& ec, int number) {
+            if (ec) return;
+            if (std::exchange(is_ending, true)) return main.stop();
+            log::info("draining", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+            webhook.drain();
+            ending.expires_after(kDrain);
+            ending.async_wait([&main](const boost::system::error_code&) { main.stop(); });
+            wait();
+        });
+    };
+    wait();
+    main.run();
     return kSuccess;
 }
 

@@ -2,12 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 // The rows of breaker, outlier, retry and health whose values have a form of their own, and what
 // contradicts what among them.
 namespace weir::config {
 namespace {
+
+std::optional<std::uint16_t> read_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const char* const end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, port);
+    if (error != std::errc() || at != end || port == 0) return std::nullopt;
+    return port;
+}
 
 constexpr unsigned kFirstFailure = 400;
 constexpr unsigned kFirstStatus = 200;
@@ -310,6 +319,114 @@ void check_hedge(Context& ctx, const Traced<Retry>& retry, const Traced<TimeoutB
                  ") is not below retry.per_try_timeout (" +
                  with_origin(ctx, *per_try, retry.origins.find("per_try_timeout"), *origin) + ")",
          .note = "the first attempt would always be over first"});
+}
+
+// ---- what kubelet asks
+
+namespace {
+
+constexpr Key<ProbeBlock> kProbe[] = {
+    {"type", "enum:http,tcp,grpc", "http", "as kubelet's httpGet, tcpSocket and grpc",
+     [](ProbeBlock& into, std::size_t index) { into.type = static_cast<Health::Type>(index); }, 0,
+     kNoMost, "kind of probe"},
+    {"port", "int", "required", "of the application",
+     static_cast<std::uint16_t ProbeBlock::*>(&Probe::port), 1, 65535},
+    {"path", "string", "/", "of http", static_cast<std::string ProbeBlock::*>(&Probe::path)},
+    {"scheme", "enum:http,https", "http", "of http; the certificate is not verified",
+     [](ProbeBlock& into, std::size_t index) { into.is_tls = index == 1; }},
+    {"headers", "map", "{}", "of http", &ProbeBlock::headers_node},
+    {"service", "string", "", "of grpc", static_cast<std::string ProbeBlock::*>(&Probe::service)},
+    {"timeout", "duration", "1s", "", static_cast<Duration ProbeBlock::*>(&Probe::timeout), 0.001,
+     3600},
+};
+constexpr Block<ProbeBlock> kProbeBlock{"telemetry.probes{}", "", nullptr, kProbe};
+
+bool is_probe_name(std::string_view name) {
+    const auto slash = name.find('/');
+    if (slash == 0 || slash == std::string_view::npos || slash + 1 == name.size()) return false;
+    return is_token(name.substr(0, slash)) && is_token(name.substr(slash + 1));
+}
+
+bool has_control(std::string_view text) {
+    return std::any_of(text.begin(), text.end(),
+                       [](unsigned char c) { return c <= ' ' || c == 0x7F; });
+}
+
+void read_probe_headers(Context& ctx, const Node& node, const std::string& path, Probe& into) {
+    if (!expect(ctx, node, Node::Kind::map, "headers", "a map of names and values")) return;
+    walk_names(ctx, node, path, [&](const Entry& entry) {
+        if (!expect(ctx, entry.value, Node::Kind::scalar, entry.key, "a text")) return;
+        const std::string& text = entry.value.text;
+        const bool is_line = std::none_of(text.begin(), text.end(), [](unsigned char c) {
+            return (c < ' ' && c != '\t') || c == 0x7F;
+        });
+        if (is_token(entry.key) && is_line) {
+            into.headers.emplace_back(entry.key, text);
+            return;
+        }
+        complain(ctx, entry.value,
+                 {.code = 119, .what = "'" + entry.key + "' is no header that can be sent"});
+    });
+}
+
+Probe read_probe(Context& ctx, const Entry& entry, const std::string& path) {
+    ProbeBlock from;
+    decode(ctx, entry.value, path, from);
+    if (entry.value.kind != Node::Kind::map) return {};
+    if (from.headers_node != nullptr)
+        read_probe_headers(ctx, *from.headers_node, path + ".headers", from);
+    if (from.port == 0 && !is_in_doubt(entry.value))
+        complain(ctx, entry.value,
+                 {.code = 114, .what = path + " has no port", .note = "add port: 8080"});
+    if (!from.path.starts_with('/') || has_control(from.path))
+        complain(ctx, value_of(entry.value, "path"),
+                 {.code = 119, .what = "'path' begins with a slash, and has no blanks"});
+    return from;
+}
+
+}  // namespace
+
+template <>
+const Block<ProbeBlock>& block() {
+    return kProbeBlock;
+}
+
+void read_probes(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into) {
+    if (!expect(ctx, node, Node::Kind::map, "probes", "a map of names")) return;
+    walk_names(ctx, node, path, [&](const Entry& entry) {
+        Node at;
+        at.place = entry.place;
+        at.width = entry.width;
+        if (!is_probe_name(entry.key)) {
+            complain(ctx, at,
+                     {.code = 118,
+                      .what = "'" + entry.key + "' is no name of a probe",
+                      .note = "write CONTAINER/KIND: app/readiness"});
+            return;
+        }
+        into.probes.emplace(entry.key, read_probe(ctx, entry, path + "." + entry.key));
+    });
+}
+
+void read_opaque_ports(Context& ctx,
+                       const Node& node,
+                       const std::string& /*path*/,
+                       ListenerBlock& into) {
+    into.opaque_ports.clear();
+    for (const Node* item : scalars(ctx, node, "opaque_ports")) {
+        const std::string_view text = item->text;
+        const auto dash = text.find('-');
+        const auto first = read_port(text.substr(0, dash));
+        const auto last = dash == std::string_view::npos ? first : read_port(text.substr(dash + 1));
+        if (first && last && *first <= *last) {
+            into.opaque_ports.push_back({*first, *last});
+            continue;
+        }
+        complain(ctx, *item,
+                 {.code = 111,
+                  .what = "'" + item->text + "' is no port, nor a range of them",
+                  .note = "write 3306 or 5000-5010"});
+    }
 }
 
 }  // namespace weir::config

@@ -70,7 +70,7 @@ struct ListenerScope {
 
 // Without a route all that comes is passed through.
 bool goes_where_meant(const ListenerBlock& from) {
-    return from.transparent && from.mode == Mode::outbound && from.may_pass_through;
+    return from.transparent && from.mode != Mode::gateway && from.may_pass_through;
 }
 
 void decode_listener_routes(ListenerScope& scope,
@@ -161,6 +161,7 @@ Listener decode_listener(ListenerScope& scope, const Node& node, const std::stri
     }
     listener.transparent = from.transparent;
     listener.may_pass_through = from.may_pass_through;
+    listener.opaque_ports = std::move(from.opaque_ports);
     listener.proxy_protocol = from.proxy_protocol;
     if (from.proxy_protocol && is_whole && listener.trusted_proxies.empty()) {
         complain(ctx, value_of(node, "proxy_protocol"),

@@ -70,6 +70,7 @@ std::vector<KeyInfo> keys() {
     append(out, block<RedisBlock>());
     append(out, block<AdminBlock>());
     append(out, block<TelemetryBlock>());
+    append(out, block<ProbeBlock>());
     append(out, block<ErrorsBlock>());
     append(out, block<AccessLog>());
     append(out, block<Log>());

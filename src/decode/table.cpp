@@ -55,13 +55,16 @@ constexpr Key<AdminBlock> kAdmin[] = {
     {"hosts", "list", "[localhost, 127.0.0.1, \"[::1]\"]", "Host allow-list", &AdminBlock::hosts},
 };
 constexpr Key<TelemetryBlock> kTelemetry[] = {
-    {"listen", "address|off", "127.0.0.1:9348", "only /metrics /healthz /readyz /startupz",
+    {"listen", "address|off", "127.0.0.1:9348",
+     "only /metrics /healthz /readyz /startupz /probe/...",
      static_cast<const Node * TelemetryBlock::*>(&AddressBlock::listen)},
     {"buckets", "list",
      "[1ms, 2500us, 5ms, 10ms, 25ms, 50ms, 75ms, 100ms, 250ms, 500ms, 1s, 2500ms, 5s, 10s]",
      "ascending durations, at most 30", &read_buckets},
     {"max_series", "int", "10000", "more go to the label _other",
      static_cast<std::uint32_t TelemetryBlock::*>(&Telemetry::max_series), 100, 1e6},
+    {"probes", "map", "{}", "CONTAINER/KIND: what GET /probe/CONTAINER/KIND asks the application",
+     &read_probes},
 };
 constexpr Key<ErrorsBlock> kErrors[] = {
     {"detail", "enum:public,internal", "by mode",
@@ -88,7 +91,12 @@ constexpr Key<ListenerBlock> kListener[] = {
      "connections were redirected here (REDIRECT, TPROXY): use where they meant to go",
      &ListenerBlock::transparent},
     {"passthrough", "enum:allow,deny", "allow",
-     "transparent outbound to an address no cluster names", &set_passthrough},
+     "transparent inbound and outbound, to an address no cluster names", &set_passthrough},
+    {"opaque_ports", "list", "[]",
+     "transparent, protocol auto: connections to these (\"3306\", \"5000-5010\") are relayed as "
+     "they "
+     "are",
+     &read_opaque_ports},
     {"detect_timeout", "duration", "1s",
      "a client that sends nothing for so long names no host: its server speaks first",
      &ListenerBlock::detect_timeout, kMillisecond, 60},

@@ -116,6 +116,9 @@ struct AdminBlock : AddressBlock {
     const Node* hosts = nullptr;
 };
 struct TelemetryBlock : AddressBlock, Telemetry {};
+struct ProbeBlock : Probe {
+    const Node* headers_node = nullptr;
+};
 struct ErrorsBlock {
     std::optional<ErrorDetail> detail;
 };
@@ -147,6 +150,7 @@ struct ListenerBlock {
     const Node* access_log = nullptr;
     const Node* auth = nullptr;
     const Node* rate_limit = nullptr;
+    std::vector<PortRange> opaque_ports;
 };
 struct RouteBlock {
     std::string name;
@@ -316,6 +320,8 @@ const Block<AdminBlock>& block();
 template <>
 const Block<TelemetryBlock>& block();
 template <>
+const Block<ProbeBlock>& block();
+template <>
 const Block<ErrorsBlock>& block();
 template <>
 const Block<DefaultsBlock>& block();
@@ -385,6 +391,11 @@ void read_health_path(Context& ctx, const Node& node, const std::string& path, H
 void read_retry_on(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_retry_methods(Context& ctx, const Node& node, const std::string& path, Retry& into);
 void read_buckets(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into);
+void read_probes(Context& ctx, const Node& node, const std::string& path, TelemetryBlock& into);
+void read_opaque_ports(Context& ctx,
+                       const Node& node,
+                       const std::string& path,
+                       ListenerBlock& into);
 void read_log_only(Context& ctx, const Node& node, const std::string& path, Limits& into);
 void read_only(Context& ctx, const Node& node, const std::string& path, AccessLog& into);
 void read_fields(Context& ctx, const Node& node, const std::string& path, AccessLog& into);

@@ -163,9 +163,8 @@ void LocalListener::accept(transport::Socket socket, const Address& peer, std::u
         context_.shard.add(state_->refused(Reason::misdirected));
         return context_.forget_connection();  // closed: it is our own, sent back to us
     }
-    const bool is_opaque =
-        state_->config.protocol == config::Protocol::tcp ||
-        (state_->takes_opaque && !state_->tls && speaks_first(caller.destination.to_string()));
+    const bool is_opaque = is_relayed(caller) || (state_->takes_opaque && !state_->tls &&
+                                                  speaks_first(caller.destination.to_string()));
     const bool has_header = state_->config.proxy_protocol && is_proxy(peer);
     if (has_header || is_looked_at(*state_)) {
         return keep(std::make_unique<Greeting>(context_, *this, std::move(socket),
@@ -180,6 +179,18 @@ void LocalListener::accept(transport::Socket socket, const Address& peer, std::u
     OpaqueSession& session = *made;
     keep(std::move(made));
     session.start();
+}
+
+bool LocalListener::is_relayed(const Caller& caller) const {
+    const config::Listener& config = state_->config;
+    if (config.protocol == config::Protocol::tcp) return true;
+    if (config.opaque_ports.empty() || !caller.is_redirected) return false;
+    const std::uint16_t port = caller.destination.port();
+    return config.protocol == config::Protocol::automatic &&
+           std::any_of(config.opaque_ports.begin(), config.opaque_ports.end(),
+                       [port](const config::PortRange& range) {
+                           return range.first <= port && port <= range.last;
+                       });
 }
 
 // Who came to the listener's own address was sent by nobody: to pass it on to there would be a
@@ -207,7 +218,7 @@ Through LocalListener::pass_through(const Client& client) const {
     if (destination.route != Destination::kNoRoute)
         return {&state_->routes[destination.route], snapshot_};
     const config::Listener& config = state_->config;
-    if (config.mode != config::Mode::outbound || !config.may_pass_through) return {};
+    if (config.mode == config::Mode::gateway || !config.may_pass_through) return {};
     return context_.pass_through(*state_, snapshot_, destination.address);
 }
 
@@ -235,7 +246,7 @@ void LocalListener::go_on(ClientConnection& connection, transport::Socket socket
         made->index = index;
         context_.loop.retire(std::exchange(sessions_[index], std::move(made)));
     };
-    if (state_->config.protocol != config::Protocol::tcp && !caller.is_silent)
+    if (!is_relayed(caller) && !caller.is_silent)
         return replace(
             std::make_unique<Session>(context_, *this, std::move(socket), std::move(caller)));
     auto made =

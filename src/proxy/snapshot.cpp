@@ -202,7 +202,7 @@ ListenerState::ListenerState(const config::Listener& listener,
     const bool has_route = match && listener.routes[*match].auth.is_none() &&
                            std::holds_alternative<config::Forward>(listener.routes[*match].action);
     const bool goes_where_meant =
-        listener.transparent && listener.mode == config::Mode::outbound && !match;
+        listener.transparent && listener.mode != config::Mode::gateway && !match;
     takes_opaque = may_be_opaque && (has_route || goes_where_meant);
     has_guards = std::any_of(listener.routes.begin(), listener.routes.end(),
                              [](const config::Route& route) { return !route.auth.is_none(); });

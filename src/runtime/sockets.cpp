@@ -1,5 +1,7 @@
 #include "sockets.hpp"
 
+#include "weir/core/log.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -23,6 +25,16 @@ transport::Socket bind(const config::ListenAddress& listen,
     auto socket = transport::Socket::listen(address, shares_port, is_transparent);
     if (!socket) refuse(listen, socket.error().detail);
     return std::move(*socket);
+}
+
+// ::1 where there is no IPv6: of several addresses of a listener it is the one to do without.
+bool is_missing_loopback(const Address& address) {
+    if (!address.is_v6() || address.ip() != "::1") return false;
+    std::ifstream interfaces("/proc/net/if_inet6");
+    std::string line;
+    while (std::getline(interfaces, line))
+        if (line.starts_with("00000000000000000000000000000001 ")) return false;
+    return true;
 }
 
 // A socket file that nobody listens on any more is in the way.
@@ -62,6 +74,10 @@ SocketTable::Plan SocketTable::plan(const config::Config& config, unsigned worke
     plan.by_worker.resize(workers);
     for (const config::Listener& listener : config.listeners) {
         for (const config::ListenAddress& listen : listener.listen) {
+            if (listener.listen.size() > 1 && is_missing_loopback(listen.address)) {
+                log::warn("no IPv6 here", {{"listener", listener.name}, {"address", listen.text}});
+                continue;
+            }
             const std::string key = socket_key(listener, listen);
             const auto known = std::find_if(entries_.begin(), entries_.end(),
                                             [&](const Entry& entry) { return entry.key == key; });

@@ -190,6 +190,8 @@ constexpr std::array<FamilyInfo, kFamilyCount> kFamilies{{
      "The running configuration.", kHashLabel, nullptr},
     {F::admin_mutations, "weir_admin_mutations_total", kCounter, true,
      "What was changed, or was to be, over the admin port.", kOperationLabels, nullptr},
+    {F::injector_reviews, "weir_injector_reviews_total", kCounter, true,
+     "Pods that weir injector was asked about, by what became of them.", kResultLabel, nullptr},
     {F::access_log_dropped, "weir_access_log_dropped_total", kCounter, false,
      "Access log records lost.", kReasonLabel, nullptr},
     {F::metrics_series_dropped, "weir_metrics_series_dropped_total", kCounter, false,

@@ -66,6 +66,7 @@ struct ControlStream::State {
     Socket socket;
     std::unique_ptr<TlsScratch> scratch;  // of tls
     std::unique_ptr<TlsSession> tls;
+    std::string early;      // came with the end of the handshake
     Descriptor descriptor;  // of the same fd: waits for it, never closes it
     ControlTimer deadline;
     std::uint64_t deadline_number = 0;
@@ -113,7 +114,9 @@ Task<bool> ControlStream::finish_connect(TaskScope& scope) {
 
 Task<bool> ControlStream::read_more(TaskScope& scope, std::string& in) {
     const std::size_t before = in.size();
+    in += std::exchange(state_->early, {});
     for (;;) {
+        if (in.size() > before) co_return true;
         const IoResult::State result = state_->receive(in);
         if (in.size() > before) co_return true;
         const bool is_over = result == IoResult::State::eof || result == IoResult::State::failed;
@@ -127,13 +130,12 @@ Task<bool> ControlStream::read_more(TaskScope& scope, std::string& in) {
 Task<bool> ControlStream::start_tls(TaskScope& scope, TlsStart start) {
     state_->scratch = std::make_unique<TlsScratch>();
     state_->tls = std::make_unique<TlsSession>(start, *state_->scratch);
-    std::string early;
     state_->tls->handshake();
     for (;;) {
         const std::string out = state_->take_out();
         const bool is_sent = co_await write_raw(scope, out, std::nullopt);
         if (!is_sent || !state_->tls->is_handshaking()) break;
-        const IoResult::State result = state_->receive(early);
+        const IoResult::State result = state_->receive(state_->early);
         if (result == IoResult::State::done) continue;
         if (result != IoResult::State::would_block && state_->tls->is_handshaking()) break;
         if (result != IoResult::State::would_block) continue;

@@ -26,7 +26,8 @@ constexpr Duration kLinger = std::chrono::milliseconds{100};
 
 std::string request_of(const CheckQuestion& question) {
     return "GET " + question.health->path + " HTTP/1.1\r\nhost: " + question.authority +
-           "\r\nuser-agent: weir-health\r\naccept: */*\r\nconnection: close\r\n\r\n";
+           "\r\nuser-agent: weir-health\r\naccept: */*\r\nconnection: close\r\n" + question.fields +
+           "\r\n";
 }
 
 CheckAnswer late(const CheckQuestion& question, std::string_view what) {
@@ -37,7 +38,8 @@ CheckAnswer judge(const config::Health& health, const StatusLine& line) {
     if (line.kind != StatusLine::Kind::status)
         return {Kind::failed, "the answer is no HTTP/1 response"};
     const bool is_expected = line.status < health.expect.size() && health.expect.test(line.status);
-    return {is_expected ? Kind::passed : Kind::failed, "status " + std::to_string(line.status)};
+    return {is_expected ? Kind::passed : Kind::failed, "status " + std::to_string(line.status),
+            line.status};
 }
 
 Task<CheckAnswer> ask(TaskScope& scope, ControlStream& stream, const CheckQuestion& question) {

@@ -33,6 +33,7 @@ struct CheckQuestion {
     Duration timeout{};
     config::ClusterProtocol protocol = config::ClusterProtocol::automatic;
     transport::TlsStart tls{};
+    std::string fields{};  // further header lines of a check by HTTP/1, each with its CRLF
 };
 
 struct CheckAnswer {
@@ -44,7 +45,8 @@ struct CheckAnswer {
         not_asked,  // for want of something of ours: says nothing
     };
     Kind kind = Kind::passed;
-    std::string detail;  // for people
+    std::string detail;   // for people
+    unsigned status = 0;  // of an answer by HTTP, whatever was expected
 };
 
 // Asks and lets the answer end for a moment, so that the server sees no reset.

@@ -93,6 +93,7 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
     endpoint = {"{cluster}": "c", "{address}": quote(origin, safe="")}
     cluster, breaker = {"{cluster}": "c"}, {"{id}": "c"}
     base = "/api/v1/clusters/{cluster}/endpoints/{address}"
+    probes = f"probes: {{app/liveness: {{type: tcp, port: {origin.rsplit(':', 1)[1]}}}}}"
     return {
         ("get", "/"): {}, ("get", "/healthz"): {}, ("get", "/readyz"): {}, ("get", "/startupz"): {},
         ("get", "/metrics"): {}, ("get", "/api/v1"): {}, ("get", "/api/v1/openapi.json"): {},
@@ -116,7 +117,9 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
         ("get", "/api/v1/config"): {"query": "format=json&origin=1&defaults=1"},
         ("get", "/api/v1/config/explain"): {"query": "path=threads"},
         ("post", "/api/v1/config/validate"): {"text": config + "nonsense: 1\n"},
-        ("put", "/api/v1/config"): {"text": config + "\ndefaults: {timeout: 9s}\n"},
+        ("put", "/api/v1/config"): {"text": config.replace("telemetry: {", f"telemetry: {{{probes}, ")
+                                    + "\ndefaults: {timeout: 9s}\n"},
+        ("get", "/probe/{container}/{kind}"): {"place": {"{container}": "app", "{kind}": "liveness"}},
         ("post", "/api/v1/config/reload"): {},
         ("put", "/api/v1/log"): {"body": {"level": "info", "modules": {"http": "debug"}, "for": "1h"}},
         ("get", "/api/v1/log"): {}, ("post", "/api/v1/log/reopen"): {},

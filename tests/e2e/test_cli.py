@@ -473,7 +473,7 @@ class Reaching(WeirTest):
         text = subprocess.run([BINARY, "--help"], capture_output=True, text=True, timeout=20).stdout
         groups = re.findall(r"(?m)^([A-Z][^:\n]*):$", text)
         self.assertEqual([g for g in groups if g != "Options"],
-                         ["Run", "Ask a running Weir", "Configuration", "Documents"])
+                         ["Run", "Kubernetes", "Ask a running Weir", "Configuration", "Documents"])
 
 
 if __name__ == "__main__":

@@ -395,6 +395,14 @@ struct ListenAddress {
     bool operator==(const ListenAddress&) const = default;
 };
 
+// Ports, from the first to the last.
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+
+    bool operator==(const PortRange&) const = default;
+};
+
 struct Listener {
     std::string name;  // unique; the first address unless given
     Mode mode = Mode::gateway;
@@ -402,8 +410,9 @@ struct Listener {
     Duration detect_timeout = std::chrono::seconds{1};  // without a byte of the client: opaque
     bool proxy_protocol = false;                        // of trusted_proxies, and of them only
     bool transparent = false;      // connections were redirected here, from the address they name
-    bool may_pass_through = true;  // to that address, where no cluster has it; outbound only
-    std::vector<ListenAddress> listen;  // at least one
+    bool may_pass_through = true;  // to that address, where no cluster has it; not of a gateway
+    std::vector<PortRange> opaque_ports;  // what was meant for these is relayed as it is
+    std::vector<ListenAddress> listen;    // at least one
     std::vector<Cidr> trusted_proxies;
     std::uint32_t trusted_hops = 0;
     ClientCert forward_client_cert = ClientCert::off;
@@ -430,7 +439,21 @@ struct Log {
     bool operator==(const Log&) const = default;
 };
 
+// A question of kubelet's that Weir asks the application in its place.
+struct Probe {
+    Health::Type type = Health::Type::http;
+    std::uint16_t port = 0;  // of the address that kubelet asked Weir at
+    std::string path = "/";  // of http
+    bool is_tls = false;     // of http; nothing is verified, as kubelet does not
+    std::string service;     // of grpc
+    Duration timeout = std::chrono::seconds{1};
+    std::vector<std::pair<std::string, std::string>> headers;  // of http
+
+    bool operator==(const Probe&) const = default;
+};
+
 struct Telemetry {
+    std::map<std::string, Probe, std::less<>> probes;  // by "container/kind": /probe/NAME
     std::uint32_t max_series = 10'000;
     // Of the latency histograms, ascending; the last bucket, +Inf, is not in it.
     std::vector<Duration> buckets = default_buckets();

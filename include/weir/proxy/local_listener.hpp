@@ -201,6 +201,8 @@ class LocalListener {
     // By the endpoints of its clusters.
     [[nodiscard]] std::uint32_t find_route(const Address& destination) const;
     // False: it leads back to us.
+    // Whatever its bytes are: the listener is of opaque ones, or the port that was meant is.
+    [[nodiscard]] bool is_relayed(const Caller& caller) const;
     [[nodiscard]] bool find_destination(const transport::Socket& socket,
                                         std::uint16_t port,
                                         Caller& caller) const;

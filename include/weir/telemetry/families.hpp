@@ -65,6 +65,7 @@ enum class Family : std::uint8_t {
     config_reloads,
     config_info,
     admin_mutations,
+    injector_reviews,
     access_log_dropped,
     metrics_series_dropped,
     event_loop_lag,

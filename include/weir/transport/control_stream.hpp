@@ -28,8 +28,8 @@ class ControlStream {
     // After Socket::connect(): whether a connection came about.
     [[nodiscard]] Task<bool> finish_connect(TaskScope& scope);
 
-    // As a client, before anything is read or written. False: it did not come about; tls_error()
-    // says why.
+    // As a client or a server, before anything is read or written. False: it did not come about;
+    // tls_error() says why.
     [[nodiscard]] Task<bool> start_tls(TaskScope& scope, TlsStart start);
     [[nodiscard]] const char* tls_error() const;
     // What was agreed on: "h2", "http/1.1", or nothing.

@@ -305,6 +305,10 @@ std::string other_value(const KeyInfo& key) {
         {"access_log.fields", "{tenant: \"header:X-Tenant\"}"},
         {"access_log.redact", "[x-key]"},
         {"telemetry.max_series", "777"},
+        {"telemetry.probes", "{app/liveness: {port: 80}}"},
+        {"telemetry.probes{}.headers", "{x-probe: \"1\"}"},
+        {"telemetry.probes{}.path", "/alive"},
+        {"listeners[].opaque_ports", "[3306]"},
         {"errors.detail", "internal"}};
     if (const auto found = kSpecial.find(key.path); found != kSpecial.end()) return found->second;
     const auto words = words_of(key.type);
