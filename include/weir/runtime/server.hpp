@@ -66,8 +66,8 @@ class Server {
     // Readiness off, and `Connection: close` or GOAWAY for who comes in, still accepting; no end.
     // Outbound listeners are as before.
     void drain();
-    // The same for all listeners, then the listeners close once no connection came for 500 ms (at most 5 s), and
-    // on_stopped when the last request is done or config.drain is over.
+    // The same for all listeners, then the listeners close once no connection came for 500 ms (at
+    // most 5 s), and on_stopped when the last request is done or config.drain is over.
     void shut_down();
 
     [[nodiscard]] std::shared_ptr<const proxy::Snapshot> snapshot() const;
