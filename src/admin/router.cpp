@@ -14,7 +14,7 @@ constexpr auto kPut = http::Method::put;
 constexpr auto kDelete = http::Method::del;
 
 // clang-format off
-constexpr std::array<Route, 43> kRoutes{{
+constexpr auto kRoutes = std::to_array<Route>({
     {kGet, "/", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
@@ -69,7 +69,7 @@ constexpr std::array<Route, 43> kRoutes{{
     {kPost, "/api/v1/drain", Ports::admin, drain, "Not ready from now on, connections that come in close after their request; it goes on serving, and outbound as before.", "Waiting", {}, {}, {}, "drain"},
     {kPost, "/api/v1/shutdown", Ports::admin, shut_down, "Drains, then ends.", "Waiting", {}, {}, {}, "shutdown"},
     {kGet, "/api/v1/memory", Ports::admin, memory, "Where the memory is.", "Memory"},
-}};
+});
 // clang-format on
 
 std::string_view next_segment(std::string_view& path) {

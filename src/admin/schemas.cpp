@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 60> kSchemas{{
+constexpr auto kSchemas = std::to_array<Schema>({
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -134,7 +134,7 @@ constexpr std::array<Schema, 60> kSchemas{{
     {"Explanation", "path string; value string; origin Place|\"built-in\"; chain [Setting]; doc string", "chain: the value in force, then what it hides."},
     {"Log", "level enum(trace,debug,info,warn,error); modules {string}; until time|null", "until: when it is again as configured."},
     {"LogChange", "level? enum(trace,debug,info,warn,error); modules? {string}; for? string", ""},
-}};
+});
 // clang-format on
 
 // Reads a type, or a list of fields, from the front of a text.
