@@ -5,9 +5,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <ares.h>
 #include <map>
 #include <netdb.h>
+#include <span>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -20,6 +22,8 @@ using Descriptor = boost::asio::posix::stream_descriptor;
 
 constexpr int kTimeoutMilliseconds = 1500;  // doubling with each try
 constexpr int kTries = 3;
+constexpr int kInternet = 1;
+constexpr int kSrv = 33;
 
 // A UDP connect() sends nothing; it asks the routing table.
 bool has_route(const Address& address) {
@@ -71,6 +75,35 @@ class Channel : public std::enable_shared_from_this<Channel> {
         if (read_hosts()) co_return std::move(answer_);
         ask(AF_INET, v4_);
         ask(AF_INET6, v6_);
+        co_await finish(scope);
+        if (!answer_.v4.addresses.empty()) leave_out_unreachable(answer_.v6.addresses);
+        co_return std::move(answer_);
+    }
+
+    transport::Task<SrvAnswer> run_srv(transport::TaskScope& scope) {
+        if (status_ != ARES_SUCCESS) {
+            srv_.error = ares_strerror(status_);
+            co_return std::move(srv_);
+        }
+        ++pending_;
+        ares_search(
+            channel_, question_.host.c_str(), kInternet, kSrv,
+            [](void* self, int status, int, unsigned char* message, int size) {
+                static_cast<Channel*>(self)->on_srv(
+                    status, {message, message == nullptr ? 0 : static_cast<std::size_t>(size)});
+            },
+            this);
+        co_await finish(scope);
+        for (SrvRecord& record : srv_.records) {
+            const bool has_v4 = std::any_of(record.addresses.begin(), record.addresses.end(),
+                                            [](const Address& each) { return !each.is_v6(); });
+            if (has_v4) leave_out_unreachable(record.addresses);
+        }
+        co_return std::move(srv_);
+    }
+
+  private:
+    transport::Task<> finish(transport::TaskScope& scope) {
         while (pending_ > 0) {
             timeval most{kTimeoutMilliseconds / 1000 + 1, 0};
             const timeval* next = ares_timeout(channel_, &most, &most);
@@ -80,13 +113,12 @@ class Channel : public std::enable_shared_from_this<Channel> {
             // A wake-up that was not cancelled is a timeout of c-ares.
             if (!ec) ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         }
-        if (!answer_.v4.addresses.empty()) {
-            std::erase_if(answer_.v6.addresses, [](const Address& a) { return !has_route(a); });
-        }
-        co_return std::move(answer_);
     }
 
-  private:
+    static void leave_out_unreachable(std::vector<Address>& addresses) {
+        std::erase_if(addresses, [](const Address& a) { return a.is_v6() && !has_route(a); });
+    }
+
     struct Watch {
         explicit Watch(const boost::asio::any_io_executor& executor) : descriptor(executor) {}
         Descriptor descriptor;
@@ -158,6 +190,17 @@ class Channel : public std::enable_shared_from_this<Channel> {
         wake_.cancel();
     }
 
+    void on_srv(int status, std::span<const std::uint8_t> message) {
+        --pending_;
+        if (status == ARES_EDESTRUCTION) return;
+        if (status == ARES_SUCCESS || (says_none(status) && !message.empty())) {
+            srv_ = read_srv(message);
+        } else if (!says_none(status)) {
+            srv_.error = ares_strerror(status);
+        }
+        wake_.cancel();
+    }
+
     static void take(DnsRecords& records, const ares_addrinfo& found) {
         int ttl = std::numeric_limits<int>::max();
         for (const ares_addrinfo_node* node = found.nodes; node != nullptr; node = node->ai_next) {
@@ -214,6 +257,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
     const DnsQuestion& question_;
     DnsAnswer answer_;
+    SrvAnswer srv_;
     Pending v4_{*this, answer_.v4};
     Pending v6_{*this, answer_.v6};
     unsigned pending_ = 0;
@@ -225,6 +269,11 @@ class Channel : public std::enable_shared_from_this<Channel> {
 };
 
 }  // namespace
+
+transport::Task<SrvAnswer> ask_srv(transport::TaskScope& scope, DnsQuestion question) {
+    const auto channel = std::make_shared<Channel>(scope.executor(), question);
+    co_return co_await channel->run_srv(scope);
+}
 
 transport::Task<DnsAnswer> ask_dns(transport::TaskScope& scope, DnsQuestion question) {
     const auto channel = std::make_shared<Channel>(scope.executor(), question);

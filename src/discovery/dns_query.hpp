@@ -4,6 +4,8 @@
 #include "weir/core/clock.hpp"
 #include "weir/transport/task.hpp"
 
+#include "discovery/srv_message.hpp"
+
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -38,5 +40,9 @@ struct DnsAnswer {
 //
 // Ends after about ten seconds without a server's answer. Thread: main.
 [[nodiscard]] transport::Task<DnsAnswer> ask_dns(transport::TaskScope& scope, DnsQuestion question);
+
+// Asks for SRV of the host, along the system's search domains; a port means nothing. An answer too
+// long for UDP is asked for again by TCP. Addresses that came along are kept as those above are.
+[[nodiscard]] transport::Task<SrvAnswer> ask_srv(transport::TaskScope& scope, DnsQuestion question);
 
 }  // namespace weir::discovery

@@ -2,7 +2,10 @@
 
 #include "weir/core/log.hpp"
 
+#include "discovery/found_set.hpp"
+
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 namespace weir::discovery {
@@ -27,31 +30,18 @@ Duration ttl_of(const DnsAnswer& answer) {
     return std::max(ttl, kShortestTtl);
 }
 
-void make_sorted_unique(std::vector<Found>& endpoints) {
-    // The text is computed once an endpoint: sets may be large.
-    std::vector<std::pair<std::string, Found>> keyed;
-    keyed.reserve(endpoints.size());
-    for (Found& found : endpoints)
-        keyed.emplace_back(found.address.to_string(), std::move(found));
-    std::stable_sort(keyed.begin(), keyed.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    endpoints.clear();
-    const std::string* last = nullptr;
-    for (auto& [text, found] : keyed) {
-        if (last != nullptr && *last == text) continue;
-        last = &text;
-        endpoints.push_back(std::move(found));
-    }
-}
-
 }  // namespace
 
 // One endpoint as written. An address answers for itself and has no task.
 struct NameSet::Name {
-    Name(const config::Endpoint& from, const config::Discovery& discovery)
-        : endpoint(from), v4(belief(discovery)), v6(belief(discovery)) {}
+    Name(const Entry& from, const config::Discovery& discovery)
+        : endpoint(from.endpoint),
+          priority(from.priority),
+          v4(belief(discovery)),
+          v6(belief(discovery)) {}
 
     config::Endpoint endpoint;
+    std::uint8_t priority;
     LastGood<Address> v4;  // a literal address of any family is here
     LastGood<Address> v6;
     bool was_asked = false;
@@ -69,18 +59,38 @@ NameSet::NameSet(boost::asio::any_io_executor executor, Options options)
 NameSet::~NameSet() = default;
 
 void NameSet::replace(const std::vector<config::Endpoint>& endpoints) {
-    std::vector<std::unique_ptr<Name>> before = std::move(names_);
+    std::vector<Entry> entries;
+    entries.reserve(endpoints.size());
+    for (const config::Endpoint& endpoint : endpoints)
+        entries.push_back({endpoint});
+    replace(entries);
+}
+
+void NameSet::replace(const std::vector<Entry>& entries) {
+    if (!last_.endpoints.empty()) {
+        left_ = last_.endpoints;
+        left_at_ = Clock::refresh();
+    }
+    std::unordered_multimap<std::string, std::unique_ptr<Name>> before;
+    for (auto& name : names_) {
+        std::string text = name->endpoint.text;
+        before.emplace(std::move(text), std::move(name));
+    }
     names_.clear();
-    for (const config::Endpoint& endpoint : endpoints) {
-        const auto known = std::find_if(before.begin(), before.end(), [&](const auto& name) {
-            return name && name->endpoint.text == endpoint.text;
+    for (const Entry& entry : entries) {
+        const config::Endpoint& endpoint = entry.endpoint;
+        const auto [begin, end] = before.equal_range(endpoint.text);
+        const auto known = std::find_if(begin, end, [&](const auto& each) {
+            return each.second->endpoint.address == endpoint.address;
         });
-        if (known != before.end()) {
-            (*known)->endpoint = endpoint;
-            names_.push_back(std::move(*known));
+        if (known != end) {
+            auto& name = *names_.emplace_back(std::move(known->second));
+            before.erase(known);
+            name.endpoint = endpoint;
+            name.priority = entry.priority;
             continue;
         }
-        auto& name = *names_.emplace_back(std::make_unique<Name>(endpoint, options_.discovery));
+        auto& name = *names_.emplace_back(std::make_unique<Name>(entry, options_.discovery));
         if (endpoint.address) {
             name.v4.answered({*endpoint.address}, TimePoint{});
             name.was_asked = name.has_answered = true;
@@ -173,6 +183,15 @@ bool NameSet::knows_all() const {
     return std::all_of(names_.begin(), names_.end(), [](const auto& n) { return n->was_asked; });
 }
 
+Found NameSet::found_at(const Name& name, const Address& address) {
+    Found found;
+    found.address = address;
+    found.name = name.endpoint.text;
+    found.weight = name.endpoint.weight;
+    found.priority = name.priority;
+    return found;
+}
+
 void NameSet::publish() {
     Update update;
     bool has_answer = names_.empty();
@@ -180,11 +199,17 @@ void NameSet::publish() {
         has_answer = has_answer || name->has_answered;
         for (const LastGood<Address>* last : {&name->v4, &name->v6}) {
             for (const Address& address : last->items()) {
-                update.endpoints.push_back({address, name->endpoint.text, name->endpoint.weight});
+                update.endpoints.push_back(found_at(*name, address));
             }
         }
     }
-    make_sorted_unique(update.endpoints);
+    // Names that came and have no addresses are as much an empty answer as any other.
+    const bool is_held =
+        !names_.empty() && (!has_answer || !knows_all() ||
+                            Clock::refresh() - left_at_ < options_.discovery.empty_hold);
+    if (!update.endpoints.empty() || !is_held) left_.clear();
+    if (options_.discovery.keep_last && update.endpoints.empty()) update.endpoints = left_;
+    sort_unique(update.endpoints);
     // Endpoints may be used at once; but that there are none is not known before all were asked.
     const bool may_say_none = status_.updates > 0 || (has_answer && knows_all());
     if (update.endpoints.empty() && !may_say_none) return;

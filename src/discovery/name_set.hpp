@@ -9,6 +9,7 @@
 #include "discovery/last_good.hpp"
 #include <boost/asio/any_io_executor.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,12 @@ class NameSet {
         config::Discovery discovery;
     };
 
+    // An endpoint as written, and what no list says of one.
+    struct Entry {
+        config::Endpoint endpoint;
+        std::uint8_t priority = 0;
+    };
+
     NameSet(boost::asio::any_io_executor executor, Options options);
     NameSet(const NameSet&) = delete;
     NameSet& operator=(const NameSet&) = delete;
@@ -33,7 +40,9 @@ class NameSet {
 
     void start(Provider::Sink sink) { sink_ = std::move(sink); }
 
-    // The list is now this. What was learnt of a name that stays is kept.
+    // The list is now this. What was learnt of a name that stays is kept. Where nothing is known of
+    // the new names yet, and until one of them has an answer, those before serve.
+    void replace(const std::vector<Entry>& entries);
     void replace(const std::vector<config::Endpoint>& endpoints);
 
     // A source other than the resolver reports here, too.
@@ -49,6 +58,7 @@ class NameSet {
     [[nodiscard]] Duration learn(Name& name, const DnsAnswer& answer, TimePoint now);
     [[nodiscard]] Duration back_off(Name& name);
     [[nodiscard]] bool knows_all() const;
+    [[nodiscard]] static Found found_at(const Name& name, const Address& address);
     void tell_of(Name& name, const std::string& error);
     void publish();
 
@@ -59,6 +69,9 @@ class NameSet {
     Status status_;
     Update last_;
     std::vector<std::unique_ptr<Name>> names_;
+    std::vector<Found>
+        left_;  // what names had that went, while nothing is known of those that came
+    TimePoint left_at_{};
 };
 
 }  // namespace weir::discovery
