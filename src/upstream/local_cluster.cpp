@@ -7,6 +7,7 @@
 #include <boost/smart_ptr/make_local_shared.hpp>
 
 #include <algorithm>
+#include <bit>
 
 namespace weir::upstream {
 namespace {
@@ -26,22 +27,36 @@ class Known {
 
     [[nodiscard]] std::size_t find(const Endpoint& endpoint) {
         if (cursor_ < order_.size() && order_[cursor_] == &endpoint) return cursor_++;
-        if (endpoint.id() > newest_) return kNone;
-        if (index_.empty()) {
-            for (std::size_t i = 0; i < order_.size(); ++i)
-                index_.emplace(order_[i], i);
-        }
-        const auto found = index_.find(&endpoint);
-        if (found == index_.end()) return kNone;
-        cursor_ = found->second + 1;
-        return found->second;
+        if (endpoint.id() > newest_ || order_.empty()) return kNone;
+        if (slots_.empty()) make_slots();
+        const std::uint32_t found = slots_[slot_of(&endpoint)];
+        if (found == kFree) return kNone;
+        cursor_ = found + 1;
+        return found;
     }
 
   private:
+    static constexpr std::uint32_t kFree = 0xffffffff;
+
+    // Where it is, or would be: open addressing, as a node for each of thousands would cost
+    // a millisecond.
+    [[nodiscard]] std::size_t slot_of(const Endpoint* endpoint) const {
+        const auto mixed = reinterpret_cast<std::uintptr_t>(endpoint) * 0x9e3779b97f4a7c15U;
+        std::size_t slot = (mixed >> 32U) & (slots_.size() - 1);
+        while (slots_[slot] != kFree && order_[slots_[slot]] != endpoint)
+            slot = (slot + 1) & (slots_.size() - 1);
+        return slot;
+    }
+    void make_slots() {
+        slots_.assign(std::bit_ceil(order_.size() * 2), kFree);
+        for (std::uint32_t i = 0; i < order_.size(); ++i)
+            slots_[slot_of(order_[i])] = i;
+    }
+
     const std::vector<const Endpoint*>& order_;
     const std::uint64_t newest_;
     std::size_t cursor_ = 0;
-    std::unordered_map<const Endpoint*, std::size_t> index_;
+    std::vector<std::uint32_t> slots_;  // indexes of order_; a power of two, half of it free
 };
 
 }  // namespace
