@@ -113,7 +113,7 @@ void Exchange::reset() {
     websocket_ = nullptr;
     is_request_whole_ = true;
     retry_depth_ = 0;
-    attempts_ = retries_ = noted_ = 0;
+    attempts_ = retries_ = sent_retries_ = noted_ = 0;
     is_replay_ = is_budget_spent_ = false;
     caller_deadline_ = TimePoint::max();
     role_ = telemetry::AttemptRole::first;

@@ -290,6 +290,7 @@ class Exchange final : private upstream::AttemptHandler, private filter::PassOwn
     std::unique_ptr<http::GrpcWeb> web_;  // of a client that speaks it, to a server that does not
     std::uint32_t attempts_ = 0;          // of all kinds
     std::uint32_t retries_ = 0;           // those of retry.attempts
+    std::uint32_t sent_retries_ = 0;      // of these, the ones that were worked on
     bool is_replay_ = false;              // of a probe that failed
     bool is_budget_spent_ = false;
     // What the last try that reached the upstream came to, if another followed.

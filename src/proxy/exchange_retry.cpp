@@ -6,6 +6,19 @@
 
 // What follows an attempt that failed, and the deadlines of a request.
 namespace weir::proxy {
+namespace {
+
+// It found a connection, and one that was not dead already.
+bool was_worked_on(const upstream::Attempt& attempt) {
+    using resilience::FailureKind;
+    const FailureKind kind = attempt.verdict().kind;
+    const bool is_unconnected = kind == FailureKind::connect_refused ||
+                                kind == FailureKind::connect_timeout || kind == FailureKind::dns ||
+                                kind == FailureKind::tls;
+    return attempt.endpoint() != nullptr && !is_unconnected && !attempt.lost_stale_connection();
+}
+
+}  // namespace
 
 void Exchange::on_attempt_failed(upstream::Attempt& attempt,
                                  const upstream::AttemptFailure& failure) {
@@ -117,6 +130,7 @@ bool Exchange::retries(bool was_retried_below) {
     if (attempt.is_running()) attempt.cancel_answered();
     note_attempt(attempt);
     role_ = telemetry::AttemptRole::retry;
+    if (retries_ > 0 && was_worked_on(attempt)) ++sent_retries_;
     ++retries_;
     is_replay_ = false;
     back_off(input.wait);
@@ -152,7 +166,7 @@ bool Exchange::charges_retry(resilience::RetryRefusal refusal, TimePoint now) {
             return true;
         }
         refusal = resilience::RetryRefusal::budget;
-        is_budget_spent_ = true;
+        is_budget_spent_ = was_worked_on(tries_.lead());
     }
     refusal_ = refusal;
     note_refusal(refusal);
@@ -175,10 +189,14 @@ bool Exchange::is_only_shadow() {
 }
 
 // What a failed answer tells the hop above: it was tried again here, or would have been if the
-// budget had allowed it. Else the hops would multiply what each allows itself.
+// budget had allowed it. Else the hops would multiply what each allows itself. Tries that found no
+// connection do not count: nobody worked on them, and a sidecar whose app has gone must not keep
+// its callers from asking another.
 std::optional<std::uint32_t> Exchange::told_retries() const {
-    if (retries_ == 0 && !is_budget_spent_) return std::nullopt;
-    return retries_;
+    const bool counts_last = retries_ > 0 && was_worked_on(tries_.lead());
+    const std::uint32_t told = sent_retries_ + (counts_last ? 1 : 0);
+    if (told == 0 && !is_budget_spent_) return std::nullopt;
+    return told;
 }
 
 void Exchange::back_off(Duration wait) {

@@ -1,6 +1,7 @@
 #include "world.hpp"
 
 #include <cmath>
+#include <vector>
 
 namespace weir::test {
 namespace {
@@ -80,6 +81,54 @@ TEST_F(Hops, ATotalOutageIsNotMultipliedByGateways) {
 TEST_F(Hops, WithoutABudgetTheLastHopTriesThreeTimes) {
     const std::string lines = kNoBreakers + "    retry: {budget: 100%, budget_min: 1000/s}\n";
     EXPECT_GT(amplification("outbound", lines, answer(503)), 2.5);
+}
+
+// A sidecar whose app has died asks it again in vain: that is no load, and its callers may still
+// ask another.
+TEST_F(Hops, AHopThatFindsNobodyLeavesTheRetryToTheOneAbove) {
+    for (const std::string mode : {"inbound", "outbound", "gateway"}) {
+        World world;
+        Origin& gone = world.origin();
+        Origin& other = world.origin();
+        world.reserve_listeners(1);
+        world.start(
+            "version: 1\nlisteners:\n"
+            "  - {name: in, mode: outbound, listen: \":8080\", to: one}\n"
+            "  - {name: two, mode: " +
+            mode +
+            ", listen: \":8081\", to: two}\n"
+            "clusters:\n"
+            "  one: {endpoints: [\"${L1}\", \"${B}\"], lb: round_robin, breaker: off, outlier: "
+            "off}\n"
+            "  two: {endpoints: [\"${A}\"]}\n");
+        const auto ask = [&](int count) {
+            std::vector<Client*> clients;
+            for (int i = 0; i < count; ++i) {
+                clients.push_back(&world.client());
+                clients.back()->request("GET");
+            }
+            return clients;
+        };
+        const auto expect_answers = [&](const std::vector<Client*>& clients) {
+            world.advance(1s);
+            for (Client* const client : clients) {
+                const auto answered = client->take();
+                EXPECT_EQ(answered ? answered->status : 0, 200) << mode;
+            }
+        };
+        expect_answers(ask(16));
+        gone.usually(hang());
+        const auto in_flight = ask(16);  // half of them at the one that dies, on connections it had
+        world.settle();
+        EXPECT_EQ(gone.requests().size(), 16U);
+        EXPECT_EQ(other.requests().size(), 16U);
+        gone.refuse();
+        gone.reset_connections();
+        expect_answers(in_flight);
+        for (int i = 0; i < 20; ++i)  // and those that come when it is dead
+            expect_answers(ask(1));
+        EXPECT_EQ(gone.requests().size(), 16U);
+    }
 }
 
 }  // namespace
