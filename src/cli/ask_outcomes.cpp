@@ -198,7 +198,7 @@ std::string say_refusal(const client::Answer& answer, const View& view) {
 std::string show_registry(const JsonValue& answer, const View& view) {
     Table table({{.title = "SERVICE", .least = 8},
                  {.title = "ADDRESS"},
-                 {.title = "WEIGHT", .align = kRight, .rank = 3},
+                 {.title = "WEIGHT", .align = Align::right, .rank = 3},
                  {.title = "ZONE", .rank = 2},
                  {.title = "RENEWED", .rank = 1},
                  {.title = "ENDS"}});
