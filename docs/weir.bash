@@ -6,7 +6,7 @@ _weir() {
         redirect) verb+=" ${COMP_WORDS[2]}" ;;
     esac
     if [[ $COMP_CWORD -eq 1 ]]; then
-        words='run demo redirect inject injector status get discovery certs route events failures trace-export endpoints breakers breaker log fault drain reload check simulate init fmt config explain schema openapi reference man completion version --help'
+        words='run demo redirect inject injector status get discovery certs route events failures trace-export endpoints breakers breaker log fault registry drain reload check simulate init fmt config explain schema openapi reference man completion version --help'
     else
         case "$verb $prev" in
             'redirect apply --tool') words='auto nft iptables' ;;
@@ -38,6 +38,8 @@ _weir() {
             'log --output') words='table wide json' ;;
             'fault -o') words='table wide json' ;;
             'fault --output') words='table wide json' ;;
+            'registry -o') words='table wide json' ;;
+            'registry --output') words='table wide json' ;;
             'drain -o') words='table wide json' ;;
             'drain --output') words='table wide json' ;;
             'reload -o') words='table wide json' ;;
@@ -72,6 +74,7 @@ _weir() {
                 'breaker') words='-h --help --admin --token-file --timeout -o --output --for --reason -w --watch open close auto' ;;
                 'log') words='-h --help --admin --token-file --timeout -o --output --module --for trace debug info warn error reset reopen' ;;
                 'fault') words='-h --help --admin --token-file --timeout -o --output --route --delay --latency --abort --percent --for --reason add remove' ;;
+                'registry') words='-h --help --admin --token-file --timeout -o --output --ttl --weight --zone put remove' ;;
                 'drain') words='-h --help --admin --token-file --timeout -o --output --exit' ;;
                 'reload') words='-h --help --admin --token-file --timeout -o --output' ;;
                 'check') words='-h --help --format --diff --admin --token-file --timeout' ;;

@@ -23,6 +23,7 @@ _weir() {
             'breaker:One breaker; its history; force it'
             'log:How much it logs; more, for a time'
             'fault:Faults injected on purpose; list, add, remove'
+            'registry:Endpoints that registered themselves; list, put, remove'
             'drain:Not ready from now on; requests are still served'
             'reload:Read the configuration file again'
             'check:Check a configuration; exit 0 if it is valid'
@@ -183,6 +184,12 @@ _weir() {
             esac
             [[ $PREFIX == -* ]] && compadd -- -h --help --admin --token-file --timeout -o --output --route --delay --latency --abort --percent --for --reason && return
             compadd -- add remove ;;
+        'registry')
+            case ${words[CURRENT-1]} in
+                -o|--output) compadd -- table wide json; return ;;
+            esac
+            [[ $PREFIX == -* ]] && compadd -- -h --help --admin --token-file --timeout -o --output --ttl --weight --zone && return
+            compadd -- put remove ;;
         'drain')
             case ${words[CURRENT-1]} in
                 -o|--output) compadd -- table wide json; return ;;
