@@ -6,6 +6,7 @@ namespace weir::inject {
 namespace {
 
 constexpr std::size_t kContext = 3;
+constexpr int kMostChanges = 4000;  // more are shown as one: the memory grows by their square
 
 std::vector<std::string_view> lines_of(std::string_view text) {
     std::vector<std::string_view> lines;
@@ -31,11 +32,12 @@ class Script {
   public:
     Script(const std::vector<std::string_view>& before, const std::vector<std::string_view>& after)
         : a_(before), b_(after), offset_(static_cast<int>(a_.size() + b_.size())) {
-        const int most = offset_;
-        std::vector<int> ends(static_cast<std::size_t>(2 * most) + 2, 0);
+        const int most = std::min(offset_, kMostChanges);
+        std::vector<int> ends(static_cast<std::size_t>(2 * offset_) + 2, 0);
         for (int round = 0; round <= most; ++round) {
             rounds_.push_back(slice(ends, round));
-            if (advance(ends, round)) break;
+            is_found_ = advance(ends, round);
+            if (is_found_) break;
         }
     }
 
@@ -43,6 +45,7 @@ class Script {
         std::vector<Line> out;
         int x = static_cast<int>(a_.size());
         int y = static_cast<int>(b_.size());
+        if (!is_found_) return whole();
         for (int round = static_cast<int>(rounds_.size()) - 1; round > 0; --round) {
             const auto& ends = rounds_[static_cast<std::size_t>(round)];
             const auto at = [&](int k) { return ends[static_cast<std::size_t>(k + round + 1)]; };
@@ -93,6 +96,16 @@ class Script {
         return false;
     }
 
+    [[nodiscard]] std::vector<Line> whole() const {
+        std::vector<Line> out;
+        const int olds = static_cast<int>(a_.size());
+        for (int x = 0; x < olds; ++x)
+            out.push_back(made('-', x, 0));
+        for (int y = 0; y < static_cast<int>(b_.size()); ++y)
+            out.push_back(made('+', olds, y));
+        return out;
+    }
+
     [[nodiscard]] Line made(char sign, int x, int y) const {
         const auto old_at = static_cast<std::size_t>(x);
         const auto new_at = static_cast<std::size_t>(y);
@@ -111,6 +124,7 @@ class Script {
     const std::vector<std::string_view>& b_;
     const int offset_;
     std::vector<std::vector<int>> rounds_;
+    bool is_found_ = false;
 };
 
 std::string range(std::size_t before, std::size_t count) {

@@ -110,6 +110,9 @@ std::string text_with(const std::string& path, const std::string& value) {
         root = "redis: {x: {" +
                std::string(where == "address" ? "" : "address: \"127.0.0.1:6379\", ") + nested() +
                "}}\n";
+    } else if (take("telemetry.probes{}.")) {
+        root = "telemetry: {probes: {app/x: {" + std::string(where == "port" ? "" : "port: 80, ") +
+               nested() + "}}}\n";
     } else if (take("clusters{}.endpoints[].")) {
         cluster = "endpoints: [{" +
                   (where == "address" ? std::string() : "address: \"10.0.0.1:80\", ") + nested() +
@@ -308,6 +311,7 @@ std::string other_value(const KeyInfo& key) {
         {"telemetry.probes", "{app/liveness: {port: 80}}"},
         {"telemetry.probes{}.headers", "{x-probe: \"1\"}"},
         {"telemetry.probes{}.path", "/alive"},
+        {"telemetry.probes{}.service", "shop"},
         {"listeners[].opaque_ports", "[3306]"},
         {"errors.detail", "internal"}};
     if (const auto found = kSpecial.find(key.path); found != kSpecial.end()) return found->second;

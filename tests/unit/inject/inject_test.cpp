@@ -285,6 +285,14 @@ TEST(Difference, IsUnified) {
     EXPECT_EQ(difference("a\nb\nc\n", "a\nx\nc\nd\n", "f"),
               "--- f\n+++ f\n@@ -1,3 +1,4 @@\n a\n-b\n+x\n c\n+d\n");
     EXPECT_EQ(difference("", "a\n", "f"), "--- f\n+++ f\n@@ -0,0 +1,1 @@\n+a\n");
+    std::string many;
+    std::string others;
+    for (int i = 0; i < 3000; ++i) {
+        many += "a" + std::to_string(i) + "\n";
+        others += "b" + std::to_string(i) + "\n";
+    }
+    EXPECT_THAT(difference(many, others, "f"),
+                testing::StartsWith("--- f\n+++ f\n@@ -1,3000 +1,3000 @@\n-a0\n"));
     std::string before;
     std::string after;
     for (int i = 0; i < 40; ++i) {
