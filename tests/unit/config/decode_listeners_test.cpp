@@ -61,7 +61,17 @@ TEST(ConfigListeners, MayGoWhereTheirClientsMeant) {
     EXPECT_EQ(config.passthrough_target.timeout.connect, 7ms);
     EXPECT_EQ(config.passthrough_target.retry.attempts, 1U);
     EXPECT_EQ(codes(listener("transparent: true, mode: outbound, passthrough: deny")), "114");
-    EXPECT_EQ(codes(listener("transparent: true, mode: inbound")), "114");
+    EXPECT_EQ(codes(listener("transparent: true, mode: gateway")), "114");
+    EXPECT_EQ(codes(listener("transparent: true, mode: inbound, passthrough: deny")), "114");
+    const Config inbound =
+        good(listener("transparent: true, mode: inbound, opaque_ports: [\"25\", \"5000-5010\"]"));
+    EXPECT_TRUE(inbound.listeners[0].routes.empty());
+    EXPECT_EQ(inbound.listeners[0].opaque_ports, (std::vector<PortRange>{{25, 25}, {5000, 5010}}));
+    for (const char* ports : {"0", "65536", "a", "9-5", "1-"})
+        EXPECT_EQ(codes(listener("transparent: true, mode: inbound, opaque_ports: [\"" +
+                                 std::string(ports) + "\"]")),
+                  "111")
+            << ports;
 }
 
 }  // namespace
