@@ -1,7 +1,7 @@
 # The one order of modules: a module may use itself and those to its left. tests/lint/layers checks the
 # includes against this line; weir_module() links accordingly.
 set(WEIR_LAYERS core config decode describe crypto http coding resilience balance quota route auth telemetry transport
-                control discovery connection upstream redis filter events proxy admin runtime client demo simulate intercept
+                control discovery finders connection upstream redis filter events proxy admin runtime client demo simulate intercept
                 inject injector manual cli)
 
 # One precompiled header for all modules, made with nobody's definitions but ours.

@@ -50,6 +50,9 @@ namespace weir::admin {
 [[nodiscard]] Response live_faults(const Request& request, const Context& context);
 [[nodiscard]] Response add_fault(const Request& request, const Context& context);
 [[nodiscard]] Response remove_fault(const Request& request, const Context& context);
+[[nodiscard]] Response registrations(const Request& request, const Context& context);
+[[nodiscard]] Response register_endpoint(const Request& request, const Context& context);
+[[nodiscard]] Response unregister_endpoint(const Request& request, const Context& context);
 [[nodiscard]] Response log_levels(const Request& request, const Context& context);
 [[nodiscard]] Response set_log_levels(const Request& request, const Context& context);
 [[nodiscard]] Response reopen_logs(const Request& request, const Context& context);

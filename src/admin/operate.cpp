@@ -1,7 +1,9 @@
 // What operators tell a running process to do.
 #include "weir/config/values.hpp"
 #include "weir/core/log.hpp"
+#include "weir/finders/registry.hpp"
 
+#include "admin/body.hpp"
 #include "admin/describe.hpp"
 #include "admin/handlers.hpp"
 #include "admin/shapes.hpp"
@@ -20,80 +22,6 @@ constexpr Duration kForceFor = 10min;
 constexpr Duration kLongestForce = 24h;
 constexpr Duration kFaultFor = 5min;
 constexpr Duration kLongestDelay = 1h;
-constexpr Duration kShortest = 1s;
-constexpr std::size_t kLongestReason = 200;
-
-// The body of a mutation, its members checked against those it may have.
-class Body {
-  public:
-    Body(const Request& request, std::initializer_list<std::string_view> known) {
-        if (request.body.find_first_not_of(" \t\r\n") == std::string::npos) return;
-        const auto parsed = JsonValue::parse(request.body);
-        if (!parsed || !parsed->is_object()) {
-            fail("the body is no JSON object");
-            return;
-        }
-        value_ = *parsed;
-        for (const auto& [name, ignored] : value_.members()) {
-            if (std::find(known.begin(), known.end(), name) == known.end()) {
-                fail("unknown key " + name);
-            }
-        }
-    }
-
-    // g++ 12 takes text + " ..." made here for a write out of bounds.
-    void complain(std::string_view key, std::string_view what) {
-        std::string sentence(key);
-        sentence.append(what);
-        fail(sentence);
-    }
-
-    std::string text(std::string_view key) {
-        const JsonValue& found = value_[key];
-        if (found.is_null()) return {};
-        if (!found.is_string()) complain(key, " is a text");
-        return found.text();
-    }
-
-    bool flag(std::string_view key) {
-        const JsonValue& found = value_[key];
-        if (found.is_null()) return false;
-        if (!found.boolean()) complain(key, " is true or false");
-        return found.boolean().value_or(false);
-    }
-
-    // `for`, from a second to `longest`; nothing if it is not said.
-    std::optional<Duration> time(Duration longest) {
-        const std::string written = text("for");
-        if (value_["for"].is_null() || has_failed()) return std::nullopt;
-        const auto duration = duration_from(written);
-        if (!duration) {
-            fail("for is a duration like 5m or 1h30m, not '" + written + "'");
-        } else if (*duration < kShortest || *duration > longest) {
-            fail("for is from " + config::to_text(kShortest) + " to " + config::to_text(longest) +
-                 ", not " + written);
-        }
-        return duration;
-    }
-
-    std::string reason() {
-        std::string found = text("reason");
-        if (found.size() > kLongestReason) fail("reason is at most 200 bytes");
-        return found;
-    }
-
-    const JsonValue& member(std::string_view key) const { return value_[key]; }
-
-    void fail(std::string sentence) {
-        if (failure_.empty()) failure_ = std::move(sentence);
-    }
-    [[nodiscard]] bool has_failed() const { return !failure_.empty(); }
-    [[nodiscard]] Response refusal() const { return error_response(400, "bad_request", failure_); }
-
-  private:
-    JsonValue value_;
-    std::string failure_;
-};
 
 // A body of nothing, or of an object without members.
 std::optional<Response> refuse_members(const Request& request) {
@@ -334,6 +262,88 @@ log::Levels levels_from(Body& body) {
     return levels;
 }
 
+// ---- endpoints that register themselves
+
+using finders::Registry;
+
+constexpr std::uint64_t kMostWeight = 65535;
+
+void write_registration(JsonWriter& json,
+                        std::string_view service,
+                        const Registry::Entry& entry,
+                        const WallClock& wall) {
+    json.begin_object();
+    json.field("service", service).field("address", entry.address.to_string());
+    json.field("weight", entry.lease.weight).field("zone", entry.lease.zone);
+    json.field("remote", entry.is_remote).key("ttl");
+    entry.is_remote ? json.null() : json.value(config::to_text(entry.lease.ttl));
+    write_time(json, "since", wall(entry.since));
+    write_time(json, "renewed", wall(entry.renewed));
+    write_time(json, "expires",
+               entry.is_remote ? std::nullopt : std::optional(wall(entry.expires)));
+    json.end_object();
+}
+
+// Names of services are those of the configuration: words, with what joins them.
+bool is_service_name(std::string_view name) {
+    const auto may_be_there = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.' || c == ':';
+    };
+    return !name.empty() && name.size() <= Registry::kLongestName &&
+           std::all_of(name.begin(), name.end(), may_be_there);
+}
+
+struct Named {
+    std::string service;
+    Address address;
+    std::optional<Response> refusal;
+};
+
+Named named_by(const Request& request, const Context& context) {
+    Named named{.service = request.parameters[0], .address = {}, .refusal = {}};
+    const std::string& text = request.parameters[1];
+    const auto refuse = [&named](std::string_view code, const std::string& message) {
+        named.refusal = error_response(400, code, message);
+    };
+    if (context.registrations == nullptr) {
+        refuse("no_registry", "nothing registers here");
+        return named;
+    }
+    if (!is_service_name(named.service)) {
+        refuse("bad_service",
+               "'" + named.service +
+                   "' is no name of a service: letters, digits and -_.: are, up to " +
+                   std::to_string(Registry::kLongestName));
+        return named;
+    }
+    const auto address = Address::parse(text);
+    const bool is_of_one =
+        address && !text.starts_with(':') && (address->is_unix() || address->port() != 0);
+    if (is_of_one) {
+        named.address = *address;
+    } else {
+        refuse("bad_address", "'" + text + "' is no address like 10.0.0.1:80 or [::1]:80");
+    }
+    return named;
+}
+
+Registry::Lease lease_from(Body& body) {
+    Registry::Lease lease;
+    lease.ttl = body.time(Registry::kLongestLease, "ttl").value_or(lease.ttl);
+    lease.zone = body.text("zone");
+    if (lease.zone.size() > Registry::kLongestName) body.fail("zone is at most 128 bytes");
+    const JsonValue& weight = body.member("weight");
+    if (weight.is_null()) return lease;
+    const auto number = weight.integer();
+    if (!number || *number == 0 || *number > kMostWeight) {
+        body.fail("weight is a number from 1 to 65535");
+    } else {
+        lease.weight = static_cast<std::uint32_t>(*number);
+    }
+    return lease;
+}
+
 }  // namespace
 
 Response drain_endpoint(const Request& request, const Context& context) {
@@ -487,6 +497,68 @@ Response shut_down(const Request& request, const Context& context) {
     if (!context.shut_down) return unavailable("shutting down");
     context.shut_down();
     return readiness_now(context);
+}
+
+Response registrations(const Request& request, const Context& context) {
+    const WallClock wall = refresh_clocks();
+    const auto wanted = request.query_value("service");
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_array();
+    if (context.registrations != nullptr) {
+        context.registrations->expire(wall.now());
+        for (const auto& [service, entries] : context.registrations->services()) {
+            if (wanted && service != *wanted) continue;
+            for (const auto& [text, entry] : entries)
+                write_registration(json, service, entry, wall);
+        }
+    }
+    json.end_array();
+    response.body += '\n';
+    return response;
+}
+
+Response register_endpoint(const Request& request, const Context& context) {
+    const Named named = named_by(request, context);
+    if (named.refusal) return *named.refusal;
+    Body body(request, {"ttl", "weight", "zone"});
+    Registry::Lease lease = lease_from(body);
+    if (body.has_failed()) return body.refusal();
+    const WallClock wall = refresh_clocks();
+    context.registrations->expire(wall.now());
+    switch (
+        context.registrations->put(named.service, named.address, std::move(lease), wall.now())) {
+        case Registry::Put::too_many_services:
+            return error_response(409, "too_many_services",
+                                  "the registry has no room for services");
+        case Registry::Put::too_many_addresses:
+            return error_response(409, "too_many_addresses",
+                                  "the registry has no room for addresses of " + named.service);
+        case Registry::Put::created:
+        case Registry::Put::renewed:
+            break;
+    }
+    Response response;
+    JsonWriter json(response.body);
+    const auto& entries = context.registrations->services().find(named.service)->second;
+    write_registration(json, named.service, entries.find(named.address.to_string())->second, wall);
+    response.body += '\n';
+    return response;
+}
+
+Response unregister_endpoint(const Request& request, const Context& context) {
+    const Named named = named_by(request, context);
+    if (named.refusal) return *named.refusal;
+    if (!context.registrations->remove(named.service, named.address)) {
+        return error_response(
+            404, "not_registered",
+            "service " + named.service + " has no address " + named.address.to_string());
+    }
+    Response response;
+    JsonWriter json(response.body);
+    json.begin_object().field("done", true).end_object();
+    response.body += '\n';
+    return response;
 }
 
 }  // namespace weir::admin

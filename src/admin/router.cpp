@@ -14,7 +14,7 @@ constexpr auto kPut = http::Method::put;
 constexpr auto kDelete = http::Method::del;
 
 // clang-format off
-constexpr std::array<Route, 43> kRoutes{{
+constexpr std::array<Route, 46> kRoutes{{
     {kGet, "/", Ports::admin, root, "Where to look.", "text/plain"},
     {kGet, "/healthz", Ports::both, health, "200 while the process is alive.", "text/plain"},
     {kGet, "/readyz", Ports::both, ready, "200 when ready for traffic, else 503 with what is waited for.", "text/plain", {}, {}, "503:Waiting"},
@@ -46,6 +46,11 @@ constexpr std::array<Route, 43> kRoutes{{
     {kPost, "/api/v1/breakers/{id}/auto", Ports::admin, free_breaker, "Decides for itself again.", "Breaker", {}, {}, "404", "breaker_auto"},
     {kGet, "/api/v1/discovery", Ports::admin, discovery_sources, "Where endpoints come from, and how that went.", "[Source]"},
     {kGet, "/api/v1/ratelimits", Ports::admin, rate_limits, "Rate limits, what this process knows of their keys, and how their stores are.", "[RateLimit]"},
+    {kGet, "/api/v1/registry", Ports::admin, registrations, "Endpoints that registered themselves, by service, and until when.", "[Registration]", "service? string"},
+    {kPut, "/api/v1/registry/{service}/{address}", Ports::admin, register_endpoint,
+     "The address serves that service for as long as its lease (30s); the same again renews it.", "Registration", {}, "Lease", "400 409", "registry_put"},
+    {kDelete, "/api/v1/registry/{service}/{address}", Ports::admin, unregister_endpoint,
+     "The address serves that service no longer.", "Done", {}, {}, "400 404", "registry_delete"},
     {kGet, "/api/v1/certs", Ports::admin, certificates, "Certificates in use, of listeners and of clusters, and until when.", "[Certificate]"},
     {kGet, "/api/v1/events", Ports::admin, events, "The newest events, oldest first; as server-sent events by Accept: text/event-stream.", "[Event] text/event-stream",
      "n? integer; cluster? string; since? integer", {}, "503"},

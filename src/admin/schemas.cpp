@@ -11,7 +11,7 @@ namespace weir::admin {
 namespace {
 
 // clang-format off
-constexpr std::array<Schema, 60> kSchemas{{
+constexpr std::array<Schema, 62> kSchemas{{
     {"Error", "error ErrorBody; errors? [Problem]; warnings? [Problem]", "What every failure looks like."},
     {"ErrorBody", "code string; message string; path? string; line? integer; column? integer; help? string",
      "path, line and column: where in a configuration file."},
@@ -103,6 +103,9 @@ constexpr std::array<Schema, 60> kSchemas{{
                   "since time|null; answered_at time|null; age_s number|null; error string|null; failed_at time|null",
      "Of local all else is null. since: of the breaker's state. age_s: since the last answer. error: of the last failure, at failed_at."},
     {"RateLease", "keys integer; tokens integer", "What was taken from the store ahead, and not spent yet."},
+    {"Registration", "service string; address string; weight integer; zone string; remote boolean; ttl string|null; since time; renewed time; expires time|null",
+     "remote: registered at another Weir, which has its lease."},
+    {"Lease", "ttl? string; weight? integer; zone? string", "ttl: a duration from 1s to 24h, 30s if not said; weight: 1 to 65535, 100 if not said."},
     {"Certificate", "subject_name string; side enum(downstream,upstream); listener? string; cluster? string; file string; subject string; issuer string;"
                     "names [string]; not_before time; not_after time; serial string; sha256 string; reloads integer",
      "subject_name: where the configuration names it. reloads: how often it was replaced while this process ran."},

@@ -22,27 +22,6 @@ constexpr const char* kServing = "Run";
 constexpr const char* kKubernetes = "Kubernetes";
 constexpr const char* kRunning = "Ask a running Weir";
 
-// What the verbs that ask a running Weir write into.
-struct Asking {
-    AskOptions options;
-    StatusVerb status;
-    GetVerb get;
-    EndpointsVerb endpoints;
-    BreakersVerb breakers;
-    BreakerVerb breaker;
-    FaultVerb fault;
-    DiscoveryVerb discovery;
-    CertsVerb certs;
-    RouteVerb route;
-    LogVerb log;
-    DrainVerb drain;
-    ReloadVerb reload;
-    ApplyVerb apply;
-    EventsVerb events;
-    FailuresVerb failures;
-    TraceVerb trace;
-};
-
 // The verbs, what they write into while CLI11 parses, and the command each makes.
 struct CommandLine {
     CLI::App app{"Weir, a sidecar proxy that keeps failures from spreading", "weir"};
@@ -383,6 +362,26 @@ void add_fault(CommandLine& line) {
     });
 }
 
+void add_registry(CommandLine& line) {
+    RegistryVerb& verb = line.asking.registry;
+    CLI::App* registry =
+        add_asking(line, line.app, "registry",
+                   "Endpoints that registered themselves: list, put, remove", verb);
+    CLI::Option* action = registry->add_option("ACTION", verb.action, "none lists them")
+                              ->check(CLI::IsMember({"put", "remove"}));
+    registry->add_option("SERVICE", verb.service, "as discovery.name has it")->needs(action);
+    registry->add_option("ADDRESS", verb.address, "10.0.0.1:80")->needs(action);
+    add_duration(registry, "--ttl", verb.lease.ttl, "its lease; 30s if not said")->needs(action);
+    registry->add_option("--weight", verb.lease.weight, "against others; 100 if not said")
+        ->needs(action)
+        ->check(CLI::Range(1, 65535));
+    registry->add_option("--zone", verb.lease.zone, "where it is")->needs(action);
+    registry->callback([&verb] {
+        if (!verb.action.empty() && verb.address.empty())
+            throw CLI::ValidationError(verb.action, "needs a SERVICE and an ADDRESS");
+    });
+}
+
 void add_ending(CommandLine& line) {
     Asking& asking = line.asking;
     CLI::App* drain = add_asking(line, line.app, "drain",
@@ -496,6 +495,7 @@ CommandLine::CommandLine() {
     add_steering(*this);
     add_log(*this);
     add_fault(*this);
+    add_registry(*this);
     add_ending(*this);
     add_check(*this);
     add_simulate(*this);

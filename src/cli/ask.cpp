@@ -218,6 +218,20 @@ class Verbs {
         return change(client::add_fault(order), show_fault);
     }
 
+    int operator()(const RegistryVerb& verb) const {
+        if (verb.action.empty()) {
+            return show(client::look_at_registry(verb.service), show_registry);
+        }
+        if (verb.action == "remove") {
+            return change(client::unregister(verb.service, verb.address),
+                          [](const JsonValue&, const View&) {
+                              return std::string("it is no longer registered\n");
+                          });
+        }
+        return change(client::register_endpoint(verb.service, verb.address, verb.lease),
+                      show_registration);
+    }
+
     int operator()(const DiscoveryVerb& /*verb*/) const {
         return show(client::look_at("discovery"), show_discovery);
     }

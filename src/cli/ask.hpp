@@ -47,6 +47,12 @@ struct FaultVerb {
     client::FaultOrder order;
 };
 struct DiscoveryVerb {};
+struct RegistryVerb {
+    std::string action;  // put, remove; empty: lists them
+    std::string service;
+    std::string address;
+    client::LeaseOrder lease;
+};
 struct CertsVerb {};
 struct RouteVerb {
     std::string method;
@@ -98,12 +104,35 @@ struct TraceVerb {
     std::uint64_t count = 0;  // 0: as many as there are
 };
 
+// What the verbs that ask a running Weir write into.
+struct Asking {
+    AskOptions options;
+    StatusVerb status;
+    GetVerb get;
+    EndpointsVerb endpoints;
+    BreakersVerb breakers;
+    BreakerVerb breaker;
+    FaultVerb fault;
+    RegistryVerb registry;
+    DiscoveryVerb discovery;
+    CertsVerb certs;
+    RouteVerb route;
+    LogVerb log;
+    DrainVerb drain;
+    ReloadVerb reload;
+    ApplyVerb apply;
+    EventsVerb events;
+    FailuresVerb failures;
+    TraceVerb trace;
+};
+
 using AskVerb = std::variant<StatusVerb,
                              GetVerb,
                              EndpointsVerb,
                              BreakersVerb,
                              BreakerVerb,
                              FaultVerb,
+                             RegistryVerb,
                              DiscoveryVerb,
                              CertsVerb,
                              RouteVerb,

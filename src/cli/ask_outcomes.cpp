@@ -1,5 +1,8 @@
 #include "cli/ask_outcomes.hpp"
 
+#include "cli/ask_pieces.hpp"
+#include "cli/ask_views.hpp"
+
 #include <algorithm>
 
 namespace weir::cli {
@@ -190,6 +193,31 @@ std::string say_refusal(const client::Answer& answer, const View& view) {
         out += advice("another version of Weir, or its telemetry port: the admin port is asked");
     }
     return out;
+}
+
+std::string show_registry(const JsonValue& answer, const View& view) {
+    Table table({{.title = "SERVICE", .least = 8},
+                 {.title = "ADDRESS"},
+                 {.title = "WEIGHT", .align = kRight, .rank = 3},
+                 {.title = "ZONE", .rank = 2},
+                 {.title = "RENEWED", .rank = 1},
+                 {.title = "ENDS"}});
+    for (const JsonValue& entry : answer.items()) {
+        table.add({entry["service"].text(), entry["address"].text(), entry["weight"].text(),
+                   entry["zone"].text(), ago(entry["renewed"], view),
+                   until(entry["expires"], view)});
+    }
+    return table_or(table, "nothing has registered", view);
+}
+
+std::string show_registration(const JsonValue& entry, const View& view) {
+    Facts facts;
+    facts.add("service", entry["service"].text());
+    facts.add("address", entry["address"].text());
+    facts.add("weight", entry["weight"].text());
+    facts.add("zone", entry["zone"].text());
+    facts.add("ends", until(entry["expires"], view));
+    return facts.render(view.look);
 }
 
 }  // namespace weir::cli

@@ -22,6 +22,9 @@ namespace weir::cli {
 // "by uid 0, ends in 5m00s: looking into it"; empty for none.
 [[nodiscard]] std::string override_text(const JsonValue& forced, const View& view);
 
+// The table, or where it is empty a sentence in its place.
+[[nodiscard]] std::string table_or(const Table& table, std::string_view nothing, const View& view);
+
 // Names and values, the names in a column.
 class Facts {
   public:

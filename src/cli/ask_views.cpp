@@ -18,6 +18,11 @@ constexpr std::array<std::string_view, 6> kEndpointStates{"healthy", "penalized"
 
 }  // namespace
 
+std::string table_or(const Table& table, std::string_view nothing, const View& view) {
+    if (table.is_empty()) return std::string(nothing) + "\n";
+    return table.render(view.look);
+}
+
 Tone tone_of(std::string_view state) {
     constexpr std::pair<std::string_view, Tone> kTones[] = {
         {"ok", Tone::good},          {"closed", Tone::good},       {"healthy", Tone::good},
@@ -124,11 +129,6 @@ std::string unwell_text(const JsonValue& counts) {
         out += (out.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(state);
     }
     return out;
-}
-
-std::string table_or(const Table& table, std::string_view nothing, const View& view) {
-    if (table.is_empty()) return std::string(nothing) + "\n";
-    return table.render(view.look);
 }
 
 std::string match_text(const JsonValue& route) {

@@ -29,6 +29,8 @@ struct View {
 [[nodiscard]] std::string show_failures(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_failures_in_full(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_breakers(const JsonValue& answer, const View& view);
+[[nodiscard]] std::string show_registry(const JsonValue& answer, const View& view);
+[[nodiscard]] std::string show_registration(const JsonValue& entry, const View& view);
 [[nodiscard]] std::string show_faults(const JsonValue& answer, const View& view);
 [[nodiscard]] std::string show_fault(const JsonValue& fault, const View& view);
 [[nodiscard]] std::string show_breaker(const JsonValue& breaker, const View& view);

@@ -160,6 +160,44 @@ Question add_fault(const FaultOrder& order) {
     return question;
 }
 
+namespace {
+
+// g++ 12 takes text + "..." made here for a write out of bounds.
+std::string registration(std::string_view service, std::string_view address) {
+    std::string target(kApi);
+    target.append("registry/").append(percent_encoded(service));
+    target.append("/").append(percent_encoded(address));
+    return target;
+}
+
+}  // namespace
+
+Question look_at_registry(std::string_view service) {
+    std::string target = "registry";
+    if (!service.empty()) target.append("?service=").append(percent_encoded(service));
+    return look_at(target);
+}
+
+Question register_endpoint(std::string_view service,
+                           std::string_view address,
+                           const LeaseOrder& lease) {
+    Question question{.method = "PUT",
+                      .target = registration(service, address),
+                      .content_type = "application/json"};
+    JsonWriter json(question.body);
+    json.begin_object();
+    if (!lease.ttl.empty()) json.field("ttl", lease.ttl);
+    if (!lease.weight.empty())
+        json.field("weight", std::uint64_t{std::strtoul(lease.weight.c_str(), nullptr, 10)});
+    if (!lease.zone.empty()) json.field("zone", lease.zone);
+    json.end_object();
+    return question;
+}
+
+Question unregister(std::string_view service, std::string_view address) {
+    return {.method = "DELETE", .target = registration(service, address)};
+}
+
 Question remove_fault(std::string_view id) {
     return {.method = "DELETE", .target = std::string(kApi) + "faults/" + percent_encoded(id)};
 }

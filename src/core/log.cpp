@@ -17,12 +17,12 @@ namespace weir::log {
 namespace {
 
 // As in cmake/Layers.cmake: a test compares them.
-constexpr std::array<std::string_view, 31> kModules{
-    "core",       "config",     "decode",   "describe", "crypto",   "http",      "coding",
-    "resilience", "balance",    "quota",    "route",    "auth",     "telemetry", "transport",
-    "discovery",  "connection", "upstream", "redis",    "filter",   "events",    "proxy",
-    "admin",      "runtime",    "client",   "demo",     "simulate", "intercept", "inject",
-    "injector",   "manual",     "cli"};
+constexpr std::array<std::string_view, 33> kModules{
+    "core",       "config",    "decode",   "describe",   "crypto",   "http",      "coding",
+    "resilience", "balance",   "quota",    "route",      "auth",     "telemetry", "transport",
+    "control",    "discovery", "finders",  "connection", "upstream", "redis",     "filter",
+    "events",     "proxy",     "admin",    "runtime",    "client",   "demo",      "simulate",
+    "intercept",  "inject",    "injector", "manual",     "cli"};
 constexpr std::array<std::string_view, 5> kWords{"trace", "debug", "info", "warn", "error"};
 
 spdlog::level::level_enum to_spdlog(Level level) {

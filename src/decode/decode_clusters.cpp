@@ -33,16 +33,51 @@ const Meaning& meaning_of(Discovery::Type type) {
         .options = {"namespace", "node", "token_file", "ca_file", "cert_file", "key_file",
                     "namespace_file", "cluster_domain", "watch_timeout"},
         .asks_servers = true};
+    static const Meaning kSrv{"dns-srv",
+                              {"type", "name", "servers", "refresh", "keep_last", "empty_hold"}};
+    static const Meaning kPlugin{.type = "plugin",
+                                 .keys = {"type", "name", "port", "path", "keep_last", "empty_hold",
+                                          "keep_last_max_age", "options"},
+                                 .options = {"*"}};
+    static const Meaning kRegistry{
+        .type = "registry",
+        .keys = {"type", "name", "servers", "keep_last", "empty_hold", "keep_last_max_age",
+                 "options"},
+        .options = {"prefix", "user", "password_file", "ca_file", "cert_file", "key_file"},
+        .asks_servers = true};
+    static const Meaning kEtcd{
+        .type = "etcd",
+        .keys = {"type", "name", "servers", "keep_last", "empty_hold", "keep_last_max_age",
+                 "options"},
+        .options = {"user", "password_file", "ca_file", "cert_file", "key_file"},
+        .asks_servers = true};
+    static const Meaning kConsul{.type = "consul",
+                                 .keys = {"type", "name", "servers", "keep_last", "empty_hold",
+                                          "keep_last_max_age", "options"},
+                                 .options = {"datacenter", "tag", "health", "filter", "wait",
+                                             "token_file", "ca_file", "cert_file", "key_file"},
+                                 .asks_servers = true};
     switch (type) {
+        case static_list:
+            return kStatic;
         case file:
             return kFile;
         case dns:
             return kDns;
         case kubernetes:
             return kKubernetes;
-        default:
-            return kStatic;
+        case dns_srv:
+            return kSrv;
+        case plugin:
+            return kPlugin;
+        case registry:
+            return kRegistry;
+        case etcd:
+            return kEtcd;
+        case consul:
+            return kConsul;
     }
+    return kStatic;
 }
 
 std::vector<Address> decode_servers(Context& ctx, const Node& node) {
@@ -149,6 +184,41 @@ bool has_type(Context& ctx, const Node& node, const Origins& origins) {
     return false;
 }
 
+// Values that only one kind of discovery knows.
+void check_values(Context& ctx, const Node& node, const Cluster& cluster) {
+    const Discovery& discovery = cluster.discovery;
+    const std::string& name = discovery.name.empty() ? cluster.name : discovery.name;
+    const auto may_stand_in_name = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+    };
+    if (discovery.type == Discovery::Type::dns_srv &&
+        !std::all_of(name.begin(), name.end(), may_stand_in_name)) {
+        complain(ctx, value_of(node, "name"),
+                 {.code = 113,
+                  .what = "'" + name + "' is no name of a service",
+                  .note = "write _http._tcp.orders.internal"});
+    }
+    if (discovery.type != Discovery::Type::consul) return;
+    const Node& options = value_of(node, "options");
+    const auto said = [&](const char* key) -> const std::string* {
+        const auto found = discovery.options.find(key);
+        return found == discovery.options.end() ? nullptr : &found->second;
+    };
+    const std::string* const health = said("health");
+    if (health != nullptr && *health != "passing" && *health != "warning" && *health != "any") {
+        complain(ctx, value_of(options, "health"),
+                 {.code = 115,
+                  .what = "'" + *health + "' is no health of Consul",
+                  .note = "one of: passing, warning, any"});
+    }
+    const std::string* const wait = said("wait");
+    if (wait != nullptr && !std::holds_alternative<Duration>(read_duration(*wait))) {
+        complain(ctx, value_of(options, "wait"),
+                 {.code = 104, .what = "'" + *wait + "' is no duration", .note = "write wait: 5m"});
+    }
+}
+
 // Keys and endpoints that this kind of discovery has no use for.
 void check_discovery(Context& ctx,
                      const Node& node,
@@ -176,6 +246,13 @@ void check_discovery(Context& ctx,
     if (type == Discovery::Type::static_list || type == Discovery::Type::dns) return;
     if (type == Discovery::Type::file && cluster.discovery.path.empty())
         complain(ctx, node, {.code = 114, .what = "discovery by file needs a path"});
+    if (type == Discovery::Type::plugin && cluster.discovery.path.empty()) {
+        complain(ctx, node,
+                 {.code = 114,
+                  .what = "discovery by plugin needs a path",
+                  .note = "that of its shared object: path: /usr/lib/weir/mine.so"});
+    }
+    check_values(ctx, node, cluster);
     if (!cluster.endpoints.empty()) {
         complain(ctx, node,
                  {.code = 115,
@@ -383,6 +460,15 @@ ClusterDraft decode_cluster(Context& ctx, const Entry& entry, const Defaults& de
 
 }  // namespace
 
+bool is_key_of_discovery(std::string_view type, std::string_view key) {
+    if (key == "type") return true;
+    const auto types = words_of(block<DiscoveryBlock>().rows[0].type);
+    const auto at = std::find(types.begin(), types.end(), type);
+    if (at == types.end()) return false;
+    const auto& keys = meaning_of(static_cast<Discovery::Type>(at - types.begin())).keys;
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
 void read_discovery_port(Context& ctx,
                          const Node& node,
                          const std::string& /*path*/,
@@ -434,45 +520,6 @@ void read_hash_key(Context& ctx, const Node& node, const std::string& /*path*/, 
                                    : "'" + node.text + "' is nothing to hash",
                   .note = "write header:NAME, cookie:NAME, client_ip or path"});
     }
-}
-
-std::vector<Endpoint> decode_endpoints(Context& ctx, const Node& node, const std::string& path) {
-    std::vector<Endpoint> endpoints;
-    std::map<std::string, Place> seen;
-    if (node.is_broken || !expect(ctx, node, Node::Kind::list, "endpoints", "a list: [host:port]"))
-        return endpoints;
-    for (std::size_t i = 0; i < node.items.size(); ++i) {
-        const Node& item = node.items[i];
-        EndpointBlock from;
-        decode(ctx, item, below(path, i), from);
-        if (from.address == nullptr) {
-            if (item.kind == Node::Kind::map && !is_in_doubt(item))
-                complain(ctx, item, {.code = 114, .what = "an endpoint needs an address"});
-            continue;
-        }
-        if (from.address->kind != Node::Kind::scalar) {
-            complain_kind(ctx, *from.address, "address", "host:port");
-            continue;
-        }
-        auto read = read_endpoint(from.address->text);
-        if (auto* complaint = std::get_if<Complaint>(&read)) {
-            complain(ctx, *from.address, std::move(*complaint));
-            continue;
-        }
-        auto& endpoint = std::get<Endpoint>(read);
-        endpoint.weight = from.weight;
-        endpoint.place = item.place;
-        const auto [at, is_new] = seen.emplace(endpoint.text, item.place);
-        if (!is_new) {
-            complain(ctx, *from.address,
-                     {.code = 131,
-                      .what = "endpoint '" + endpoint.text + "' is given twice",
-                      .note = "first at line " + std::to_string(at->second.line)});
-        } else {
-            endpoints.push_back(std::move(endpoint));
-        }
-    }
-    return endpoints;
 }
 
 void decode_clusters(Context& ctx,

@@ -254,6 +254,45 @@ class Fallbacks {
 
 }  // namespace
 
+std::vector<Endpoint> decode_endpoints(Context& ctx, const Node& node, const std::string& path) {
+    std::vector<Endpoint> endpoints;
+    std::map<std::string, Place> seen;
+    if (node.is_broken || !expect(ctx, node, Node::Kind::list, "endpoints", "a list: [host:port]"))
+        return endpoints;
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        const Node& item = node.items[i];
+        EndpointBlock from;
+        decode(ctx, item, below(path, i), from);
+        if (from.address == nullptr) {
+            if (item.kind == Node::Kind::map && !is_in_doubt(item))
+                complain(ctx, item, {.code = 114, .what = "an endpoint needs an address"});
+            continue;
+        }
+        if (from.address->kind != Node::Kind::scalar) {
+            complain_kind(ctx, *from.address, "address", "host:port");
+            continue;
+        }
+        auto read = read_endpoint(from.address->text);
+        if (auto* complaint = std::get_if<Complaint>(&read)) {
+            complain(ctx, *from.address, std::move(*complaint));
+            continue;
+        }
+        auto& endpoint = std::get<Endpoint>(read);
+        endpoint.weight = from.weight;
+        endpoint.place = item.place;
+        const auto [at, is_new] = seen.emplace(endpoint.text, item.place);
+        if (!is_new) {
+            complain(ctx, *from.address,
+                     {.code = 131,
+                      .what = "endpoint '" + endpoint.text + "' is given twice",
+                      .note = "first at line " + std::to_string(at->second.line)});
+        } else {
+            endpoints.push_back(std::move(endpoint));
+        }
+    }
+    return endpoints;
+}
+
 void settle_fallbacks(Context& ctx,
                       const Defaults& defaults,
                       ClusterDrafts& clusters,

@@ -380,8 +380,7 @@ struct Later {
 constexpr std::string_view kLaterRoot[] = {"kafka", "consumers", "tracing"};
 constexpr std::string_view kLaterEndpoint[] = {"zone"};
 constexpr std::string_view kLaterRoute[] = {"publish"};
-constexpr std::string_view kLaterDiscoveryType[] = {"dns-srv", "consul",   "etcd",
-                                                    "xds",     "registry", "plugin"};
+constexpr std::string_view kLaterDiscoveryType[] = {"xds"};
 constexpr std::string_view kLaterLb[] = {"zone_aware"};
 constexpr std::string_view kLaterAdmin[] = {"ui", "tap_bodies"};
 constexpr std::string_view kLaterTelemetry[] = {"exemplars"};

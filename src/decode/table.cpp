@@ -192,15 +192,18 @@ constexpr Key<EndpointBlock> kEndpoint[] = {
     {"weight", "int", "100", "", &EndpointBlock::weight, 1, 65535},
 };
 constexpr Key<DiscoveryBlock> kDiscovery[] = {
-    {"type", "enum:static,file,dns,kubernetes", "required", "",
+    {"type", "enum:static,file,dns,kubernetes,dns-srv,plugin,registry,etcd,consul", "required", "",
      word<&DiscoveryBlock::type, DiscoveryBlock>(), 0, kNoMost, "kind of discovery"},
-    {"name", "string", "cluster name", "what to look up: a DNS name, NAMESPACE/SERVICE",
+    {"name", "string", "cluster name",
+     "what to look up: a DNS name, NAMESPACE/SERVICE, a service of Consul or the registry, a "
+     "prefix of etcd",
      &DiscoveryBlock::name},
     {"port", "int|string", "-", "of the addresses found by name; kubernetes: or its name",
      &read_discovery_port},
-    {"servers", "list", "system", "resolvers; of kubernetes the API server",
+    {"servers", "list", "system",
+     "resolvers; of kubernetes the API server, of consul and etcd theirs",
      &DiscoveryBlock::servers},
-    {"path", "path", "-", "file", &DiscoveryBlock::path},
+    {"path", "path", "-", "file, or the plugin's shared object", &DiscoveryBlock::path},
     {"refresh", "duration|ttl", "ttl", "min 1s", &DiscoveryBlock::refresh, 1, kDay},
     {"keep_last", "bool", "true", "keep the last good set while the source fails",
      &DiscoveryBlock::keep_last},

@@ -373,6 +373,9 @@ const Block<Log>& block();
 // Words of config.md that this version refuses: keys of a block, or values of a key.
 [[nodiscard]] std::span<const std::string_view> later_words(std::string_view path);
 
+// Whether a key means something to that type of discovery, spelt as in the file.
+[[nodiscard]] bool is_key_of_discovery(std::string_view type, std::string_view key);
+
 // The words of "enum:a,b,c", or those after each '|'.
 [[nodiscard]] std::vector<std::string_view> words_of(std::string_view type);
 

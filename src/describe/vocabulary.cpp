@@ -1,5 +1,7 @@
 #include "weir/describe/vocabulary.hpp"
 
+#include "decode/table.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -73,13 +75,7 @@ const OffMeaning* Vocabulary::off(std::string_view block) {
 }
 
 bool Vocabulary::is_meant(std::string_view type, std::string_view key) {
-    if (key == "type") return true;
-    if (type == "static" || type.empty()) return false;
-    if (key == "refresh" && type == "kubernetes") return false;
-    if (key == "refresh" || key == "keep_last" || key == "empty_hold") return true;
-    const bool keeps_snapshot = type != "file" && type != "dns";
-    if (key == "keep_last_max_age" || key == "options") return keeps_snapshot;
-    return type == "file" ? key == "path" : key != "path";
+    return config::is_key_of_discovery(type, key);
 }
 
 bool is_value(const config::KeyInfo& row) {

@@ -1,6 +1,7 @@
 #include "cluster_table.hpp"
 
 #include "weir/core/random.hpp"
+#include "weir/finders/finders.hpp"
 
 #include <utility>
 
@@ -29,8 +30,9 @@ ClusterTable::Plan ClusterTable::plan(const config::Config& next, bool must_rene
         slot.cluster =
             std::make_shared<upstream::Cluster>(section, surroundings, Clock::refresh(), before);
         if (before != nullptr && has_same_source(before->config(), section)) continue;
-        slot.provider = discovery::make_provider(
-            section, {.main = main_, .registry = surroundings_.registry, .state_dir = state_dir_});
+        slot.provider = finders::make_provider(
+            section, {.main = main_, .registry = surroundings_.registry, .state_dir = state_dir_},
+            registrations_);
     }
     return plan;
 }

@@ -2,6 +2,7 @@
 
 #include "weir/config/config.hpp"
 #include "weir/discovery/provider.hpp"
+#include "weir/finders/registry.hpp"
 #include "weir/upstream/cluster.hpp"
 
 #include <functional>
@@ -32,8 +33,12 @@ class ClusterTable {
     // `state_dir`: where the last good endpoints are kept for the next process; empty: nowhere.
     ClusterTable(boost::asio::io_context& main,
                  const upstream::Surroundings& surroundings,
+                 finders::Registry& registrations,
                  std::string state_dir = {})
-        : main_(main), surroundings_(surroundings), state_dir_(std::move(state_dir)) {}
+        : main_(main),
+          surroundings_(surroundings),
+          registrations_(registrations),
+          state_dir_(std::move(state_dir)) {}
     ClusterTable(const ClusterTable&) = delete;
     ClusterTable& operator=(const ClusterTable&) = delete;
 
@@ -60,6 +65,7 @@ class ClusterTable {
   private:
     boost::asio::io_context& main_;
     const upstream::Surroundings surroundings_;
+    finders::Registry& registrations_;
     const std::string state_dir_;
     Plan slots_;
 };

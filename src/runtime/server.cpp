@@ -82,6 +82,7 @@ struct Server::State {
     unsigned worker_count;
     std::atomic<std::uint64_t> connections{0};
     SocketTable sockets;
+    finders::Registry registrations{Clock::refresh()};
     ClusterTable clusters;
     proxy::Passthrough passthrough;
     filter::LiveFaults faults;
@@ -110,6 +111,7 @@ Server::State::State(boost::asio::io_context& main_loop, Options server_options)
       worker_count(options.config->threads.value_or(usable_processors())),
       clusters(main,
                {.registry = registry, .events = events, .workers = worker_count},
+               registrations,
                options.state_dir),
       passthrough({.registry = registry, .events = events, .workers = worker_count}),
       health(main.get_executor(), registry) {
@@ -237,7 +239,8 @@ admin::Context Server::State::admin_context() {
                 [this](const std::string& name) {
                     const auto known = known_certificates.find(name);
                     return known == known_certificates.end() ? 0 : known->second.reloads;
-                }};
+                },
+            .registrations = &registrations};
 }
 
 admin::Readiness Server::State::readiness() const {
@@ -273,6 +276,7 @@ transport::Task<> Server::State::tick(transport::TaskScope& scope) {
     while (true) {
         co_await scope.sleep_for(kTick);
         const TimePoint now = Clock::refresh();
+        registrations.expire(now);
         admin::tick(*snapshot, now);
         health.tick(now);
         trim(now);

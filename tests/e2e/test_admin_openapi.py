@@ -94,6 +94,7 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
     cluster, breaker = {"{cluster}": "c"}, {"{id}": "c"}
     base = "/api/v1/clusters/{cluster}/endpoints/{address}"
     probes = f"probes: {{app/liveness: {{type: tcp, port: {origin.rsplit(':', 1)[1]}}}}}"
+    registered = {"{service}": "orders", "{address}": "10.0.0.1:80"}
     return {
         ("get", "/"): {}, ("get", "/healthz"): {}, ("get", "/readyz"): {}, ("get", "/startupz"): {},
         ("get", "/metrics"): {}, ("get", "/api/v1"): {}, ("get", "/api/v1/openapi.json"): {},
@@ -109,6 +110,8 @@ def calls(origin: str, config: str) -> dict[Operation, dict[str, Any]]:
         ("post", "/api/v1/breakers/{id}/auto"): {"place": breaker},
         ("post", "/api/v1/faults"): {"body": {"cluster": "c", "delay": "1ms", "percent": "1%", "for": "1h"}},
         ("get", "/api/v1/faults"): {}, ("delete", "/api/v1/faults/{id}"): {"place": {"{id}": "1"}},
+        ("put", "/api/v1/registry/{service}/{address}"): {"place": registered, "body": {"ttl": "1m", "weight": 5, "zone": "z"}},
+        ("get", "/api/v1/registry"): {}, ("delete", "/api/v1/registry/{service}/{address}"): {"place": registered},
         ("get", "/api/v1/status"): {}, ("get", "/api/v1/listeners"): {}, ("get", "/api/v1/routes"): {},
         ("get", "/api/v1/clusters"): {}, ("get", "/api/v1/clusters/{cluster}"): {"place": cluster},
         ("get", "/api/v1/certs"): {}, ("get", "/api/v1/ratelimits"): {}, ("get", "/api/v1/discovery"): {}, ("get", "/api/v1/events"): {"query": "n=50"},

@@ -7,6 +7,7 @@
 #include "weir/discovery/provider.hpp"
 #include "weir/filter/faults.hpp"
 #include "weir/filter/limit_states.hpp"
+#include "weir/finders/registry.hpp"
 #include "weir/proxy/snapshot.hpp"
 #include "weir/telemetry/attempt_trace.hpp"
 #include "weir/telemetry/events.hpp"
@@ -95,7 +96,8 @@ struct Context {
     std::function<std::vector<Address>(std::string_view listener)> listen_addresses = {};
     // How often a certificate was replaced while this process ran, by where it is named.
     std::function<std::uint64_t(const std::string& subject_name)> certificate_reloads = {};
-    const telemetry::Rates* rates = nullptr;  // the server's own: it samples them
+    finders::Registry* registrations = nullptr;  // none: nothing registers here
+    const telemetry::Rates* rates = nullptr;     // the server's own: it samples them
 };
 
 }  // namespace weir::admin

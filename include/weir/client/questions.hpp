@@ -63,6 +63,18 @@ struct FaultOrder {
 };
 [[nodiscard]] Question add_fault(const FaultOrder& order);
 [[nodiscard]] Question remove_fault(std::string_view id);
+
+// Each empty where it is not said.
+struct LeaseOrder {
+    std::string ttl;
+    std::string weight;
+    std::string zone;
+};
+[[nodiscard]] Question look_at_registry(std::string_view service);  // empty: all
+[[nodiscard]] Question register_endpoint(std::string_view service,
+                                         std::string_view address,
+                                         const LeaseOrder& lease);
+[[nodiscard]] Question unregister(std::string_view service, std::string_view address);
 // `modules` are "name=level". Nothing said is as configured.
 [[nodiscard]] Question change_log(std::string_view level,
                                   const std::vector<std::string>& modules,

@@ -137,6 +137,33 @@ TEST(ConfigClusters, KubernetesKnowsItsOptions) {
     EXPECT_EQ(discovery.sources[2].endpoint.port, 8001);
 }
 
+TEST(ConfigClusters, SourcesHaveTheirServersAndOptions) {
+    const auto etcd =
+        good(test::kListener +
+             "clusters: {a: {discovery: {type: etcd, name: /x, servers: [\"https://e1:2379\", "
+             "\"10.0.0.1:2379\"], options: {user: me, password_file: /p}}}}\n")
+            .clusters.at("a")
+            .discovery;
+    EXPECT_EQ(etcd.type, Discovery::Type::etcd);
+    ASSERT_EQ(etcd.sources.size(), 2U);
+    EXPECT_EQ(etcd.sources[0].uses_tls, true);
+    EXPECT_EQ(etcd.sources[1].endpoint.text, "10.0.0.1:2379");
+    EXPECT_EQ(etcd.options.at("user"), "me");
+    const auto plugin =
+        good(test::kListener +
+             "clusters: {a: {discovery: {type: plugin, path: ./x.so, options: {any: thing}}}}\n")
+            .clusters.at("a")
+            .discovery;
+    EXPECT_EQ(plugin.type, Discovery::Type::plugin);
+    EXPECT_EQ(plugin.options.at("any"), "thing");
+    for (const auto& [word, type] : {std::pair{"registry", Discovery::Type::registry},
+                                     std::pair{"consul", Discovery::Type::consul},
+                                     std::pair{"dns-srv", Discovery::Type::dns_srv}}) {
+        const auto text = test::kListener + "clusters: {a: {discovery: " + word + "}}\n";
+        EXPECT_EQ(good(text).clusters.at("a").discovery.type, type);
+    }
+}
+
 TEST(ConfigClusters, OfferWhatTheyMaySpeak) {
     const struct {
         const char* protocol;
@@ -183,6 +210,19 @@ TEST(ConfigClusters, RefuseWhatContradicts) {
         {"{discovery: {type: kubernetes, refresh: 5s}}", "115"},
         {"{endpoints: [\"10.0.0.1:80\"], discovery: kubernetes}", "115"},
         {"{discovery: {type: dns, port: 80, keep_last_max_age: 1h}}", "115"},
+        {"{discovery: plugin}", "114"},
+        {"{discovery: {type: plugin, path: x.so, servers: [\"a:1\"]}}", "115"},
+        {"{discovery: {type: dns-srv, name: \"a b\"}}", "113"},
+        {"{discovery: {type: dns-srv, port: 80}}", "115"},
+        {"{discovery: {type: dns-srv, servers: [x]}}", "113"},
+        {"{discovery: {type: registry, refresh: 5s}}", "115"},
+        {"{discovery: {type: registry, options: {color: red}}}", "115"},
+        {"{discovery: {type: etcd, path: x}}", "115"},
+        {"{discovery: {type: etcd, options: {pasword_file: x}}}", "115"},
+        {"{discovery: {type: etcd, servers: [\"a b:80\"]}}", "113"},
+        {"{discovery: {type: consul, options: {health: well}}}", "115"},
+        {"{discovery: {type: consul, options: {wait: soon}}}", "104"},
+        {"{endpoints: [\"10.0.0.1:80\"], discovery: consul}", "115"},
         {"{endpoints: [\"a:80\"], timeout: {client_idle: 5s}}", "115"},
         {"{endpoints: [\"a:80\"], timeout: 0}", "117"},
         {"{endpoints: [\"a:80\"], timeout: }", "108"},

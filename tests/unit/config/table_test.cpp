@@ -389,7 +389,7 @@ TEST(KeyTable, RefusesTheKeysOfLaterVersionsByName) {
         }
     }
     EXPECT_GT(refused, 0U);
-    EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "consul")), "109");
+    EXPECT_EQ(test::codes(text_with("clusters{}.discovery.type", "xds")), "109");
 }
 
 }  // namespace
