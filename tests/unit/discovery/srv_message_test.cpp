@@ -167,7 +167,7 @@ TEST(SrvMessage, EndsWhateverTheBytes) {
         for (int i = 0; i < 3; ++i)
             bytes[random() % bytes.size()] = static_cast<char>(random() & 0xff);
         const SrvAnswer answer = Message::read_bytes(bytes);
-        if (!answer.error.empty()) EXPECT_THAT(answer.records, IsEmpty());
+        EXPECT_TRUE(answer.error.empty() || answer.records.empty());
     }
 }
 
