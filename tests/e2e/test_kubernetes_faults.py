@@ -87,7 +87,7 @@ class Faults(KubernetesTest):
         before = weir.rss_bytes()
         self.api.garbage = b" " * (40 << 20)
         self.put("127.0.0.4")
-        eventually(lambda: "longer than 16 MiB" in weir.errors(), "it is given up")
+        eventually(lambda: "longer than 16 MiB" in weir.errors(), "it is given up", 30)
         self.api.garbage = b""
         self.proves_alive(weir)
         self.assertLess(weir.rss_bytes() - before, 64 << 20)
