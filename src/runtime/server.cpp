@@ -13,6 +13,7 @@
 #include "drain.hpp"
 #include "logs.hpp"
 #include "redis_names.hpp"
+#include "service_manager.hpp"
 #include "sockets.hpp"
 #include "terminal.hpp"
 #include "worker.hpp"
@@ -57,6 +58,8 @@ struct Server::State {
     void begin_drain(proxy::Draining draining);
     void shut_down();
     void reopen_logs();
+    bool reload();
+    void tell_ready();
     transport::Task<> tick(transport::TaskScope& scope);
     void trim(TimePoint now);
 
@@ -88,6 +91,8 @@ struct Server::State {
     filter::LiveFaults faults;
     upstream::HealthChecks health;
     std::shared_ptr<const proxy::Snapshot> snapshot;
+    const ServiceManager manager;
+    bool is_told_ready = false;
     bool is_started = false;
     bool is_draining = false;
     std::vector<std::unique_ptr<Worker>> workers;
@@ -263,6 +268,7 @@ void Server::State::begin_drain(proxy::Draining draining) {
 
 void Server::State::shut_down() {
     if (drain) return;
+    manager.stopping();
     begin_drain(proxy::Draining::all);
     drain = std::make_unique<Drain>(main, workers, config->drain, [this] { options.on_stopped(); });
 }
@@ -270,6 +276,24 @@ void Server::State::shut_down() {
 void Server::State::reopen_logs() {
     access_log.reopen();
     if (options.configures_log) log::reopen();
+}
+
+bool Server::State::reload() {
+    manager.reloading(Clock::refresh());
+    const auto status = configurator->reload().status;
+    const bool is_accepted = status == admin::ConfigResult::Status::accepted;
+    if (status == admin::ConfigResult::Status::no_file)
+        log::warn("nothing to reload: there is no configuration file");
+    const std::string& hash = config->source.hash;
+    manager.ready(is_accepted ? "serving configuration " + hash : "refused: " + unchanged(hash));
+    return is_accepted;
+}
+
+// Once: what is told later is of reloads and the end.
+void Server::State::tell_ready() {
+    if (is_told_ready || !readiness().is_ready) return;
+    is_told_ready = true;
+    manager.ready("serving configuration " + config->source.hash);
 }
 
 transport::Task<> Server::State::tick(transport::TaskScope& scope) {
@@ -280,6 +304,7 @@ transport::Task<> Server::State::tick(transport::TaskScope& scope) {
         admin::tick(*snapshot, now);
         health.tick(now);
         trim(now);
+        tell_ready();
     }
 }
 
@@ -323,14 +348,11 @@ void Server::start() {
         transport::spawn(state_->main.get_executor(), "tick",
                          [this](transport::TaskScope& scope) { return state_->tick(scope); });
     state_->configurator->watch(state_->main.get_executor(), {});
+    state_->tell_ready();
 }
 
 bool Server::reload() {
-    const auto status = state_->configurator->reload().status;
-    if (status == admin::ConfigResult::Status::no_file) {
-        log::warn("nothing to reload: there is no configuration file");
-    }
-    return status == admin::ConfigResult::Status::accepted;
+    return state_->reload();
 }
 
 void Server::reopen_logs() {
