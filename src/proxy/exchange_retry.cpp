@@ -42,7 +42,9 @@ void Exchange::on_attempt_failed(upstream::Attempt& attempt,
 void Exchange::refused(const upstream::AttemptFailure& failure) {
     const bool is_after_another = retries_ > 0 && failure.error.origin == Error::Origin::local;
     if (!is_after_another) return reply(failure.error, failure.retry_after);
-    if (last_status_ == 0) return reply(last_error_, failure.retry_after);
+    // Where nobody was asked, a hop above need not wait for our breaker: it may ask another.
+    const Duration wait = told_retries() ? failure.retry_after : Duration::zero();
+    if (last_status_ == 0) return reply(last_error_, wait);
     const bool is_call = grpc_ != http::GrpcKind::none;
     const auto code = last_grpc_ ? last_grpc_ : http::grpc_code(last_status_);
     const std::uint16_t status = last_grpc_ ? 0 : last_status_;  // 200 would be no failure
