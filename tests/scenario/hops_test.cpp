@@ -116,7 +116,9 @@ TEST_F(Hops, AHopThatFindsNobodyLeavesTheRetryToTheOneAbove) {
                 EXPECT_EQ(answered ? answered->status : 0, 200) << mode;
             }
         };
-        expect_answers(ask(16));
+        gone.usually(answer(200).after(100ms));
+        other.usually(answer(200).after(100ms));
+        expect_answers(ask(16));  // so that there are connections
         gone.usually(hang());
         const auto in_flight = ask(16);  // half of them at the one that dies, on connections it had
         world.settle();
