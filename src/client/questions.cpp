@@ -1,6 +1,7 @@
 #include "weir/client/questions.hpp"
 
 #include "weir/core/json.hpp"
+#include "weir/http/query.hpp"
 
 #include <algorithm>
 
@@ -36,22 +37,7 @@ std::string in_capitals(std::string_view text) {
 }  // namespace
 
 std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    constexpr std::string_view kPlain = "-._~:@[]";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_word =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (is_word || kPlain.find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
-        }
-    }
-    return out;
+    return http::encoded(text, "-._~:@[]");
 }
 
 Question look_at(std::string_view what) {

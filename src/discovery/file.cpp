@@ -1,3 +1,4 @@
+#include "weir/control/text_file.hpp"
 #include "weir/core/log.hpp"
 #include "weir/decode/load.hpp"
 
@@ -12,7 +13,6 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <sys/inotify.h>
@@ -27,33 +27,8 @@ using boost::asio::as_tuple;
 using boost::asio::use_awaitable;
 using Descriptor = boost::asio::posix::stream_descriptor;
 
-constexpr std::uintmax_t kLargestFile = 4 * 1024 * 1024;
+constexpr std::size_t kLargestFile = std::size_t{4} * 1024 * 1024;
 constexpr Duration kRefresh = std::chrono::seconds{1};
-
-struct Content {
-    std::string text;
-    std::string error;  // not empty: the file could not be read
-
-    bool operator==(const Content&) const = default;
-};
-
-// Only a regular file: opening a pipe would block the loop.
-Content read_file(const std::string& path) {
-    std::error_code ec;
-    const auto status = std::filesystem::status(path, ec);
-    if (ec) return {{}, path + ": " + ec.message()};
-    if (!std::filesystem::is_regular_file(status)) return {{}, path + ": not a regular file"};
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return {{}, path + ": cannot be opened"};
-    Content content;
-    std::array<char, 16 * 1024> part;
-    while (file.read(part.data(), part.size()) || file.gcount() > 0) {
-        content.text.append(part.data(), static_cast<std::size_t>(file.gcount()));
-        if (content.text.size() > kLargestFile) return {{}, path + ": larger than 4 MiB"};
-    }
-    if (file.bad()) return {{}, path + ": cannot be read"};
-    return content;
-}
 
 std::string first_problem(const std::string& path, const config::Report& report) {
     for (const config::Problem& problem : report.sorted()) {
@@ -153,7 +128,7 @@ class FileProvider final : public Provider {
     // A poll may meet a writer half-way: what it finds must be there twice. An event comes when the
     // writer has closed the file.
     void read(Trigger trigger) {
-        Content content = read_file(path_);
+        control::TextFile content = control::read_text_file(path_, kLargestFile);
         const bool is_settled = trigger == Trigger::event || content == seen_;
         seen_ = content;
         if (!is_settled) return;
@@ -202,8 +177,8 @@ class FileProvider final : public Provider {
     Duration refresh_;
     boost::asio::any_io_executor executor_;
     Descriptor inotify_;
-    std::optional<Content> seen_;   // by the last read
-    std::optional<Content> taken_;  // what parsed_ is of
+    std::optional<control::TextFile> seen_;   // by the last read
+    std::optional<control::TextFile> taken_;  // what parsed_ is of
     std::optional<std::vector<config::Endpoint>> parsed_;
     bool is_failing_ = false;
     LastGood<config::Endpoint> listed_;

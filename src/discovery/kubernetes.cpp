@@ -3,6 +3,7 @@
 #include "weir/control/http_client.hpp"
 #include "weir/control/text_file.hpp"
 #include "weir/core/log.hpp"
+#include "weir/http/query.hpp"
 
 #include "discovery/endpoint_slice.hpp"
 #include "discovery/found_set.hpp"
@@ -130,25 +131,6 @@ Account account_of(const config::Cluster& cluster) {
     return account;
 }
 
-// Of a query: all but letters and digits.
-std::string escaped(std::string_view text) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                              (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-        if (is_plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
-        }
-    }
-    return out;
-}
-
 // Follows the EndpointSlices of one service.
 //
 //   unlisted  --a watch that begins with all there is, else list + watch-->  listed
@@ -240,9 +222,9 @@ class KubernetesProvider final : public Provider {
 };
 
 std::string KubernetesProvider::slices_path() const {
-    return "/apis/discovery.k8s.io/v1/namespaces/" + escaped(account_.space) +
+    return "/apis/discovery.k8s.io/v1/namespaces/" + http::encoded(account_.space) +
            "/endpointslices?labelSelector=" +
-           escaped("kubernetes.io/service-name=" + account_.service);
+           http::encoded("kubernetes.io/service-name=" + account_.service);
 }
 
 Task<> KubernetesProvider::run(TaskScope& scope) {
@@ -330,8 +312,9 @@ KubernetesProvider::End KubernetesProvider::fail(std::string error) {
 Task<> KubernetesProvider::learn_port(TaskScope& scope) {
     if (discovery_.port == 0) co_return;
     client_.set_times(kHeadTimeout, kHeadTimeout, kHeadTimeout);
-    const bool has_head = co_await ask(scope, "/api/v1/namespaces/" + escaped(account_.space) +
-                                                  "/services/" + escaped(account_.service));
+    const bool has_head =
+        co_await ask(scope, "/api/v1/namespaces/" + http::encoded(account_.space) + "/services/" +
+                                http::encoded(account_.service));
     if (!has_head) co_return;
     std::string body;
     const bool is_whole = co_await client_.read_all(scope, body, kLargestPage);
@@ -348,7 +331,7 @@ Task<KubernetesProvider::End> KubernetesProvider::list(TaskScope& scope) {
         std::string target = slices_path() + "&limit=" + std::to_string(kPageSize);
         // From the server's cache, unless that was behind.
         if (!next.empty()) {
-            target += "&continue=" + escaped(next);
+            target += "&continue=" + http::encoded(next);
         } else if (!lists_exactly_) {
             target += "&resourceVersion=0";
         }
@@ -388,7 +371,7 @@ Task<KubernetesProvider::End> KubernetesProvider::watch(TaskScope& scope) {
     std::string target = slices_path() + "&watch=1&allowWatchBookmarks=true&timeoutSeconds=" +
                          std::to_string(seconds.count());
     target += is_initial ? "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
-                         : "&resourceVersion=" + escaped(version_);
+                         : "&resourceVersion=" + http::encoded(version_);
     fresh_ = SliceSet();
     const bool has_head = co_await ask(scope, std::move(target));
     if (!has_head) co_return fail(client_.error());

@@ -1,6 +1,7 @@
 #include "finders/consul_messages.hpp"
 
 #include "weir/core/json.hpp"
+#include "weir/http/query.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -10,24 +11,6 @@ namespace {
 
 constexpr std::uint64_t kMostWeight = 65535;
 constexpr std::uint64_t kMostPort = 65535;
-
-std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                              (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-        if (is_plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += kHex[byte >> 4U];
-            out += kHex[byte & 15U];
-        }
-    }
-    return out;
-}
 
 // The worst of its checks.
 bool is_warning(const JsonValue& entry) {
@@ -88,13 +71,13 @@ std::uint64_t next_index(std::uint64_t before, std::string_view header) {
 }
 
 std::string target_of(const Query& query) {
-    std::string target = "/v1/health/service/" + percent_encoded(query.service);
+    std::string target = "/v1/health/service/" + http::encoded(query.service);
     char join = '?';
     const auto add = [&](std::string_view key, const std::string& value) {
         if (value.empty()) return;
         target += join;
         join = '&';
-        target.append(key).append("=").append(percent_encoded(value));
+        target.append(key).append("=").append(http::encoded(value));
     };
     std::string filter = query.filter;
     if (query.health == "warning") {

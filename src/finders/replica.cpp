@@ -11,6 +11,11 @@
 
 #include <utility>
 
+#ifndef __clang__
+// g++ 12 takes the allocation of a coroutine's frame, seen from its caller, for another's.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
 namespace weir::finders {
 
 using transport::Task;

@@ -110,6 +110,24 @@ bool equals_decoded(std::string_view encoded, std::string_view plain) {
     return encoded.empty() && plain.empty();
 }
 
+std::string encoded(std::string_view text, std::string_view plain) {
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool is_word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (is_word || plain.find(c) != std::string_view::npos) {
+            out += c;
+        } else {
+            out += '%';
+            out += kHex[byte >> 4U];
+            out += kHex[byte & 15U];
+        }
+    }
+    return out;
+}
+
 std::string decoded(std::string_view encoded) {
     std::string plain;
     while (!encoded.empty())

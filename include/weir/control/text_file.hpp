@@ -9,6 +9,8 @@ namespace weir::control {
 struct TextFile {
     std::string text;
     std::string error;  // not empty: it could not be read; a sentence with its path
+
+    bool operator==(const TextFile&) const = default;
 };
 
 // Only a regular file of at most that size: opening a pipe would block the loop.
