@@ -149,7 +149,8 @@ class Weir:
             except OSError:
                 return False
 
-        eventually(is_ready, "ready")
+        # A source that does not answer is waited for ten seconds.
+        eventually(is_ready, "ready", 20)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

@@ -66,7 +66,8 @@ class Documents(WeirTest):
             text = guide.read_text()
             for key in re.findall(rf"`((?:{'|'.join(blocks)})\.[a-z_.]+)`", text):
                 self.assertIn(key, known, f"{guide.name}: no such key")
-            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+            for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose):
                 self.assertTrue((guide.parent / link).exists(), f"{guide.name}: {link} is not there")
 
     def test_a_full_disk_is_a_failure(self) -> None:

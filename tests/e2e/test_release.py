@@ -79,9 +79,12 @@ class Release(unittest.TestCase):
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.tree / "dist").iterdir()}
 
     def newer_binary(self, version: str) -> Path:
-        """The binary, but that its version is another."""
+        """The binary, but that its version is another, which must be as long."""
+        self.assertEqual(len(version), len(self.version))
         path = self.root / "weir"
-        path.write_text(f'#!/bin/sh\n[ "$1" != version ] || {{ echo "weir {version} (abc)"; exit; }}\nexec {BINARY} "$@"\n')
+        program = Path(BINARY).read_bytes()
+        self.assertIn(f"\0{self.version}\0".encode(), program)
+        path.write_bytes(program.replace(f"\0{self.version}\0".encode(), f"\0{version}\0".encode()))
         path.chmod(0o755)
         return path
 
@@ -118,19 +121,19 @@ class Release(unittest.TestCase):
         self.assertEqual(tarball.read_bytes()[4:8], b"\0\0\0\0")  # no date of the packing
 
     def test_states_the_version_and_dates_its_section_in_one_commit(self) -> None:
-        self.changelog("98.7.6")
+        self.changelog("9.8.7")
         self.git("commit", "-qam", "y")
         before = self.git("rev-parse", "HEAD")
-        code, output = self.release("98.7.6", binary=self.newer_binary("98.7.6"))
+        code, output = self.release("9.8.7", binary=self.newer_binary("9.8.7"))
         self.assertEqual(code, 0, output)
         self.assertEqual(self.git("rev-parse", "HEAD~1"), before)
-        self.assertEqual(self.git("log", "-1", "--format=%s"), "Release 98.7.6")
+        self.assertEqual(self.git("log", "-1", "--format=%s"), "Release 9.8.7")
         self.assertEqual(self.git("status", "--porcelain"), "")
-        self.assertIn("project(weir VERSION 98.7.6 ", (self.tree / "CMakeLists.txt").read_text())
-        self.assertRegex((self.tree / "CHANGELOG.md").read_text(), r"\n## 98\.7\.6 - \d{4}-\d\d-\d\d\n")
-        self.assertIn("weir-98.7.6.tar.gz", self.dist())
+        self.assertIn("project(weir VERSION 9.8.7 ", (self.tree / "CMakeLists.txt").read_text())
+        self.assertRegex((self.tree / "CHANGELOG.md").read_text(), r"\n## 9\.8\.7 - \d{4}-\d\d-\d\d\n")
+        self.assertIn("weir-9.8.7.tar.gz", self.dist())
         if (self.tree / "deploy/k8s/chart").exists():
-            self.assertIn("weir-chart-98.7.6.tgz", self.dist())
+            self.assertIn("weir-chart-9.8.7.tgz", self.dist())
             left = subprocess.run(["grep", "-rnF", self.version, self.tree / "deploy"], capture_output=True, text=True)
             self.assertEqual(left.stdout, "")
 
@@ -143,14 +146,14 @@ class Release(unittest.TestCase):
 
     def test_refuses_what_is_not_ready(self) -> None:
         self.refused("1.2", "MAJOR.MINOR.PATCH")
-        self.refused("98.7.6", "has no section")
+        self.refused("9.8.7", "has no section")
         self.refused("0.0.0", "has no section")
         self.refused(self.version, "the tag's commit", GITHUB_REF_TYPE="tag", GITHUB_REF_NAME=f"v{self.version}")
         self.refused(self.version, f"not v{self.version}", GITHUB_REF_TYPE="tag", GITHUB_REF_NAME="v0.0.0")
         (self.tree / "new").write_text("x")
         self.refused(self.version, "not clean: ?? new")
         (self.tree / "new").unlink()
-        for version, word in (("98.7.6", "not 98.7.6"), ("0.0.0", "is older than")):
+        for version, word in (("9.8.7", "not 9.8.7"), ("0.0.0", "is older than")):
             self.changelog(version)
             self.git("commit", "-qam", "y")
             self.refused(version, word)
