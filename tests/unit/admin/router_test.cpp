@@ -82,12 +82,13 @@ TEST_F(Router, HidesFromTheTelemetryPortWhatIsNotForIt) {
     EXPECT_EQ(ask(http::Method::get, "/act", Server::Port::telemetry).status, 404);
 }
 
-TEST(Routes, OnlyHealthAndMetricsAreOnBothPorts) {
+TEST(Routes, OnlyHealthProbesAndMetricsAreOnBothPorts) {
     std::set<std::string_view> both;
     for (const Route& route : routes()) {
         if (route.ports == Ports::both) both.insert(route.path);
     }
-    EXPECT_THAT(both, testing::ElementsAre("/healthz", "/metrics", "/readyz", "/startupz"));
+    EXPECT_THAT(both, testing::ElementsAre("/healthz", "/metrics", "/probe/{container}/{kind}",
+                                           "/readyz", "/startupz"));
 }
 
 TEST(Routes, EachPathIsThereOnceAMethodAndHasADescription) {

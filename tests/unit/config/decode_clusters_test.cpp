@@ -211,7 +211,7 @@ TEST(ConfigClusters, RefuseWhatContradicts) {
         {"{endpoints: [\"10.0.0.1:80\"], discovery: kubernetes}", "115"},
         {"{discovery: {type: dns, port: 80, keep_last_max_age: 1h}}", "115"},
         {"{discovery: plugin}", "114"},
-        {"{discovery: {type: plugin, path: x.so, servers: [\"a:1\"]}}", "115"},
+        {"{discovery: {type: plugin, path: x.so, servers: [\"10.0.0.1:1\"]}}", "115"},
         {"{discovery: {type: dns-srv, name: \"a b\"}}", "113"},
         {"{discovery: {type: dns-srv, port: 80}}", "115"},
         {"{discovery: {type: dns-srv, servers: [x]}}", "113"},

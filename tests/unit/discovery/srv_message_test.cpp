@@ -44,7 +44,7 @@ struct Message {
                     std::uint32_t ttl,
                     const std::string& data) {
         const std::size_t count = 5 + 2 * static_cast<std::size_t>(section);
-        bytes[count + 2] = static_cast<char>(bytes[count + 2] + 1);
+        bytes[count] = static_cast<char>(bytes[count] + 1);
         bytes += owner + half(type) + half(1) + word(ttl) +
                  half(static_cast<unsigned>(data.size())) + data;
         return *this;
