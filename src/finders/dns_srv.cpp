@@ -78,7 +78,12 @@ class SrvProvider final : public Provider {
                                    [this](auto& scope) { return keep_fresh(scope); });
     }
 
-    [[nodiscard]] Status status() const override { return targets_.status(); }
+    // That the service cannot be asked for stays said, whatever its targets say meanwhile.
+    [[nodiscard]] Status status() const override {
+        Status status = targets_.status();
+        if (!error_.empty()) status.last_error = error_;
+        return status;
+    }
 
   private:
     transport::Task<> keep_fresh(transport::TaskScope& scope) {
@@ -97,7 +102,7 @@ class SrvProvider final : public Provider {
         tell_of(answer.error);
         if (!answer.error.empty()) {
             records_.failed();
-            targets_.failed(discovery_.name + ": " + answer.error);
+            targets_.failed(error_);
             // That nothing was ever said is not an empty set.
             if (has_answered_) use();
             return backoff_.wait(random_);
@@ -125,9 +130,10 @@ class SrvProvider final : public Provider {
     }
 
     void tell_of(const std::string& error) {
-        if (error.empty() != is_failing_) return;
-        is_failing_ = !error.empty();
-        if (is_failing_) {
+        const bool was_failing = !error_.empty();
+        error_ = error.empty() ? std::string() : discovery_.name + ": " + error;
+        if (error.empty() != was_failing) return;
+        if (!was_failing) {
             log::warn("service name does not resolve", {{"cluster", cluster_},
                                                         {"name", discovery_.name},
                                                         {"error", error},
@@ -144,7 +150,7 @@ class SrvProvider final : public Provider {
     discovery::LastGood<discovery::SrvRecord> records_;
     std::optional<std::vector<discovery::SrvRecord>> given_;  // to targets_
     bool has_answered_ = false;
-    bool is_failing_ = false;
+    std::string error_;  // of the last question for the service; empty if it was answered
     control::Backoff backoff_{{.first = std::chrono::seconds{1}}};
     Random random_ = Random::from_system();
     discovery::NameSet targets_;

@@ -184,7 +184,7 @@ Attempt::Lease Attempt::lease(Error& error) {
         return Lease::failed;
     }
     if (!choice.endpoint) {
-        if (cluster_->cluster().is_awaited(now)) return Lease::must_wait;
+        if (cluster_->cluster().is_awaited(now) || cluster_->is_behind()) return Lease::must_wait;
         const bool is_empty = cluster_->cluster().endpoints()->endpoints.empty();
         const auto otherwise = cluster_->cluster().config().when_none_ready;
         error = local_error(Reason::no_healthy_endpoint,

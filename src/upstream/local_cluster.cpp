@@ -131,6 +131,10 @@ void LocalCluster::set_endpoints(const std::shared_ptr<const EndpointSet>& set) 
     serve_waiting_later();
 }
 
+bool LocalCluster::is_behind() const {
+    return endpoints_.empty() && !cluster_->endpoints()->endpoints.empty();
+}
+
 LocalCluster::Choice LocalCluster::choose(TimePoint now,
                                           bool is_replay_safe,
                                           const Endpoint* avoid,

@@ -285,7 +285,10 @@ class Rollouts(unittest.TestCase):
                 transparent: true
                 routes: [{{host: 10.96.0.10, to: orders}}]
             clusters:
-              orders: {{discovery: {{type: file, path: {self.endpoints}}}}}
+              orders:
+                discovery: {{type: file, path: {self.endpoints}}}
+                # Of what an app had begun when it died its sidecar says 502.
+                retry: {{on: [connect, refused, reused, 503, 502]}}
             """)
         client.redirect("apply", "--inbound-port", "0")
         requests = Requests(client, "http://10.96.0.10/", least=20_000)

@@ -38,6 +38,9 @@ class LocalCluster {
 
     // The endpoint for the next attempt, as balance::Chooser says. `avoid` only if there is no
     // other.
+    // There are endpoints, but this worker has not been told yet: it will be in a moment.
+    [[nodiscard]] bool is_behind() const;
+
     struct Choice {
         boost::local_shared_ptr<LocalEndpoint> endpoint;  // none: no one may be taken
         bool is_none_ready = false;
